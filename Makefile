@@ -1,0 +1,42 @@
+# Everything runs in .venv, made on first use. Variables: PYTHON (which python builds it).
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help study test lint type format bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.venv/study: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/dev: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+study: .venv/study ## the main job: invert, learn a prior, sample, judge, report
+	$(BIN)/ood-diffusion
+
+test: .venv/dev ## all tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: .venv/dev ## style, imports, docstrings, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+type: .venv/dev ## types only
+	$(BIN)/mypy
+
+format: .venv/dev ## rewrite files in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/dev ## speed, as ratios measured side by side
+	$(BIN)/python -m benchmarks.trajectory
+
+clean: ## remove the environment and build products (outputs/ stays)
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,30 @@
+"""Validation with one wording: what was expected, what came, what to do."""
+
+from collections.abc import Collection
+
+
+class UserError(ValueError):
+    """A mistake in settings or data that the user can mend.
+
+    The command line prints its text without a traceback and exits with status 2. Raise it before
+    compute is spent, and say what was expected, what came and what to change.
+    """
+
+
+def require(condition: bool, expected: str, got: object, remedy: str) -> None:
+    """Raise `UserError` unless `condition` holds.
+
+    Args:
+        condition: what must be true.
+        expected: the rule, as a full clause ("steps must be a positive integer").
+        got: the offending value, shown with `repr`.
+        remedy: what the user should change.
+    """
+    if not condition:
+        raise UserError(f"{expected}, but got {got!r}. {remedy}")
+
+
+def require_choice(name: str, got: str, choices: Collection[str]) -> None:
+    """Raise `UserError` unless `got` is one of `choices`, listing them."""
+    listed = ", ".join(sorted(choices))
+    require(got in choices, f"{name} must be one of: {listed}", got, f"Set {name} to one of them.")

@@ -1,0 +1,48 @@
+r"""Where along the trajectory the solver stops: levels from 0 (clean) up to `level`.
+
+A grid is a function ``(schedule, level, steps) -> [0, …, level]`` with ``steps + 1`` ascending levels.
+Inversion walks it upwards, denoising the same list downwards, so the two always meet at level 0.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ood_diffusion.checks import require
+from ood_diffusion.diffusion.schedule import Schedule
+
+Grid = Callable[[Schedule, float, int], list[float]]
+
+
+def uniform_t(schedule: Schedule, level: float, steps: int) -> list[float]:
+    """Evenly spaced in t, as in the paper's setting (80 steps up to t_0 = 900)."""
+    _check(schedule, level, steps)
+    return [float(t) for t in np.linspace(0.0, level, steps + 1)]
+
+
+def uniform_lambda(schedule: Schedule, level: float, steps: int) -> list[float]:
+    r"""Evenly spaced in :math:`\lambda = \ln(\alpha/\sigma)` from level 1 to `level`, plus level 0.
+
+    Half the log signal-to-noise ratio is the time in which the ODE is smoothest (Lu et al. 2022,
+    DPM-Solver, section 3.2). The step between level 0, where lambda is infinite, and level 1 is one
+    of the `steps`.
+    """
+    _check(schedule, level, steps)
+    if steps == 1:
+        return [0.0, float(level)]
+    lams = np.linspace(schedule.lam(1.0), schedule.lam(level), steps)
+    inner = [schedule.level(lam) for lam in lams[1:-1]]
+    return [0.0, 1.0, *inner, float(level)]
+
+
+def _check(schedule: Schedule, level: float, steps: int) -> None:
+    require(steps >= 1, "steps must be a positive integer", steps, "24 is a good start.")
+    require(
+        1 < level <= schedule.timesteps,
+        f"level must lie above 1 and at most at {schedule.timesteps}, the end of the schedule",
+        level,
+        "600 is a good start.",
+    )
+    require(
+        steps <= level, f"steps must not exceed the level ({level:g})", steps, "Lower steps or raise level."
+    )

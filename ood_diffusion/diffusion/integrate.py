@@ -1,0 +1,81 @@
+"""Follow a trajectory through a list of levels; the same loop inverts and denoises."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+from ood_diffusion.checks import require
+from ood_diffusion.diffusion.schedule import Schedule
+
+EpsFunction = Callable[[Tensor, float], Tensor]
+"""``eps(x, t)``: x float32 ``[B, C, H, W]`` at level t -> the noise estimate, same shape."""
+
+
+class Solver(Protocol):
+    """One step of a numerical method on the probability-flow ODE (see `ddim.DDIM`)."""
+
+    name: str
+    stochastic: bool
+
+    def step(
+        self,
+        eps: EpsFunction,
+        x: Tensor,
+        schedule: Schedule,
+        a: float,
+        b: float,
+        eta: float,
+        noise: Tensor | None,
+    ) -> Tensor:
+        """Advance `x` from level `a` to level `b`."""
+        ...
+
+
+def integrate(
+    eps: EpsFunction,
+    x: Tensor,
+    schedule: Schedule,
+    levels: Sequence[float],
+    solver: Solver,
+    eta: float = 0.0,
+    draw_noise: Callable[[], Tensor] | None = None,
+    on_step: Callable[[], None] = lambda: None,
+) -> Tensor:
+    """Carry `x` from ``levels[0]`` to ``levels[-1]``.
+
+    Args:
+        eps: the frozen network's noise estimate.
+        x: states at ``levels[0]``, float32 ``[B, C, H, W]``.
+        schedule: the noise schedule.
+        levels: strictly ascending (inversion) or strictly descending (denoising).
+        solver: the numerical method.
+        eta: share of fresh noise, 0 … 1; must be 0 when inverting.
+        draw_noise: called once a step when ``eta > 0``; returns standard normal shaped like `x`.
+        on_step: called after every step, for progress.
+
+    Returns:
+        The states at ``levels[-1]``.
+
+    Raises:
+        UserError: if eta is out of range, used while inverting, or not defined by the solver.
+    """
+    check_eta(eta, solver)
+    ascending = levels[-1] > levels[0]
+    require(not (eta and ascending), "inversion is deterministic: eta must be 0", eta, "Use eta to denoise.")
+    for a, b in zip(levels[:-1], levels[1:], strict=True):
+        noise = draw_noise() if eta and draw_noise is not None else None
+        x = solver.step(eps, x, schedule, a, b, eta, noise)
+        on_step()
+    return x
+
+
+def check_eta(eta: float, solver: Solver) -> None:
+    """Raise `UserError` unless ``0 <= eta <= 1`` and the solver defines it."""
+    require(0 <= eta <= 1, "eta must lie between 0 (deterministic) and 1 (ancestral)", eta, "Try eta=0.")
+    require(
+        eta == 0 or solver.stochastic,
+        f"the solver {solver.name} is deterministic: eta must be 0",
+        eta,
+        "Set eta=0 or solver=ddim.",
+    )

@@ -1,0 +1,14 @@
+"""Between stored bytes and what the network sees."""
+
+import torch
+from torch import Tensor
+
+
+def to_unit_range(images: Tensor) -> Tensor:
+    """uint8 0 … 255 to float32 in [-1, 1], same shape."""
+    return images.float() / 127.5 - 1.0
+
+
+def to_bytes(images: Tensor) -> Tensor:
+    """float in [-1, 1] to uint8 0 … 255 with rounding; what lies outside is clipped (only here)."""
+    return ((images + 1.0) * 127.5).round_().clamp_(0, 255).to(torch.uint8)

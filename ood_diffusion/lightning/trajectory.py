@@ -1,0 +1,80 @@
+"""`Inverter` and `Generator`: a frozen model walked along its trajectory by `Trainer.predict`."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+from torch import Tensor
+
+from ood_diffusion.diffusion.integrate import Solver, integrate
+from ood_diffusion.lightning.pixels import to_bytes, to_unit_range
+from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.seeding import generator, normal
+
+
+class Trajectory(pl.LightningModule):
+    """What both directions share.
+
+    Args:
+        model: the frozen model.
+        solver: the numerical method.
+        levels: the grid, ascending from 0 to the level of the latents.
+    """
+
+    def __init__(self, model: FrozenModel, solver: Solver, levels: Sequence[float]) -> None:
+        super().__init__()
+        self.model, self.solver, self.levels = model, solver, list(levels)
+        self.on_progress: Callable[[float], None] = lambda images: None
+        """Called after every solver step with the (fractional) number of images it completed."""
+
+    def _integrate(self, batch: dict[str, Any], x: Tensor, levels: Sequence[float], **noise: Any) -> Tensor:
+        share = len(batch["ids"]) / (len(levels) - 1)
+        return integrate(
+            self.model.eps,
+            x,
+            self.model.schedule,
+            levels,
+            self.solver,
+            on_step=lambda: self.on_progress(share),
+            **noise,
+        )
+
+
+class Inverter(Trajectory):
+    """Images to latents, deterministically."""
+
+    def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> Tensor:
+        """``batch["data"]``: uint8 ``[B, C, H, W]`` -> latents at the last level, float32, same shape."""
+        return self._integrate(batch, to_unit_range(batch["data"]), self.levels)
+
+
+class Generator(Trajectory):
+    """Latents to images.
+
+    Args:
+        model: the frozen model.
+        solver: the numerical method.
+        levels: the grid, ascending; it is walked downwards.
+        eta: 0 deterministic … 1 ancestral.
+        seed: with an item's id it determines that item's noise.
+    """
+
+    def __init__(
+        self, model: FrozenModel, solver: Solver, levels: Sequence[float], eta: float, seed: int
+    ) -> None:
+        super().__init__(model, solver, levels)
+        self.eta, self.seed = eta, seed
+
+    def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> Tensor:
+        """``batch["data"]``: latents float32 ``[B, C, H, W]`` -> images uint8, same shape."""
+        z = batch["data"]
+        ids = batch["ids"] + batch["ids"][-1:] * (len(z) - len(batch["ids"]))
+        streams = [generator(self.seed, "noise", i) for i in ids]
+        x = self._integrate(
+            batch,
+            z,
+            self.levels[::-1],
+            eta=self.eta,
+            draw_noise=lambda: normal(streams, z.shape[1:]).to(z.device),
+        )
+        return to_bytes(x)

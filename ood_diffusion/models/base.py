@@ -1,0 +1,77 @@
+r"""The contract of a frozen model: :math:`\varepsilon(x, t)`, a schedule, a shape, a digest.
+
+Foreign networks are adapted once, here at the border; no loop ever asks what a network predicts.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ood_diffusion.checks import require_choice
+from ood_diffusion.diffusion.prediction import TO_EPS
+from ood_diffusion.diffusion.schedule import Schedule
+from ood_diffusion.fingerprint import fingerprint, weights_digest
+
+
+class FrozenModel(nn.Module):
+    """A trained diffusion network that nothing here ever changes.
+
+    Args:
+        network: maps ``(x [B, C, H, W], timestep [])`` to an output shaped like x; put into eval mode
+            with gradients off. The timestep is a float tensor, 0 … T-1, fractions included.
+        schedule: the noise schedule it was trained with.
+        image_shape: (C, H, W) of its images, whose values lie in [-1, 1].
+        prediction_type: what the output is, in diffusers' words: "epsilon", "v_prediction", "sample".
+        recipe: what determines the network beside its weights (architecture, folding); JSON.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        schedule: Schedule,
+        image_shape: tuple[int, int, int],
+        prediction_type: str,
+        recipe: Mapping[str, Any],
+    ) -> None:
+        super().__init__()
+        require_choice("model.prediction_type", prediction_type, TO_EPS)
+        self.network = network.eval().requires_grad_(False)
+        self.schedule, self.image_shape, self.prediction_type = schedule, image_shape, prediction_type
+        self.network_calls = 0
+        """Images passed through the network so far: the cost of everything."""
+        self._recipe = dict(recipe)
+
+    def eps(self, x: Tensor, t: float) -> Tensor:
+        """The noise estimate at level `t` (one level for the whole batch).
+
+        Below level 1 the network is asked at level 1, the cleanest it was trained on.
+
+        Args:
+            x: float32 ``[B, C, H, W]``, on the model's device.
+            t: level in ``[0, T]``.
+
+        Returns:
+            float32 ``[B, C, H, W]``.
+        """
+        t = max(t, 1.0)
+        self.network_calls += len(x)
+        timestep = torch.tensor(self.schedule.timestep(t), device=x.device)
+        output = self.network(x.contiguous(memory_format=torch.channels_last), timestep)
+        to_eps = TO_EPS[self.prediction_type]
+        return to_eps(output.float(), x, self.schedule.alpha(t), self.schedule.sigma(t))
+
+    def digest(self) -> str:
+        """Content hash of the weights as they are now; equal before and after every run."""
+        return weights_digest(self.network.state_dict())
+
+    def recipe(self) -> dict[str, Any]:
+        """Everything that determines `eps`, for content addresses."""
+        return {
+            "weights": self.digest(),
+            "schedule": fingerprint(self.schedule.recipe()),
+            "prediction_type": self.prediction_type,
+            "image_shape": list(self.image_shape),
+            **self._recipe,
+        }

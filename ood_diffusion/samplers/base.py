@@ -1,0 +1,20 @@
+"""The contract of a sampler: how new latents are proposed from references and their prior."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from torch import Generator, Tensor
+
+from ood_diffusion.priors.base import Prior
+
+
+class Sampler(ABC):
+    """Proposes latents; whether they are kept is the selection's business."""
+
+    def bind(self, references: Tensor, prior: Prior) -> None:
+        """Take the inverted references ``[n, C, H, W]`` and the prior fitted on them."""
+        self.references, self.prior = references, prior
+
+    @abstractmethod
+    def draw(self, generators: Sequence[Generator]) -> Tensor:
+        """One proposal per generator, float32 ``[len(generators), C, H, W]``."""

@@ -1,0 +1,50 @@
+"""Combinations of references that keep the mean and covariance of a Gaussian latent."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor
+
+from ood_diffusion.checks import require
+from ood_diffusion.samplers.base import Sampler
+
+
+class LinearCombination(Sampler):
+    r""":math:`z = (1 - a/\sqrt b)\,\mu + \sum_i w_i x_i/\sqrt b` with :math:`a = \sum w_i, b = \sum w_i^2`.
+
+    (Bodin et al. 2024, "Linear combinations of latents in generative models".) If the references are
+    draws of :math:`N(\mu, C)`, so is z, for any weights. The mean is that of the references.
+
+    Args:
+        parents: how many distinct references one proposal combines; their weights are uniform on
+            the simplex.
+    """
+
+    def __init__(self, parents: int) -> None:
+        require(parents >= 2, "sampler.parents must be at least 2", parents, "With 1 it copies; try 2.")
+        self.parents = parents
+
+    def draw(self, generators: Sequence[Generator]) -> Tensor:
+        """Per item: the parents, then their weights.
+
+        Raises:
+            UserError: if there are fewer references than parents.
+        """
+        n = len(self.references)
+        require(
+            self.parents <= n,
+            f"sampler.parents must be at most n_references ({n})",
+            self.parents,
+            "Lower it.",
+        )
+        mean = self.references.mean(dim=0)
+        return torch.stack([self._combine(mean, g) for g in generators])
+
+    def _combine(self, mean: Tensor, generator: Generator) -> Tensor:
+        chosen = torch.randperm(len(self.references), generator=generator)[: self.parents]
+        weights = -torch.rand(self.parents, generator=generator).clamp_min(1e-12).log()
+        weights = weights / weights.sum()
+        root_b = weights.square().sum().sqrt()
+        combined = torch.tensordot(weights, self.references[chosen], dims=1)
+        corrected: Tensor = (1 - 1 / root_b) * mean + combined / root_b
+        return corrected

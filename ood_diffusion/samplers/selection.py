@@ -1,0 +1,105 @@
+"""Which proposals are kept: all of them, or those that sit among the references as they sit among each other.
+
+Geometric selection is Algorithm 1 of arXiv 2310.09213 with its constants learned instead of fixed,
+and for a whole block of proposals at once.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Generator, Tensor
+
+from ood_diffusion.checks import require
+from ood_diffusion.geometry.gram import distances, gram, origin_angles, squared_norms, vertex_angles
+
+
+class Selection(ABC):
+    """Judges proposals; `tests` names the judgements in the order `judge` reports them."""
+
+    tests: tuple[str, ...] = ()
+
+    @abstractmethod
+    def bind(self, references: Tensor) -> None:
+        """Learn from the inverted references ``[n, C, H, W]``."""
+
+    @abstractmethod
+    def judge(self, proposals: Tensor, generators: Sequence[Generator]) -> Mapping[str, Tensor]:
+        """Boolean ``[B]`` per test for `proposals` ``[B, C, H, W]``; a proposal is kept if all hold."""
+
+
+class KeepAll(Selection):
+    """Keeps every proposal."""
+
+    def bind(self, references: Tensor) -> None:
+        """Nothing to learn."""
+
+    def judge(self, proposals: Tensor, generators: Sequence[Generator]) -> Mapping[str, Tensor]:
+        """No test, so nothing fails."""
+        return {}
+
+
+class Geometric(Selection):
+    """Distance, origin angle and pair angle to random references must look like the references' own.
+
+    For each proposal `companions` references are chosen at random; the mean distance to them, the
+    mean angle with them at the origin and the mean angle at the proposal between pairs of them are
+    compared with the same three figures of every reference among its companions (itself left out).
+
+    Args:
+        companions: how many references a proposal is compared with (m = 10 in the paper).
+        tolerance: how many of the references' own standard deviations each mean may lie off.
+    """
+
+    tests = ("distance", "origin_angle", "pair_angle")
+
+    def __init__(self, companions: int, tolerance: float) -> None:
+        require(companions >= 2, "selection.companions must be at least 2", companions, "The paper uses 10.")
+        require(
+            tolerance > 0, "selection.tolerance must be positive", tolerance, "2 keeps most of a Gaussian."
+        )
+        self.companions, self.tolerance = companions, tolerance
+
+    def bind(self, references: Tensor) -> None:
+        """Learn target and spread of each figure; needs more references than companions.
+
+        Raises:
+            UserError: if there are too few references.
+        """
+        n = len(references)
+        require(
+            n > self.companions,
+            f"geometric selection needs more references than companions ({self.companions})",
+            n,
+            "Raise n_references or lower selection.companions.",
+        )
+        self.references = references
+        self.square = squared_norms(references)
+        self.gram = gram(references, references)
+        order = Generator().manual_seed(0)
+        others = [_choose(n - 1, self.companions, order) for _ in range(n)]
+        companions = torch.stack([o + (o >= i) for i, o in enumerate(others)])
+        own = self._figures(self.gram, self.square, companions)
+        self.target = {test: (float(f.mean()), float(f.std())) for test, f in own.items()}
+
+    def judge(self, proposals: Tensor, generators: Sequence[Generator]) -> Mapping[str, Tensor]:
+        """One boolean per proposal and test."""
+        n = len(self.references)
+        companions = torch.stack([_choose(n, self.companions, g) for g in generators])
+        figures = self._figures(gram(proposals, self.references), squared_norms(proposals), companions)
+        return {
+            test: (figures[test] - mean).abs() <= self.tolerance * sd
+            for test, (mean, sd) in self.target.items()
+        }
+
+    def _figures(self, inner: Tensor, square: Tensor, companions: Tensor) -> dict[str, Tensor]:
+        """Means over companions; `inner` ``[B, n]``, `square` ``[B]``, `companions` ``[B, m]`` indices."""
+        far = distances(inner, square, self.square).gather(1, companions)
+        angle = origin_angles(inner, square, self.square).gather(1, companions)
+        among = self.gram[companions[:, :, None], companions[:, None, :]]
+        pair = vertex_angles(inner.gather(1, companions), square, among)
+        return dict(zip(self.tests, (far.mean(1), angle.mean(1), pair.mean(1)), strict=True))
+
+
+def _choose(n: int, m: int, generator: Generator) -> Tensor:
+    return torch.randperm(n, generator=generator)[:m]

@@ -1,0 +1,109 @@
+"""From a composed configuration to a checked `Cell`."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from ood_diffusion.checks import UserError, require
+from ood_diffusion.stages.cell import Cell
+from ood_diffusion.stages.settings import STAGES, Settings
+
+KNOBS = tuple(Settings.__dataclass_fields__)
+
+
+def assemble(cfg: DictConfig, names: dict[str, str], run_folder: Path) -> Cell:
+    """Build every part of the cell and check what can be checked before compute is spent.
+
+    Args:
+        cfg: the composed configuration.
+        names: the choice made in each configuration group.
+        run_folder: the cell's own output folder.
+
+    Raises:
+        UserError: for settings or data that cannot work, from wherever they are found out.
+    """
+    stages = list(cfg.stages)
+    unknown = [name for name in stages if name not in STAGES]
+    require(
+        not unknown and bool(stages), f"stages must be chosen from {list(STAGES)}", stages, "Correct stages."
+    )
+    selection = plain(cfg.selection)
+    max_proposals = selection.pop("max_proposals")
+    cell = Cell(
+        settings=Settings(**{knob: cfg[knob] for knob in KNOBS}),
+        names=names,
+        model=build(cfg.model),
+        domain=build(cfg.domain),
+        solver=build(cfg.solver),
+        grid=build(cfg.grid),
+        prior=build(cfg.prior),
+        sampler=build(cfg.sampler),
+        selection=build(selection),
+        draw_recipe={group: plain(cfg[group]) for group in ("prior", "sampler", "selection")},
+        max_proposals=max_proposals,
+        make_extractor=partial(build, cfg.extractor),
+        make_metrics={str(name): partial(build, part) for name, part in cfg.metric.items()},
+        make_trainer=partial(build, cfg.trainer),
+        store_root=Path(cfg.store),
+        run_folder=run_folder,
+    )
+    check(cell, stages)
+    return cell
+
+
+def plain(part: Any) -> dict[str, Any]:
+    """A group's settings as a dictionary, interpolations resolved."""
+    return cast(dict[str, Any], OmegaConf.to_container(part, resolve=True))
+
+
+def build(part: Any, **more: Any) -> Any:
+    """Instantiate one part of the configuration; a `UserError` inside it comes through as itself.
+
+    Lists and dictionaries in YAML arrive as plain Python.
+    """
+    from hydra.errors import InstantiationException
+
+    try:
+        return instantiate(part, _convert_="all", **more)
+    except InstantiationException as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, UserError):
+            cause = cause.__cause__
+        if cause is not None:
+            raise cause from None
+        if isinstance(error.__cause__, TypeError):
+            raise UserError(f"{error.__cause__} (in the settings of {part.get('_target_')})") from None
+        raise
+
+
+def check(cell: Cell, stages: list[str]) -> None:
+    """Raise `UserError` for what would only fail after compute has been spent."""
+    settings, levels = cell.settings, cell.levels
+    require(len(levels) >= 2, "the grid needs at least two levels", levels, "Raise steps.")
+    available = cell.domain.size("references")
+    require(
+        available is None or settings.n_references <= available,
+        f"n_references must be at most the {available} reference images of domain={cell.names['domain']}",
+        settings.n_references,
+        f"Set n_references={available} or bring more images.",
+    )
+    judges = cell.domain.size("held_out")
+    least = 8
+    require(
+        judges is None or judges >= least or "evaluate" not in stages,
+        f"judging needs at least {least} held-out images",
+        judges,
+        "Bring more images or leave out the stage evaluate.",
+    )
+    if "sample" in stages:
+        require(
+            settings.n_references >= cell.prior.min_references,
+            f"prior={cell.names['prior']} needs at least {cell.prior.min_references} references",
+            settings.n_references,
+            "Raise n_references or choose another prior.",
+        )
+    if "evaluate" in stages:
+        _ = cell.extractor

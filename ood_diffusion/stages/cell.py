@@ -1,0 +1,148 @@
+"""One cell of the grid: its parts, where its files are, and what it found out."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from ood_diffusion.diffusion.grids import Grid
+from ood_diffusion.diffusion.integrate import Solver, check_eta
+from ood_diffusion.domains.base import Domain, Split
+from ood_diffusion.domains.splits import check_disjoint
+from ood_diffusion.lightning.progress import progress_bar
+from ood_diffusion.metrics.base import FeatureExtractor
+from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.priors.base import Prior
+from ood_diffusion.samplers.base import Sampler
+from ood_diffusion.samplers.selection import Selection
+from ood_diffusion.stages.settings import Settings
+from ood_diffusion.storage.store import TensorStore
+
+
+@dataclass
+class Cell:
+    """Everything the stages share. Parts are built once and checked before any compute is spent.
+
+    Args:
+        settings: the knobs.
+        names: the choice made in every configuration group (model, domain, …).
+        model: the frozen model.
+        domain: where references and held-out images come from.
+        solver: the numerical method.
+        grid: where it stops along the trajectory.
+        prior: learned on the bank of latents.
+        sampler: proposes new latents.
+        selection: keeps or drops proposals.
+        draw_recipe: what determines the draws beside the references and the seed; JSON.
+        max_proposals: proposals per wanted sample before giving up.
+        make_extractor: builds the feature extractor (kept for when it is needed).
+        make_metrics: metric name -> function that builds it.
+        make_trainer: builds a Lightning Trainer from keyword arguments.
+        store_root: the folder of all content-addressed stores.
+        run_folder: where this cell's own outputs go.
+        results: what goes to `results.json`; stages fill it.
+    """
+
+    settings: Settings
+    names: Mapping[str, str]
+    model: FrozenModel
+    domain: Domain
+    solver: Solver
+    grid: Grid
+    prior: Prior
+    sampler: Sampler
+    selection: Selection
+    draw_recipe: Mapping[str, Any]
+    max_proposals: int
+    make_extractor: Callable[[], FeatureExtractor]
+    make_metrics: Mapping[str, Callable[[], Any]]
+    make_trainer: Callable[..., pl.Trainer]
+    store_root: Path
+    run_folder: Path
+    results: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def levels(self) -> list[float]:
+        """The trajectory's grid, ascending; raises `UserError` where settings and schedule disagree."""
+        check_eta(self.settings.eta, self.solver)
+        return self.grid(self.model.schedule, self.settings.level, self.settings.steps)
+
+    @cached_property
+    def extractor(self) -> FeatureExtractor:
+        """The feature extractor of all metrics."""
+        return self.make_extractor()
+
+    @cached_property
+    def trajectory_recipe(self) -> dict[str, Any]:
+        """Everything that determines where an image goes: model, solver, levels, precision."""
+        return {
+            "model": self.model.recipe(),
+            "solver": self.solver.name,
+            "levels": [float(f"{t:.9g}") for t in self.levels],
+            "dtype": "float32",
+        }
+
+    @cached_property
+    def bank(self) -> TensorStore:
+        """Latents of references, by the content digest of the image."""
+        return TensorStore(self.store_root, "latents", self.trajectory_recipe, torch.float32)
+
+    def images(self, eta: float) -> TensorStore:
+        """Decoded images, by the content digest of the latent (and the seed of the noise, if any)."""
+        return TensorStore(self.store_root, "images", {**self.trajectory_recipe, "eta": eta}, torch.uint8)
+
+    @cached_property
+    def pictures(self) -> TensorStore:
+        """The domains' own images, preprocessed, by the domain's key."""
+        recipe = {"image_shape": list(self.model.image_shape)}
+        return TensorStore(self.store_root, "pictures", recipe, torch.uint8)
+
+    @cached_property
+    def references(self) -> dict[str, str]:
+        """Content digest -> picture id of the references."""
+        return self._split("references", self.settings.n_references)
+
+    @cached_property
+    def held_out(self) -> dict[str, str]:
+        """Content digest -> picture id of the held-out images; disjoint from the references."""
+        available = self.domain.size("held_out")
+        wanted = self.settings.n_held_out
+        held_out = self._split("held_out", wanted if available is None else min(wanted, available))
+        check_disjoint(list(self.references), list(held_out))
+        return held_out
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Record a stage's seconds, network calls and speed."""
+        calls, start = self.model.network_calls, time.perf_counter()
+        yield
+        cost = self.results.setdefault("cost", {})
+        cost.setdefault("seconds", {})[name] = round(time.perf_counter() - start, 3)
+        cost.setdefault("network_calls", {})[name] = self.model.network_calls - calls
+
+    def _split(self, split: Split, n: int) -> dict[str, str]:
+        """Render what is not on disk yet, in shards of 64; duplicates by content fall together."""
+        keys = [self.domain.key(split, i) for i in range(n)]
+        if self.pictures.missing(keys):
+            with self.pictures.exclusive():
+                missing = set(self.pictures.missing(keys))
+                indices = [i for i, key in enumerate(keys) if key in missing]
+                self._render(split, indices, keys)
+        return dict(zip(self.pictures.digests(keys), keys, strict=True))
+
+    def _render(self, split: Split, indices: Sequence[int], keys: Sequence[str]) -> None:
+        with progress_bar() as bar:
+            task = bar.add_task(split.replace("_", " "), total=len(indices))
+            for start in range(0, len(indices), 64):
+                part = indices[start : start + 64]
+                images = []
+                for i in part:
+                    images.append(self.domain.render(split, i))
+                    bar.advance(task)
+                self.pictures.write([keys[i] for i in part], torch.stack(images))

@@ -1,0 +1,79 @@
+"""New images against held-out images of the domain: FID, KID, precision, recall, novelty."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torchmetrics import MetricCollection
+
+from ood_diffusion.lightning.features import FeaturePass
+from ood_diffusion.lightning.predict import predict_into
+from ood_diffusion.metrics.novelty import nearest, novelty
+from ood_diffusion.stages.cell import Cell
+from ood_diffusion.stages.reconstruct import reconstruction_ids
+from ood_diffusion.stages.sample import draw, image_ids
+from ood_diffusion.storage.store import TensorStore
+
+FEATURE_BATCH = 64
+"""Images per call of the extractor, whatever the diffusion model's batch size."""
+
+
+def evaluate(cell: Cell) -> None:
+    """Judge samples, reconstructions and the references themselves by the held-out images.
+
+    The references are the yardstick: real images of the domain score what a perfect sampler would
+    score at that number of images.
+    """
+    judge = features_of(cell, cell.pictures, cell.held_out)
+    references = features_of(cell, cell.pictures, cell.references)
+    samples = features_of(cell, *samples_of(cell))
+    rebuilt = reconstruction_ids(cell).values()
+    decoded = cell.images(eta=0.0)
+    sets = {"samples": samples, "references": references}
+    if not decoded.missing(list(rebuilt)):
+        ids = list(rebuilt)
+        sets["reconstructions"] = features_of(
+            cell, decoded, dict(zip(decoded.digests(ids), ids, strict=True))
+        )
+    cell.results["metrics"] = {
+        "extractor": cell.extractor.name,
+        "num_features": cell.extractor.num_features,
+        "n_real": len(judge),
+        "sets": {name: score(cell, judge, generated) for name, generated in sets.items()},
+        "novelty": novelty(samples, references, judge),
+    }
+
+
+def samples_of(cell: Cell) -> tuple[TensorStore, dict[str, str]]:
+    """The store of the cell's new images, and content digest -> image id in the order of sampling."""
+    draws, ids = draw(cell)
+    images = cell.images(cell.settings.eta)
+    names = image_ids(cell, draws.digests(ids))
+    return images, dict(zip(images.digests(names), names, strict=True))
+
+
+def features_of(cell: Cell, source: TensorStore, ids: Mapping[str, str]) -> Tensor:
+    """Features ``[n, d]`` of images given as content digest -> id in `source`; each is computed once."""
+    recipe = {"extractor": cell.extractor.name, "weights": cell.extractor.digest}
+    store = TensorStore(cell.store_root, "features", recipe, torch.float32)
+    predict_into(
+        store, source, ids, FeaturePass(cell.extractor), cell.make_trainer, FEATURE_BATCH, "features"
+    )
+    return store.read(list(ids))
+
+
+def score(cell: Cell, real: Tensor, generated: Tensor) -> dict[str, float]:
+    """All metrics of one set, and how many images it has."""
+    metrics = MetricCollection({name: make() for name, make in cell.make_metrics.items()})
+    for features, is_real in ((real, True), (generated, False)):
+        metrics.update(features, real=is_real)
+    return {"n": len(generated), **{name: float(value) for name, value in metrics.compute().items()}}
+
+
+def nearest_references(
+    cell: Cell, samples: Sequence[str], references: Sequence[str]
+) -> tuple[Tensor, Tensor]:
+    """Feature distance to the nearest reference and its index, ``[m]`` each, for image digests."""
+    recipe = {"extractor": cell.extractor.name, "weights": cell.extractor.digest}
+    store = TensorStore(cell.store_root, "features", recipe, torch.float32)
+    return nearest(store.read(samples), store.read(references))

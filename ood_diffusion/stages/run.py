@@ -1,0 +1,92 @@
+"""Run one cell: its stages in order, results on disk after each, tracking around it."""
+
+import json
+import logging
+import resource
+import sys
+import warnings
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.report.results import Results
+from ood_diffusion.report.table import print_summary
+from ood_diffusion.report.wandb_log import close_run, guarded, log_results, open_run
+from ood_diffusion.stages.assemble import KNOBS, assemble
+from ood_diffusion.stages.cell import Cell
+from ood_diffusion.stages.evaluate import evaluate
+from ood_diffusion.stages.invert import invert
+from ood_diffusion.stages.reconstruct import reconstruct
+from ood_diffusion.stages.report import collect_pictures, report, report_path
+from ood_diffusion.stages.sample import sample
+from ood_diffusion.stages.settings import STAGES
+from ood_diffusion.storage.atomic import atomic_write
+
+RUN = {"invert": invert, "reconstruct": reconstruct, "sample": sample, "evaluate": evaluate, "report": report}
+VERSIONS = ("ood-diffusion", "torch", "pytorch-lightning", "torchmetrics", "diffusers", "hydra-core", "wandb")
+
+
+def run(cfg: DictConfig, names: Mapping[str, str], run_folder: Path) -> dict[str, Any]:
+    """Run the stages that `cfg.stages` names and return what goes to `results.json`.
+
+    Raises:
+        UserError: for a mistake in settings or data, or if the frozen weights have changed.
+    """
+    quieten()
+    cell = assemble(cfg, dict(names), run_folder)
+    before = cell.model.digest()
+    cell.results = {"cell": describe(cell), "versions": {p: version(p) for p in VERSIONS}}
+    chosen = [name for name in STAGES if name in cfg.stages]
+    tracked = cfg.logger.mode != "disabled"
+    tracker = open_tracker(cfg, cell) if tracked else None
+    try:
+        for name in chosen:
+            with cell.stage(name):
+                RUN[name](cell)
+            finish_accounts(cell, before)
+        if "report" in chosen:
+            report(cell)  # once more, now that its own cost and the digest are known
+        if tracker is not None:
+            with guarded("log the results"):
+                log_results(tracker, cast(Results, cell.results), collect_pictures(cell))
+    finally:
+        if tracker is not None:
+            close_run(tracker)
+    print_summary(cast(Results, cell.results), report_path(cell) if "report" in chosen else None)
+    return cell.results
+
+
+def describe(cell: Cell) -> dict[str, Any]:
+    """The cell's coordinates in the grid: every group's choice and every knob, as they were used."""
+    knobs = {knob: getattr(cell.settings, knob) for knob in KNOBS}
+    return {**cell.names, **knobs, "n_references": len(cell.references), "n_held_out": len(cell.held_out)}
+
+
+def finish_accounts(cell: Cell, before: str) -> None:
+    """Digest, memory and `results.json`, after every stage, so that a killed run leaves its figures."""
+    after = cell.model.digest()
+    if after != before:
+        raise UserError(f"the frozen weights changed during the run: {before} -> {after}. Results are void.")
+    cell.results["weights"] = {"before": before, "after": after}
+    unit = 1024**2 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    cell.results["cost"]["peak_memory_mib"] = round(peak, 1)
+    text = json.dumps(cell.results, indent=1) + "\n"
+    atomic_write(cell.run_folder / "results.json", text.encode())
+
+
+def open_tracker(cfg: DictConfig, cell: Cell) -> Any:
+    """A W&B run whose config is the cell's coordinates and whose name says what differs."""
+    settings = cast(dict[str, Any], OmegaConf.to_container(cfg.logger, resolve=True))
+    return open_run(settings, describe(cell), cell.run_folder)
+
+
+def quieten() -> None:
+    """Silence what the libraries say to developers on every predict loop; warnings of ours stay."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")

@@ -1,0 +1,142 @@
+"""Bank of latents -> prior -> new latents -> new images of the unseen domain."""
+
+import json
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ood_diffusion.geometry.gram import (
+    distances,
+    gram,
+    isotropic,
+    origin_angles,
+    squared_norms,
+    vertex_angles,
+)
+from ood_diffusion.lightning.predict import predict_into
+from ood_diffusion.lightning.trajectory import Generator
+from ood_diffusion.samplers.propose import Acceptance, propose
+from ood_diffusion.stages.cell import Cell
+from ood_diffusion.storage.atomic import atomic_write
+from ood_diffusion.storage.store import TensorStore
+
+SHOWN = 512
+"""Latents used for the geometry figures: enough for their standard errors, bounded in memory."""
+
+
+def sample(cell: Cell) -> None:
+    """Draw what is not drawn yet, decode what is not decoded yet, and describe the latents."""
+    draws, ids = draw(cell)
+    targets = image_ids(cell, draws.digests(ids))
+    predict_into(
+        cell.images(cell.settings.eta),
+        draws,
+        dict(zip(targets, ids, strict=True)),
+        Generator(cell.model, cell.solver, cell.levels, cell.settings.eta, cell.settings.seed),
+        cell.make_trainer,
+        cell.settings.batch_size,
+        "sample",
+    )
+    latents = cell.bank.read(list(cell.references)[:SHOWN])
+    drawn = draws.read(ids[:SHOWN])
+    cell.results["sample"] = {
+        **json.loads((draws.folder / "acceptance.json").read_text()),
+        "nearest_reference_latent": nearest_reference(drawn, latents),
+    }
+    cell.results["latents"] = {
+        "references": geometry(latents),
+        "samples": geometry(drawn),
+        "isotropic": isotropic(latents[0].numel()),
+    }
+
+
+def draw(cell: Cell) -> tuple[TensorStore, list[str]]:
+    """The store of this cell's draws and their ids, in order; drawn on the first call only."""
+    recipe = {
+        **cell.trajectory_recipe,
+        **cell.draw_recipe,
+        "references": list(cell.references),
+        "seed": cell.settings.seed,
+        "n_samples": cell.settings.n_samples,
+    }
+    store = TensorStore(cell.store_root, "draws", recipe, torch.float32)
+    ids = [f"{i:06d}" for i in range(cell.settings.n_samples)]
+    finished = store.folder / "acceptance.json"
+    if finished.exists() and not store.missing(ids):
+        return store, ids
+    with store.exclusive():
+        bank = cell.bank.read(list(cell.references))
+        cell.sampler.bind(bank, cell.prior.fit(bank))
+        cell.selection.bind(bank)
+        acceptance, done = Acceptance(), 0
+        limit = cell.max_proposals * cell.settings.n_samples
+        for latents in propose(cell.sampler, cell.selection, len(ids), cell.settings.seed, limit, acceptance):
+            store.write(ids[done : done + len(latents)], latents)
+            done += len(latents)
+        report = {
+            "proposed": acceptance.proposed,
+            "accepted": acceptance.accepted,
+            "acceptance": acceptance.rates(),
+            "prior": {"rho": rho} if (rho := getattr(cell.prior, "rho", None)) is not None else {},
+        }
+        atomic_write(finished, json.dumps(report).encode())
+    return store, ids
+
+
+def image_ids(cell: Cell, latent_digests: list[str]) -> list[str]:
+    """Ids of the images the latents decode to: with noise, the seed belongs to the address."""
+    suffix = f"-seed{cell.settings.seed}" if cell.settings.eta else ""
+    return [digest + suffix for digest in latent_digests]
+
+
+def geometry(latents: Tensor) -> dict[str, float]:
+    """Mean and standard deviation of norms, origin angles, pair distances and vertex angles.
+
+    Args:
+        latents: float ``[n, C, H, W]``, n >= 3. Vertex angles are taken at each latent between its
+            successors in the given order, ten at most.
+
+    Returns:
+        Angles in degrees; names as in `geometry.gram.isotropic`.
+    """
+    n, square, inner = len(latents), squared_norms(latents), gram(latents, latents)
+    upper = torch.triu_indices(n, n, offset=1)
+    companions = (torch.arange(n)[:, None] + torch.arange(1, min(11, n))) % n
+    among = inner[companions[:, :, None], companions[:, None, :]]
+    figures = {
+        "norm": square.sqrt(),
+        "origin_angle": origin_angles(inner, square, square)[upper[0], upper[1]],
+        "pair_distance": distances(inner, square, square)[upper[0], upper[1]],
+        "vertex_angle": vertex_angles(inner.gather(1, companions), square, among).flatten(),
+    }
+    summary: dict[str, float] = {}
+    for name, values in figures.items():
+        summary[f"{name}_mean"] = float(values.mean())
+        summary[f"{name}_sd"] = float(values.std())
+    return summary
+
+
+def nearest_reference(drawn: Tensor, references: Tensor) -> float:
+    """Mean distance of a draw to its nearest reference over the mean distance among references.
+
+    Near 1 for draws as far from the references as these are from each other, 0 for copies.
+    """
+    square = squared_norms(references)
+    to_references = distances(gram(drawn, references), squared_norms(drawn), square)
+    among = distances(gram(references, references), square, square)
+    off_diagonal = among.sum() / (len(references) * (len(references) - 1))
+    return float(to_references.min(dim=1).values.mean() / off_diagonal)
+
+
+def latent_figures(cell: Cell) -> dict[str, dict[str, Any]]:
+    """Norms and origin angles of references and samples, as arrays for the report."""
+    draws, ids = draw(cell)
+    sets = {"references": cell.bank.read(list(cell.references)[:SHOWN]), "samples": draws.read(ids[:SHOWN])}
+    norms, angles = {}, {}
+    for name, latents in sets.items():
+        square = squared_norms(latents)
+        upper = torch.triu_indices(len(latents), len(latents), offset=1)
+        norms[name] = square.sqrt().numpy()
+        angles[name] = origin_angles(gram(latents, latents), square, square)[upper[0], upper[1]].numpy()
+    return {"norms": norms, "origin_angles": angles}

@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.diffusion.grids import Grid, uniform_lambda, uniform_t
+from ood_diffusion.diffusion.schedule import Schedule
+
+schedule = Schedule.linear()
+
+
+@pytest.mark.parametrize("grid", [uniform_t, uniform_lambda])
+@pytest.mark.parametrize("steps", [1, 2, 24, 300])
+@pytest.mark.parametrize("level", [300, 555.5, 1000])
+def test_from_clean_to_level_ascending(grid: Grid, steps: int, level: float) -> None:
+    levels = grid(schedule, level, steps)
+    assert len(levels) == steps + 1
+    assert levels[0] == 0.0 and levels[-1] == level
+    assert np.all(np.diff(levels) > 0)
+
+
+def test_spacing_is_what_the_name_says() -> None:
+    lams = [schedule.lam(t) for t in uniform_lambda(schedule, 600, 24)[1:]]
+    assert np.ptp(np.diff(lams)) < 1e-9
+    assert np.ptp(np.diff(uniform_t(schedule, 600, 24))) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("level", "steps", "message"),
+    [
+        (600, 0, "steps must be a positive integer, but got 0"),
+        (1001, 10, "at most at 1000.*but got 1001"),
+        (0, 1, "level must lie above 1"),
+        (10, 11, r"steps must not exceed the level \(10\), but got 11"),
+    ],
+)
+@pytest.mark.parametrize("grid", [uniform_t, uniform_lambda])
+def test_impossible_grids(grid: Grid, level: float, steps: int, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        grid(schedule, level, steps)

@@ -1,0 +1,60 @@
+import math
+
+import numpy as np
+import pytest
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.diffusion.schedule import Schedule
+
+schedule = Schedule.linear()
+
+
+def test_level_zero_is_the_clean_image() -> None:
+    assert schedule.alpha(0) == 1.0 and schedule.sigma(0) == 0.0 and schedule.lam(0) == math.inf
+
+
+def test_level_k_has_seen_k_steps() -> None:
+    """The off-by-one, pinned against diffusers: level k is its timestep k - 1."""
+    from diffusers import DDPMScheduler
+
+    theirs = DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear").alphas_cumprod
+    for k in (1, 2, 500, 1000):
+        assert schedule.alpha(k) ** 2 == pytest.approx(float(theirs[k - 1]), rel=1e-5)
+        assert schedule.timestep(k) == k - 1
+    assert schedule.alpha(1) ** 2 == pytest.approx(1 - 1e-4)
+
+
+def test_network_is_never_asked_below_timestep_zero() -> None:
+    assert schedule.timestep(0.0) == schedule.timestep(0.4) == 0.0
+    assert schedule.timestep(1.5) == 0.5
+
+
+def test_variance_is_preserved_and_s_lambda_agree() -> None:
+    for t in (0.3, 1, 37.2, 999.5):
+        assert schedule.alpha(t) ** 2 + schedule.sigma(t) ** 2 == pytest.approx(1, abs=1e-15)
+        assert schedule.lam(t) == pytest.approx(-math.log(schedule.s(t)), abs=1e-15)
+
+
+def test_level_inverts_lambda() -> None:
+    for t in (0.5, 1.0, 123.4, 1000.0):
+        assert schedule.level(schedule.lam(t)) == pytest.approx(t, rel=1e-9)
+
+
+def test_first_level_step_spans_what_the_notes_say() -> None:
+    assert schedule.lam(1) - schedule.lam(2) == pytest.approx(0.39, abs=0.01)
+
+
+@pytest.mark.parametrize("t", [-1, 1000.5])
+def test_level_outside_the_schedule(t: float) -> None:
+    with pytest.raises(UserError, match=r"between 0 and 1000, but got"):
+        schedule.alpha(t)
+
+
+def test_increasing_alpha_bar_is_refused() -> None:
+    with pytest.raises(UserError, match="strictly decreasing"):
+        Schedule(np.array([0.0, -0.1, -0.1]))
+
+
+def test_bad_betas_are_refused() -> None:
+    with pytest.raises(UserError, match="beta_start <= beta_end < 1"):
+        Schedule.linear(1000, 0.02, 1e-4)
