@@ -1,0 +1,66 @@
+"""What every domain offers: pictures in two splits, addressed before they are drawn."""
+
+from abc import ABC, abstractmethod
+from typing import Literal, get_args
+
+from torch import Tensor
+
+from ood_diffusion.checks import require, require_choice
+
+Split = Literal["references", "held_out"]
+"""`references` are the few pictures the method is given; `held_out` are only ever used to judge it."""
+
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+class Domain(ABC):
+    """A source of square RGB pictures, the same bytes for the same (split, index) in every process.
+
+    A subclass writes `size`, `key` and `render`, is cheap to construct, can be pickled (data-loading
+    workers receive a copy) and calls `check_item` first in `key` and `render`.
+
+    Args:
+        image_size: side of the pictures in pixels, at least 1.
+
+    Raises:
+        UserError: if `image_size` is not a positive integer.
+    """
+
+    def __init__(self, image_size: int) -> None:
+        """Keep the size; subclasses take their own settings besides."""
+        require(
+            isinstance(image_size, int) and not isinstance(image_size, bool) and image_size >= 1,
+            "a domain's image_size must be a positive integer",
+            image_size,
+            "Set domain.image_size to the side of the model's images (the default is ${model.image_size}).",
+        )
+        self.image_size = image_size
+
+    @abstractmethod
+    def size(self, split: Split) -> int | None:
+        """How many pictures `split` holds; None means that they never run out."""
+
+    @abstractmethod
+    def key(self, split: Split, index: int) -> str:
+        """Hash everything that determines the picture to 16 or more hexadecimal digits, without drawing it.
+
+        The hash holds no absolute path, file time or host name: two pictures with one key are equal on
+        every machine. (Another version of numpy, Pillow or the processor's maths library may move
+        single pixels by rounding; within one installation the bytes are equal.)
+        """
+
+    @abstractmethod
+    def render(self, split: Split, index: int) -> Tensor:
+        """Draw one picture: uint8, shape ``[3, image_size, image_size]``, RGB, 0 black to 255 full."""
+
+    def check_item(self, split: Split, index: int) -> None:
+        """Raise `UserError` unless `split` exists and holds a picture number `index` (counted from 0)."""
+        require_choice("split", split, SPLITS)
+        size = self.size(split)
+        require(
+            index >= 0 and (size is None or index < size),
+            f"a picture of {split} must be numbered from 0"
+            + ("" if size is None else f" to {size - 1} (there are {size})"),
+            index,
+            f"Ask for fewer {split} or give the domain more pictures.",
+        )

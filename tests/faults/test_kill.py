@@ -1,0 +1,49 @@
+"""kill -9 in the middle; then the same command again: nothing lost, nothing redone but one batch."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli import TINY, calls, run_cli
+
+SLOW = [*TINY, "n_references=16", "n_samples=16", "steps=6"]
+
+
+def shards(folder: Path, kind: str) -> int:
+    return len(list((folder / "outputs" / "store" / kind).rglob("[!.]*.safetensors")))
+
+
+@pytest.mark.parametrize(("kind", "stage"), [("latents", "invert"), ("images", "sample")])
+def test_killed_run_continues(tmp_path: Path, kind: str, stage: str) -> None:
+    overrides = [*SLOW, "stages=[invert,sample]"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ood_diffusion", *overrides],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while shards(tmp_path, kind) < 2 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done_before = 4 * shards(tmp_path, kind)
+    assert 8 <= done_before < 16, "the kill must land in the middle of the stage"
+
+    done = run_cli(tmp_path, *overrides)
+    assert done.returncode == 0, done.stderr
+    redone = calls(tmp_path, stage) / 6 - (16 - done_before)
+    assert redone == 0  # what the killed batch had begun is all that was lost
+
+    untouched = tmp_path / "untouched"
+    untouched.mkdir()
+    assert run_cli(untouched, *overrides).returncode == 0
+    for file in (untouched / "outputs" / "store" / "images").rglob("*.safetensors"):
+        twin = tmp_path / file.relative_to(untouched)
+        assert twin.read_bytes() == file.read_bytes(), "resuming changed an image"

@@ -1,0 +1,148 @@
+"""Inverter and Generator as `Trainer.predict` loops over stores."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from ood_diffusion.diffusion.ddim import DDIM
+from ood_diffusion.diffusion.grids import uniform_lambda
+from ood_diffusion.lightning.pixels import to_bytes, to_unit_range
+from ood_diffusion.lightning.predict import predict_into
+from ood_diffusion.lightning.trajectory import Generator, Inverter
+from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.storage.store import TensorStore
+from tests.lightning.networks import exact_scale, gaussian_model
+
+LEVEL, STEPS = 600.0, 100
+make_trainer = partial(
+    pl.Trainer, accelerator="cpu", logger=False, enable_checkpointing=False, enable_model_summary=False
+)
+
+
+def images(n: int) -> torch.Tensor:
+    return torch.randint(0, 256, (n, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def fill(root: Path, n: int) -> tuple[TensorStore, dict[str, str]]:
+    source = TensorStore(root, "pictures", {}, torch.uint8)
+    names = [f"p{i}" for i in range(n)]
+    if source.missing(names):
+        source.write(names, images(n))
+    return source, {f"z{i}": name for i, name in enumerate(names)}
+
+
+def bank(root: Path, name: str = "latents") -> TensorStore:
+    return TensorStore(root, name, {}, torch.float32)
+
+
+def inverter(model: FrozenModel) -> Inverter:
+    return Inverter(model, DDIM(), uniform_lambda(model.schedule, LEVEL, STEPS))
+
+
+def invert(root: Path, n: int, batch_size: int, name: str = "latents", module: Any = None) -> TensorStore:
+    source, ids = fill(root, n)
+    module = module or inverter(gaussian_model())
+    predict_into(bank(root, name), source, ids, module, make_trainer, batch_size, "invert")
+    return bank(root, name)
+
+
+def test_pixels_round_trip_every_byte() -> None:
+    every = torch.arange(256, dtype=torch.uint8)
+    assert torch.equal(to_bytes(to_unit_range(every)), every)
+    assert float(to_unit_range(every).min()) == -1 and float(to_unit_range(every).max()) == 1
+    assert to_bytes(torch.tensor([-7.0, 7.0])).tolist() == [0, 255]
+
+
+def test_latents_are_those_of_the_exact_map(tmp_path: Path) -> None:
+    latents = invert(tmp_path, 5, 2).read([f"z{i}" for i in range(5)])
+    exact = exact_scale(gaussian_model(), LEVEL) * to_unit_range(images(5))
+    assert float((latents - exact).abs().max()) < 0.02 * float(exact.abs().max())
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 7])
+def test_results_do_not_depend_on_the_batch_size(tmp_path: Path, batch_size: int) -> None:
+    ids = [f"z{i}" for i in range(5)]
+    one = invert(tmp_path, 5, 5).read(ids)
+    assert torch.allclose(invert(tmp_path, 5, batch_size, "other").read(ids), one, atol=1e-6)
+
+
+def test_every_batch_has_the_same_shape_and_the_tail_is_dropped(tmp_path: Path) -> None:
+    shapes = []
+
+    class Spy(Inverter):
+        def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> torch.Tensor:
+            shapes.append((len(batch["ids"]), len(batch["data"])))
+            return super().predict_step(batch, batch_idx)
+
+    model = gaussian_model()
+    store = invert(tmp_path, 5, 3, module=Spy(model, DDIM(), [0.0, 1.0, 600.0]))
+    assert shapes == [(3, 3), (2, 3)]
+    assert store.missing([f"z{i}" for i in range(6)]) == ["z5"]
+    assert model.network_calls == 6 * 2
+
+
+def test_finished_work_is_not_done_again(tmp_path: Path) -> None:
+    invert(tmp_path, 4, 4)
+    model = gaussian_model()
+    invert(tmp_path, 4, 4, module=inverter(model))
+    assert model.network_calls == 0
+    invert(tmp_path / "x", 2, 4)
+    more = gaussian_model()
+    source, ids = fill(tmp_path / "x" / "y", 6)
+    half = bank(tmp_path / "x" / "y")
+    half.write(["z1", "z4"], torch.zeros(2, 3, 8, 8))
+    assert predict_into(half, source, ids, inverter(more), make_trainer, 4, "invert") == 4
+    assert more.network_calls == 4 * STEPS
+    assert float(half.read(["z4"]).abs().max()) == 0  # what was there stayed
+
+
+def generate(root: Path, eta: float, seed: int, batch_size: int, name: str) -> torch.Tensor:
+    latents = bank(root, "given")
+    ids = [f"z{i}" for i in range(5)]
+    if latents.missing(ids):
+        g = torch.Generator().manual_seed(0)
+        latents.write(ids, torch.randn(5, 3, 8, 8, generator=g))
+    model = gaussian_model()
+    module = Generator(model, DDIM(), uniform_lambda(model.schedule, LEVEL, STEPS), eta, seed)
+    store = TensorStore(root, name, {}, torch.uint8)
+    predict_into(store, latents, {i: i for i in ids}, module, make_trainer, batch_size, "sample")
+    return store.read(ids)
+
+
+def test_round_trip_returns_the_images(tmp_path: Path) -> None:
+    store = invert(tmp_path, 3, 3)
+    model = gaussian_model()
+    module = Generator(model, DDIM(), uniform_lambda(model.schedule, LEVEL, STEPS), 0.0, 0)
+    target = TensorStore(tmp_path, "back", {}, torch.uint8)
+    predict_into(target, store, {f"z{i}": f"z{i}" for i in range(3)}, module, make_trainer, 3, "reconstruct")
+    back = target.read([f"z{i}" for i in range(3)]).int()
+    assert int((back - images(3).int()).abs().max()) <= 5  # of 255: first order, 100 steps each way
+
+
+def test_noise_belongs_to_the_item_not_to_the_batch(tmp_path: Path) -> None:
+    one = generate(tmp_path, 1.0, 0, 5, "a").int()
+    two = generate(tmp_path, 1.0, 0, 2, "b").int()
+    assert int((one - two).abs().max()) <= 1
+    other_seed = generate(tmp_path, 1.0, 1, 5, "c").int()
+    assert float((one - other_seed).double().abs().mean()) > 5
+    deterministic = [generate(tmp_path, 0.0, seed, 5, f"d{seed}") for seed in (0, 1)]
+    assert torch.equal(*deterministic)
+
+
+def test_eta_one_forgets_the_latent_and_keeps_the_distribution(tmp_path: Path) -> None:
+    x = to_unit_range(generate(tmp_path, 1.0, 0, 5, "a"))
+    assert float(x.std()) == pytest.approx(0.4, rel=0.06)
+    assert float(torch.corrcoef(torch.stack([x, to_unit_range(generate(tmp_path, 0.0, 0, 5, "b"))]).flatten(1))[0, 1]) < 0.9
+
+
+def test_divergence_is_reported_by_item(tmp_path: Path) -> None:
+    from ood_diffusion.checks import UserError
+
+    model = gaussian_model()
+    model.network.deviation.data.fill_(float("nan"))
+    with pytest.raises(UserError, match="NaN or infinity for z0"):
+        invert(tmp_path, 2, 2, module=inverter(model))

@@ -1,0 +1,32 @@
+import xml.etree.ElementTree as ElementTree
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib import _pylab_helpers
+
+from ood_diffusion.report import figures
+from tests.report.fake import arrays
+
+
+def test_figures_are_svg_reproducible_and_leave_no_global_state() -> None:
+    before = dict(mpl.rcParams)
+    made = [
+        figures.norm_histogram(arrays(108.0, 2.0), (110.8, 0.7)),
+        figures.angle_histogram(arrays(86.0, 1.5), None),
+        figures.distance_histogram(np.linspace(5, 9, 20), 7.0, 8.0),
+        figures.acceptance_bars({"distance": 0.4, "all": 0.1}),
+    ]
+    for svg in made:
+        assert ElementTree.fromstring(svg).tag.endswith("svg")
+    assert made[0] == figures.norm_histogram(arrays(108.0, 2.0), (110.8, 0.7))
+    assert dict(mpl.rcParams) == before
+    assert not _pylab_helpers.Gcf.figs
+
+
+@pytest.mark.parametrize(
+    "values", [np.full(5, 110.8, np.float32), np.array([1.0]), np.array([np.nan, 2.0]), []]
+)
+def test_degenerate_data_still_make_a_figure(values: list[float]) -> None:
+    assert "<svg" in figures.norm_histogram({"samples": np.asarray(values, np.float32)}, None)
+    assert "<svg" in figures.distance_histogram(np.asarray(values, np.float32), None, None)

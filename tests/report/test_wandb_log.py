@@ -1,0 +1,130 @@
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import wandb
+from PIL import Image
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.report.wandb_log import close_run, flatten, guarded, log_results, open_run
+from ood_diffusion.report.wandb_mode import resolve_mode
+from tests.report import offline_log
+from tests.report.fake import pictures, results
+
+KEY = "0123456789" * 4
+
+
+def test_flatten_names_numbers_by_their_path_and_drops_the_missing() -> None:
+    scores = {"fid": np.float32(1.5), "kid": None, "recall": float("nan")}
+    flat = flatten({"metrics": {"sets": {"samples": scores}}, "cell": {"seed": 3}})
+    assert flat == {"metrics/sets/samples/fid": 1.5, "cell/seed": 3}
+
+
+def test_an_offline_run_holds_numbers_config_and_visible_images(tmp_path: Path) -> None:
+    settings = {"mode": "auto", "project": "trial", "tags": ("a", "b"), "name": None}
+    run = open_run(settings, {"level": 600, "prior": {"name": "shrunk"}}, tmp_path)
+    try:
+        log_results(run, results(), pictures())
+    finally:
+        close_run(run)
+    assert offline_log.config(tmp_path)["prior"] == {"name": "shrunk"}
+    logged = offline_log.history(tmp_path)
+    for key, value in flatten(results()).items():
+        if not isinstance(value, str):
+            assert logged[key] == value
+    assert offline_log.summary(tmp_path)["weights/before"] == results()["weights"]["before"]
+    names = {key for key in logged if key.startswith("pictures/")}
+    assert names == {
+        "pictures/references",
+        "pictures/reference_and_reconstruction",
+        "pictures/samples",
+        "pictures/sample_and_nearest_reference",
+    }
+    (folder,) = tmp_path.glob("wandb/offline-run-*/files")
+    for name in names:
+        assert logged[name]["_type"] == "image-file"
+        with Image.open(folder / logged[name]["path"]) as image:
+            pixels = np.asarray(image.convert("RGB"))
+        assert pixels.mean() > 40 and pixels.std() > 10
+
+
+def test_two_runs_in_one_process_do_not_mix(tmp_path: Path) -> None:
+    for name, seed in (("one", 1), ("two", 2)):
+        run = open_run({"mode": "offline"}, {"seed": seed}, tmp_path / name)
+        run.log({"seed": seed})
+        if name == "two":  # the first run was forgotten: the second must not write into it
+            close_run(run)
+    assert offline_log.history(tmp_path / "one")["seed"] == 1
+    assert offline_log.history(tmp_path / "two")["seed"] == 2
+
+
+def test_modes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("prompted"))
+    assert resolve_mode("auto") == "offline"
+    assert resolve_mode("disabled") == "disabled"
+    assert resolve_mode("online") == "offline"
+    assert "no API key" in caplog.text
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert resolve_mode("auto") == "disabled"
+    assert resolve_mode("offline") == "offline"
+    monkeypatch.setenv("WANDB_MODE", "sideways")
+    with pytest.raises(UserError, match="WANDB_MODE must be one of"):
+        resolve_mode("auto")
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    assert resolve_mode("auto") == "online"
+    monkeypatch.delenv("WANDB_API_KEY")
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"machine api.wandb.ai login user password {KEY}\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert resolve_mode("auto") == "online"
+    with pytest.raises(UserError, match="logger mode must be one of"):
+        resolve_mode("on")
+
+
+def test_unknown_settings_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a wandb setting must be one of"):
+        open_run({"mode": "offline", "projct": "x"}, {}, tmp_path)
+
+
+def test_online_without_an_answer_falls_back_to_offline_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # nobody listens on the discard port
+    wandb.teardown()  # forget the settings that earlier tests loaded
+    start = time.monotonic()
+    run = open_run({"mode": "online", "init_timeout": 2}, {"seed": 1}, tmp_path)
+    run.log({"a": 1})
+    close_run(run)
+    assert time.monotonic() - start < 12
+    warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1 and "continuing offline" in warnings[0].message
+    assert offline_log.history(tmp_path)["a"] == 1
+
+
+def test_if_nothing_can_start_the_run_is_a_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = wandb.init
+
+    def broken(**arguments: object) -> object:
+        if arguments["mode"] != "disabled":
+            raise OSError("no space left on device")
+        return real(**arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(wandb, "init", broken)
+    run = open_run({"mode": "offline"}, {}, tmp_path)
+    log_results(run, results(), pictures())
+    close_run(run)
+    assert not list(tmp_path.glob("wandb/offline-run-*"))
+
+
+def test_the_guard_catches_wandb_and_system_errors_only(caplog: pytest.LogCaptureFixture) -> None:
+    for error in (wandb.errors.CommError("down"), ConnectionResetError("gone")):
+        with guarded("log results"):
+            raise error
+    assert caplog.text.count("could not log results") == 2
+    with pytest.raises(KeyError), guarded("log results"):
+        raise KeyError("a bug of ours")

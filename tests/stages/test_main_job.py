@@ -1,0 +1,94 @@
+"""The main job through the real command, small."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from tests.cli import TINY, results, run_cli
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("job")
+    done = run_cli(folder, *TINY)
+    assert done.returncode == 0, done.stderr
+    (folder / "stdout.txt").write_text(done.stdout)
+    return folder
+
+
+def test_every_figure_is_there_and_finite(folder: Path) -> None:
+    (r,) = results(folder)
+    assert r["cell"] == {
+        "model": "cats_64",
+        "domain": "galaxies_sim",
+        "prior": r["cell"]["prior"],
+        "sampler": r["cell"]["sampler"],
+        "selection": r["cell"]["selection"],
+        "solver": "ddim",
+        "grid": "uniform_lambda",
+        "extractor": "efficientnet_lite0",
+        "eta": 0.0,
+        "steps": 2,
+        "level": r["cell"]["level"],
+        "seed": 0,
+        "n_references": 12,
+        "n_held_out": 16,
+        "n_samples": 8,
+        "batch_size": 4,
+    }
+    for name in ("samples", "reconstructions", "references"):
+        figures = r["metrics"]["sets"][name]
+        assert set(figures) == {"n", "fid", "kid", "precision", "recall", "density", "coverage"}
+        assert all(math.isfinite(value) for value in figures.values())
+    assert r["metrics"]["sets"]["samples"]["n"] == 8 and r["metrics"]["n_real"] == 16
+    assert r["metrics"]["extractor"].startswith("efficientnet_lite0")
+    assert r["weights"]["before"] == r["weights"]["after"]
+    assert 5 < r["reconstruct"]["psnr_mean"] < 60
+    assert set(r["latents"]) == {"references", "samples", "isotropic"}
+    assert set(r["versions"]) >= {"torch", "pytorch-lightning", "ood-diffusion"}
+
+
+def test_network_calls_are_the_minimum(folder: Path) -> None:
+    (r,) = results(folder)
+    assert r["cost"]["network_calls"] == {
+        "invert": 12 * 2,
+        "reconstruct": 12 * 2,
+        "sample": 8 * 2,
+        "evaluate": 0,
+        "report": 0,
+    }
+
+
+def test_files_of_a_run(folder: Path) -> None:
+    (run,) = (folder / "outputs" / "runs").iterdir()
+    names = {path.name for path in run.iterdir()}
+    assert {"results.json", "report.html", "references.png", "samples.png", "reconstructions.png"} <= names
+    assert (run / ".hydra" / "config.yaml").exists()
+
+
+def test_it_ends_with_a_table_and_the_path_of_the_report(folder: Path) -> None:
+    out = (folder / "stdout.txt").read_text()
+    assert "FID" in out and "round-trip PSNR" in out
+    assert out.strip().endswith("report.html")
+
+
+def test_again_computes_nothing_and_finds_the_same(folder: Path) -> None:
+    done = run_cli(folder, *TINY)
+    assert done.returncode == 0, done.stderr
+    first, second = results(folder)
+    assert set(second["cost"]["network_calls"].values()) == {0}
+    for section in ("metrics", "reconstruct", "latents", "sample"):
+        assert second[section] == first[section]
+
+
+def test_more_samples_keep_the_first_ones(folder: Path) -> None:
+    done = run_cli(folder, *TINY, "n_samples=12", "stages=[sample]")
+    assert done.returncode == 0, done.stderr
+    assert results(folder)[-1]["cost"]["network_calls"] == {"sample": 4 * 2}
+
+
+def test_a_stage_without_its_input_says_what_to_run(folder: Path) -> None:
+    done = run_cli(folder, *TINY, "seed=9", "stages=[evaluate]")
+    assert done.returncode == 2
+    assert "Run the stage that makes them first" in done.stderr and "Traceback" not in done.stderr

@@ -1,0 +1,64 @@
+"""A user's mistake: one clear message, exit status 2, no traceback, no compute spent."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli import TINY, run_cli
+
+CONFIG = [
+    (["domain=galaxies"], "galaxies_sim"),
+    (["prior=nothing"], "shrunk"),
+    (["etaa=1"], "etaa"),
+    (["domain=image_folder"], "domain.path"),
+]
+SETTINGS = [
+    (["eta=-1"], "eta must be a number, at least 0, but got -1"),
+    (["eta=1.2"], "eta must lie between 0"),
+    (["steps=0"], "steps must be an integer, at least 1, but got 0"),
+    (["steps=700"], "steps must not exceed the level (600), but got 700"),
+    (["level=1001"], "at most at 1000"),
+    (["n_samples=0"], "n_samples must be an integer, at least 1, but got 0"),
+    (["n_references=1"], "n_references must be at least 2"),
+    (["n_references=5", "prior=shrunk"], "prior=shrunk needs at least 8 references, but got 5"),
+    (["stages=[invrt]"], "stages must be chosen from"),
+    (["seed=a"], "seed must be an integer"),
+    (["extractor=inception"], "weights-inception-2015-12-05"),
+    (["domain=image_folder", "domain.path=nowhere"], "nowhere"),
+    (["model.weights=nowhere"], "nowhere does not exist"),
+    (["prior=gaussian", "prior.variance=big"], "prior.variance must be one of"),
+]
+
+
+def fails(folder: Path, overrides: list[str], message: str) -> None:
+    done = run_cli(folder, *TINY, *overrides)
+    assert done.returncode == 2, (done.returncode, done.stderr)
+    assert message in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("error:") == 1
+    store = folder / "outputs" / "store"
+    assert not any(store.rglob("*.safetensors")), "compute was spent"
+
+
+@pytest.mark.parametrize(("overrides", "message"), CONFIG, ids=lambda v: v[0] if isinstance(v, list) else "")
+def test_configuration(tmp_path: Path, overrides: list[str], message: str) -> None:
+    fails(tmp_path, overrides, message)
+
+
+@pytest.mark.parametrize(("overrides", "message"), SETTINGS, ids=lambda v: v[0] if isinstance(v, list) else "")
+def test_settings(tmp_path: Path, overrides: list[str], message: str) -> None:
+    fails(tmp_path, overrides, message)
+
+
+def test_more_references_than_the_folder_has(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(20):
+        Image.fromarray(rng.integers(0, 255, (9, 9, 3), dtype=np.uint8)).save(tmp_path / f"images/{i}.png")
+    fails(
+        tmp_path,
+        ["domain=image_folder", "domain.path=images"],
+        "n_references must be at most the 10 reference images of domain=image_folder, but got 12",
+    )
