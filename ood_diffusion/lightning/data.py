@@ -46,7 +46,9 @@ class StoreDataModule(pl.LightningDataModule):
 
     def predict_dataloader(self) -> DataLoader[tuple[str, Tensor]]:
         """Batches ``{"ids": list of the real items, "data": [batch_size, …]}``."""
-        return DataLoader(self.dataset, self.batch_size, collate_fn=partial(collate, self.batch_size))
+        return DataLoader(
+            self.dataset, batch_size=self.batch_size, collate_fn=partial(collate, self.batch_size)
+        )
 
 
 def collate(batch_size: int, items: list[tuple[str, Tensor]]) -> dict[str, Any]:

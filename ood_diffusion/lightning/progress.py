@@ -56,6 +56,7 @@ class ImageProgress(ProgressBar):
         super().__init__()
         self.description, self.total = description, total
         self._enabled = True
+        self.bar = progress_bar()
 
     def enable(self) -> None:
         """Called by Lightning on the rank that shows progress."""
@@ -67,7 +68,6 @@ class ImageProgress(ProgressBar):
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Open the bar and let the module move it."""
-        self.bar = progress_bar()
         self.bar.disable = not self._enabled
         task = self.bar.add_task(self.description, total=self.total)
         self.bar.start()
@@ -78,7 +78,9 @@ class ImageProgress(ProgressBar):
         self.bar.advance(task, images * ranks)
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Close the bar."""
+        """Close the bar, full: fractions of images may not have added up exactly."""
+        for task in self.bar.task_ids:
+            self.bar.update(task, completed=self.total)
         self.bar.stop()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: Any) -> None:

@@ -1,6 +1,5 @@
 """Run one cell: its stages in order, results on disk after each, tracking around it."""
 
-import json
 import logging
 import resource
 import sys
@@ -13,7 +12,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.report.results import Results
+from ood_diffusion.report.results import Results, write_json
 from ood_diffusion.report.table import print_summary
 from ood_diffusion.report.wandb_log import close_run, guarded, log_results, open_run
 from ood_diffusion.stages.assemble import KNOBS, assemble
@@ -24,7 +23,6 @@ from ood_diffusion.stages.reconstruct import reconstruct
 from ood_diffusion.stages.report import collect_pictures, report, report_path
 from ood_diffusion.stages.sample import sample
 from ood_diffusion.stages.settings import STAGES
-from ood_diffusion.storage.atomic import atomic_write
 
 RUN = {"invert": invert, "reconstruct": reconstruct, "sample": sample, "evaluate": evaluate, "report": report}
 VERSIONS = ("ood-diffusion", "torch", "pytorch-lightning", "torchmetrics", "diffusers", "hydra-core", "wandb")
@@ -75,8 +73,7 @@ def finish_accounts(cell: Cell, before: str) -> None:
     unit = 1024**2 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     cell.results["cost"]["peak_memory_mib"] = round(peak, 1)
-    text = json.dumps(cell.results, indent=1) + "\n"
-    atomic_write(cell.run_folder / "results.json", text.encode())
+    write_json(cell.run_folder / "results.json", cell.results)
 
 
 def open_tracker(cfg: DictConfig, cell: Cell) -> Any:

@@ -1,0 +1,110 @@
+"""What the metrics share: checked features, states that merge across ranks, float64 throughout."""
+
+from abc import abstractmethod
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from ood_diffusion.checks import require
+
+Side = Literal["real", "generated"]
+
+
+class FeatureMetric(Metric):
+    """A metric between two sets of feature vectors, fed batch by batch.
+
+    States are *flat* float64 vectors whatever they hold: a rank that was given no image then
+    contributes an empty vector, and torchmetrics gathers it like any other (it cannot gather an
+    empty vector beside a matrix). `width` restores the shape.
+
+    Args:
+        kwargs: settings of `torchmetrics.Metric`.
+    """
+
+    full_state_update = False
+    is_differentiable = False
+    width: Tensor
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.set_dtype(torch.float64)
+        self.add_state("width", torch.zeros((), dtype=torch.int64), dist_reduce_fx="max")
+
+    @abstractmethod
+    def accumulate(self, features: Tensor, side: Side) -> None:
+        """Take in float64 ``[B, d]``, already checked."""
+
+    def update(self, features: Tensor, real: bool) -> None:
+        """Take in one batch.
+
+        Args:
+            features: ``[B, d]``, any floating dtype, finite.
+            real: True for held-out images, False for generated ones.
+
+        Raises:
+            UserError: if the shape is wrong, d changes between batches, or a value is not finite.
+        """
+        require(
+            features.ndim == 2 and features.is_floating_point(),
+            "features must be floating point of shape [B, d]",
+            f"{features.dtype} {list(features.shape)}",
+            "Pass what the feature extractor returns.",
+        )
+        width = features.shape[1]
+        require(
+            int(self.width) in (0, width),
+            f"features must keep d = {int(self.width)} numbers per image",
+            width,
+            "Use one extractor for every image, and reset the metric in between.",
+        )
+        finite = torch.isfinite(features).all(dim=1)
+        require(
+            bool(finite.all()),
+            "features must be finite",
+            f"{int((~finite).sum())} of {len(features)} images with NaN or infinity",
+            "Look at those images: the decoder may have diverged; try a lower level or more steps.",
+        )
+        self.width = torch.tensor(width, device=features.device)
+        self.accumulate(features.double(), "real" if real else "generated")
+
+
+class RowMetric(FeatureMetric):
+    """A metric that needs every feature vector at once; memory O(n d).
+
+    Row metrics in one `MetricCollection` share their rows (torchmetrics' compute groups).
+    """
+
+    real: list[Tensor]
+    generated: list[Tensor]
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.add_state("real", [], dist_reduce_fx="cat")
+        self.add_state("generated", [], dist_reduce_fx="cat")
+
+    def accumulate(self, features: Tensor, side: Side) -> None:
+        """Keep float64 ``[B, d]``."""
+        getattr(self, side).append(features.reshape(-1))
+
+    def rows(self, side: Side) -> Tensor:
+        """All feature vectors of one side, float64 ``[n, d]``."""
+        return flat_state(getattr(self, side)).reshape(-1, max(int(self.width), 1))
+
+
+def flat_state(state: Tensor | list[Tensor]) -> Tensor:
+    """One vector from a list state, or from what torchmetrics makes of it after a gather."""
+    if isinstance(state, Tensor):
+        return state
+    return torch.cat(state) if state else torch.empty(0, dtype=torch.float64)
+
+
+def require_images(count: int, minimum: int, side: str, reason: str) -> None:
+    """Raise `UserError` unless one side has enough images for the metric to be defined."""
+    require(
+        count >= minimum,
+        f"{reason} must be given at least {minimum} {side} images",
+        count,
+        "Raise n_held_out." if side == "real" else "Raise n_samples.",
+    )

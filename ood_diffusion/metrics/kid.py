@@ -1,0 +1,57 @@
+r"""Kernel distance between two sets of features: unbiased in the number of images."""
+
+import torch
+from torch import Tensor
+
+from ood_diffusion.metrics.feature_metric import RowMetric, require_images
+
+BLOCK = 1024
+"""Rows of the kernel matrix at a time: bounds the memory to ``BLOCK × n × 8`` bytes."""
+
+
+def kernel(x: Tensor, y: Tensor) -> Tensor:
+    r""":math:`(x \cdot y / d + 1)^3`, ``[m, n]`` (Binkowski et al. 2018, the kernel of KID)."""
+    return (x @ y.T / x.shape[1] + 1) ** 3
+
+
+def kernel_mmd(x: Tensor, y: Tensor) -> Tensor:
+    r"""Unbiased estimate of MMD² (Gretton et al. 2012, eq. 3) with the kernel above.
+
+    .. math:: \frac{1}{m(m-1)}\sum_{i\ne j}k(x_i,x_j) + \frac{1}{n(n-1)}\sum_{i\ne j}k(y_i,y_j)
+              - \frac{2}{mn}\sum_{ij}k(x_i,y_j)
+
+    Over all pairs rather than over random subsets, so the same images give the same number.
+
+    Args:
+        x: ``[m, d]``, m >= 2. It is computed in float64.
+        y: ``[n, d]``, n >= 2.
+
+    Returns:
+        A float64 scalar; its expectation is 0 for equal distributions, so it may be negative.
+
+    Raises:
+        UserError: if either side has fewer than 2 rows.
+    """
+    require_images(len(x), 2, "real", "KID")
+    require_images(len(y), 2, "generated", "KID")
+    x, y = x.double(), y.double()
+    return _mean_off_diagonal(x) + _mean_off_diagonal(y) - 2 * _sum(x, y) / (len(x) * len(y))
+
+
+def _mean_off_diagonal(x: Tensor) -> Tensor:
+    diagonal = (x.square().sum(dim=1) / x.shape[1] + 1) ** 3
+    return (_sum(x, x) - diagonal.sum()) / (len(x) * (len(x) - 1))
+
+
+def _sum(x: Tensor, y: Tensor) -> Tensor:
+    return torch.stack([kernel(rows, y).sum() for rows in torch.split(x, BLOCK)]).sum()
+
+
+class KID(RowMetric):
+    """`kernel_mmd` of streamed features (not multiplied by 1000)."""
+
+    higher_is_better = False
+
+    def compute(self) -> dict[str, Tensor]:
+        """``{"kid": scalar}``, float64; raises `UserError` below 2 images on either side."""
+        return {"kid": kernel_mmd(self.rows("real"), self.rows("generated"))}

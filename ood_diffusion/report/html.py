@@ -1,0 +1,81 @@
+"""One self-contained HTML file: no network, no script, at most 2 MB, opened by a double click."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from numpy.typing import NDArray
+
+from ood_diffusion.report import sections, tiles
+from ood_diffusion.report.pictures import Pictures
+from ood_diffusion.report.plots import Plot, plots_of
+from ood_diffusion.report.results import Results
+from ood_diffusion.report.story import headlines, story
+from ood_diffusion.report.wording import FID_WARNING, number, spread
+from ood_diffusion.storage.atomic import atomic_write
+
+MAX_BYTES = 2_000_000
+PLANS = ((24, True), (24, False), (12, False), (6, False), (2, False))
+"""How many tiles of each kind to show and whether without loss, from generous to frugal."""
+TEMPLATE = Path(__file__).with_name("template.html.j2")
+Arrays = Mapping[str, NDArray[np.floating]]
+
+
+def write_report(
+    path: Path, results: Results, pictures: Pictures, latent_norms: Arrays, origin_angles: Arrays
+) -> None:
+    """Write the page of one cell; sections without numbers or images are left out.
+
+    Args:
+        path: the HTML file.
+        results: the words of `results.json`, as many as there are.
+        pictures: the images; the first 24 of each kind are shown, fewer when the page would exceed 2 MB.
+        latent_norms: norms of latents per set ("references", "samples"); ``[n]`` each.
+        origin_angles: angles at the origin per set, in degrees; ``[n]`` each.
+
+    Raises:
+        OSError: if the file cannot be written; an older page then stays.
+    """
+    plots = plots_of(results, pictures, latent_norms, origin_angles)
+    small = pictures.references.shape[-1] <= tiles.LOSSLESS
+    for count, lossless in PLANS if small else PLANS[1:]:
+        page = render(results, pictures, plots, count, lossless).lstrip().encode()
+        if len(page) <= MAX_BYTES:
+            break
+    atomic_write(path, page)
+
+
+def render(results: Results, pictures: Pictures, plots: list[Plot], count: int, lossless: bool) -> str:
+    """Fill the template, showing the first `count` tiles of each kind; every text is escaped."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    reconstruct: Any = results.get("reconstruct", {})
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        cell=results.get("cell", {}),
+        story=story(results),
+        headlines=headlines(results),
+        psnr=spread(reconstruct.get("psnr_mean"), reconstruct.get("psnr_sd"), "\u00a0dB"),
+        reconstruct=reconstruct,
+        reference_tiles=tiles.references(pictures, count, lossless),
+        sample_tiles=tiles.samples(pictures, count, lossless),
+        total_references=len(pictures.references),
+        total_samples=0 if pictures.samples is None else len(pictures.samples),
+        paired={"references": pictures.reconstructions is not None, "samples": pictures.nearest is not None},
+        pixelated=pictures.references.shape[-1] <= 128,
+        metrics=sections.metric_table(results),
+        geometry=sections.geometry_table(results),
+        selection=sections.selection_table(results),
+        novelty=sections.novelty_table(results),
+        cost=sections.cost_table(results),
+        peak_memory=results.get("cost", {}).get("peak_memory_mib"),
+        plots=plots,
+        versions=results.get("versions", {}),
+        weights=results.get("weights", {}),
+        weights_equal=sections.weights_equal(results),
+        num_features=results.get("metrics", {}).get("num_features"),
+        fid_warning=FID_WARNING,
+        number=number,
+    )

@@ -1,0 +1,42 @@
+"""What was done, in one sentence, and the numbers to read first."""
+
+from ood_diffusion.report.results import Results
+from ood_diffusion.report.sections import Entry, Row, qualify
+from ood_diffusion.report.wording import number, percent
+
+
+def story(results: Results) -> str:
+    """Say in one sentence what was done, from as much of the cell as is known."""
+    cell = results.get("cell", {})
+    count, domain = cell.get("n_references"), cell.get("domain", "an unseen domain")
+    shown = f"{number(count)} images" if count is not None else "images"
+    level = f" to level {number(cell['level'])}" if "level" in cell else ""
+    text = f"The frozen model {cell.get('model', '')} inverted {shown} of {domain}{level}".replace("  ", " ")
+    if "prior" not in cell:
+        return f"{text}."
+    draws = f"{number(cell['n_samples'])} new latents were" if "n_samples" in cell else "new latents were"
+    prior = f"a {cell['prior']} prior was fitted to these latents"
+    return f"{text}; {prior}, and {draws} drawn from it and denoised."
+
+
+def headlines(results: Results) -> list[Row]:
+    """The handful of numbers to read first; the name and one entry each."""
+    rows: list[Row] = []
+    if (psnr := results.get("reconstruct", {})).get("psnr_mean") is not None:
+        worst = f"worst {number(psnr.get('psnr_min'))}, n = {number(psnr.get('n'))}"
+        note = f"± {number(psnr.get('psnr_sd'))} dB, {worst}"
+        rows.append(Row("round-trip PSNR", [Entry(f"{number(psnr['psnr_mean'])} dB", note)]))
+    metrics = results.get("metrics", {})
+    samples = metrics.get("sets", {}).get("samples", {})
+    if "fid" in samples:
+        rows.append(Row("FID of new samples", [Entry(number(samples["fid"]), qualify(metrics, samples))]))
+    if "coverage" in samples:
+        rows.append(Row("coverage", [Entry(number(samples["coverage"]), "of held-out images, 0 to 1")]))
+    sample = results.get("sample", {})
+    if "accepted" in sample:
+        note = f"of {number(sample.get('proposed'))} proposed"
+        rows.append(Row("latents kept", [Entry(number(sample["accepted"]), note)]))
+    novelty = metrics.get("novelty", {})
+    if "copies" in novelty:
+        rows.append(Row("copies", [Entry(percent(novelty["copies"]), "of new samples")]))
+    return rows

@@ -1,0 +1,71 @@
+"""The last thing a run prints: one small table."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ood_diffusion.report.results import Results
+from ood_diffusion.report.sections import metric_table, weights_equal
+from ood_diffusion.report.wording import SETS, number, percent, spread
+
+
+def summary_table(results: Results) -> Table:
+    """The cell in one table: sets as columns, and each number under the set that it describes."""
+    cell, metrics = results.get("cell", {}), results.get("metrics", {})
+    title = Text(f"{cell.get('domain', 'unseen domain')}, drawn by {cell.get('model', 'a frozen model')}")
+    judged = metric_table(results)
+    columns = judged.columns or list(SETS)
+    table = Table(title=title, title_style="bold", title_justify="left")
+    table.add_column("", no_wrap=True)
+    for column in columns:
+        table.add_column(Text(column), justify="right")
+    for row in judged.rows:
+        arrow = f" {row.word.arrow}" if row.word and row.word.arrow else ""
+        name, values = f"{row.name}{arrow}", [entry.value for entry in row.entries]
+        if row.name == "FID":
+            name = f"{name} ({metrics.get('extractor', '?')})"
+        if row.name == "n":
+            name, values = (
+                "n vs held-out",
+                [f"{value} vs {number(metrics.get('n_real'))}" for value in values],
+            )
+        table.add_row(Text(name), *(Text(value) for value in values))
+    table.add_section()
+    for name, column, value in _single_numbers(results):
+        if column in columns:
+            table.add_row(Text(name), *(Text(value if column == other else "") for other in columns))
+    return table
+
+
+def print_summary(results: Results, report_path: Path | None, console: Console | None = None) -> None:
+    """Print the summary table, whether the weights are unchanged, and where the report lies."""
+    console = console or Console()
+    console.print(summary_table(results))
+    equal = weights_equal(results)
+    if equal is not None:
+        text = "Weights before and after: equal." if equal else "Weights before and after: NOT EQUAL."
+        console.print(Text(text, style="green" if equal else "bold red"))
+    seconds = results.get("cost", {}).get("seconds", {})
+    if seconds:
+        console.print(Text(f"Time: {number(float(sum(seconds.values())))} s."))
+    if report_path is not None:
+        console.print(Text(f"Report: {report_path}"), soft_wrap=True)
+
+
+def _single_numbers(results: Results) -> list[tuple[str, str, str]]:
+    rows = []
+    psnr, sample = results.get("reconstruct", {}), results.get("sample", {})
+    novelty = results.get("metrics", {}).get("novelty", {})
+    if "psnr_mean" in psnr:
+        value = spread(psnr["psnr_mean"], psnr.get("psnr_sd"), " dB").replace("\u00a0", " ")
+        rows.append(("round-trip PSNR ↑", "reconstructions", value))
+    if "accepted" in sample:
+        value = f"{number(sample['accepted'])} of {number(sample.get('proposed'))}"
+        rows.append(("latents kept", "samples", value))
+    if "ratio" in novelty:
+        rows.append(("novelty (unseen: 1)", "samples", number(novelty["ratio"])))
+    if "copies" in novelty:
+        rows.append(("copies ↓", "samples", percent(novelty["copies"])))
+    return rows
