@@ -1,5 +1,6 @@
 """Follow a trajectory through a list of levels; the same loop inverts and denoises."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -63,7 +64,7 @@ def integrate(
     check_eta(eta, solver)
     ascending = levels[-1] > levels[0]
     require(not (eta and ascending), "inversion is deterministic: eta must be 0", eta, "Use eta to denoise.")
-    for a, b in zip(levels[:-1], levels[1:], strict=True):
+    for a, b in itertools.pairwise(levels):
         noise = draw_noise() if eta and draw_noise is not None else None
         x = solver.step(eps, x, schedule, a, b, eta, noise)
         on_step()

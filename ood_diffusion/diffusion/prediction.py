@@ -1,4 +1,4 @@
-r"""What a network predicts, converted ONCE at the border to :math:`\varepsilon`.
+r"""What a network predicts: its target in training, and its conversion to :math:`\varepsilon` at the border.
 
 Notation: :math:`x = \alpha x_0 + \sigma\varepsilon` with :math:`\alpha^2 + \sigma^2 = 1`.
 """
@@ -33,3 +33,18 @@ TO_EPS: dict[str, ToEps] = {
     "sample": eps_from_sample,
 }
 """Keyed by the names diffusers uses for `prediction_type`."""
+
+
+def target(prediction_type: str, x0: Tensor, noise: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+    r"""What the network is trained to output at :math:`x = \alpha x_0 + \sigma\varepsilon`.
+
+    Args:
+        prediction_type: a key of `TO_EPS`.
+        x0: clean images, ``[B, C, H, W]``.
+        noise: the :math:`\varepsilon` that was added, same shape.
+        alpha: ``[B, 1, 1, 1]``.
+        sigma: ``[B, 1, 1, 1]``.
+    """
+    if prediction_type == "v_prediction":
+        return alpha * noise - sigma * x0
+    return noise if prediction_type == "epsilon" else x0

@@ -68,8 +68,10 @@ def open_run(settings: Mapping[str, Any], config: dict[str, Any], folder: Path) 
                 config=config,
                 dir=str(folder),
                 reinit="finish_previous",  # else a run that someone forgot to finish swallows this one
-                settings=wandb.Settings(**known),
+                settings=wandb.Settings(silent=True, console="off", **known),
             )
+            if mode == "offline":
+                log.info("W&B: offline run; upload it with: wandb sync %s", Path(run.dir).parent)
             return cast("Run", run)
         except (wandb.errors.Error, OSError) as error:
             if mode == "disabled":

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -16,13 +17,15 @@ class LinearCombination(Sampler):
     draws of :math:`N(\mu, C)`, so is z, for any weights. The mean is that of the references.
 
     Args:
-        parents: how many distinct references one proposal combines; their weights are uniform on
-            the simplex.
+        parents: how many distinct references one proposal combines.
+        concentration: of the symmetric Dirichlet distribution of their weights: 1 is uniform on the
+            simplex and comes close to copying one parent now and then; large values weigh all alike.
     """
 
-    def __init__(self, parents: int) -> None:
+    def __init__(self, parents: int, concentration: float) -> None:
         require(parents >= 2, "sampler.parents must be at least 2", parents, "With 1 it copies; try 2.")
-        self.parents = parents
+        require(concentration > 0, "sampler.concentration must be positive", concentration, "Try 10.")
+        self.parents, self.concentration = parents, concentration
 
     def draw(self, generators: Sequence[Generator]) -> Tensor:
         """Per item: the parents, then their weights.
@@ -42,8 +45,9 @@ class LinearCombination(Sampler):
 
     def _combine(self, mean: Tensor, generator: Generator) -> Tensor:
         chosen = torch.randperm(len(self.references), generator=generator)[: self.parents]
-        weights = -torch.rand(self.parents, generator=generator).clamp_min(1e-12).log()
-        weights = weights / weights.sum()
+        numpy_seed = int(torch.randint(2**63 - 1, (), generator=generator))
+        simplex = np.random.default_rng(numpy_seed).dirichlet([self.concentration] * self.parents)
+        weights = torch.from_numpy(simplex).float()
         root_b = weights.square().sum().sqrt()
         combined = torch.tensordot(weights, self.references[chosen], dims=1)
         corrected: Tensor = (1 - 1 / root_b) * mean + combined / root_b

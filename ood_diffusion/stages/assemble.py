@@ -42,6 +42,7 @@ def assemble(cfg: DictConfig, names: dict[str, str], run_folder: Path) -> Cell:
         prior=build(cfg.prior),
         sampler=build(cfg.sampler),
         selection=build(selection),
+        training=build(cfg.training),
         draw_recipe={group: plain(cfg[group]) for group in ("prior", "sampler", "selection")},
         max_proposals=max_proposals,
         make_extractor=partial(build, cfg.extractor),

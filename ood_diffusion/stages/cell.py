@@ -22,6 +22,7 @@ from ood_diffusion.priors.base import Prior
 from ood_diffusion.samplers.base import Sampler
 from ood_diffusion.samplers.selection import Selection
 from ood_diffusion.stages.settings import Settings
+from ood_diffusion.stages.training_settings import TrainingSettings
 from ood_diffusion.storage.store import TensorStore
 
 
@@ -39,6 +40,7 @@ class Cell:
         prior: learned on the bank of latents.
         sampler: proposes new latents.
         selection: keeps or drops proposals.
+        training: settings of the stage `train`.
         draw_recipe: what determines the draws beside the references and the seed; JSON.
         max_proposals: proposals per wanted sample before giving up.
         make_extractor: builds the feature extractor (kept for when it is needed).
@@ -58,6 +60,7 @@ class Cell:
     prior: Prior
     sampler: Sampler
     selection: Selection
+    training: TrainingSettings
     draw_recipe: Mapping[str, Any]
     max_proposals: int
     make_extractor: Callable[[], FeatureExtractor]

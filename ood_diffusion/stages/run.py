@@ -23,8 +23,16 @@ from ood_diffusion.stages.reconstruct import reconstruct
 from ood_diffusion.stages.report import collect_pictures, report, report_path
 from ood_diffusion.stages.sample import sample
 from ood_diffusion.stages.settings import STAGES
+from ood_diffusion.stages.train import train
 
-RUN = {"invert": invert, "reconstruct": reconstruct, "sample": sample, "evaluate": evaluate, "report": report}
+RUN = {
+    "train": train,
+    "invert": invert,
+    "reconstruct": reconstruct,
+    "sample": sample,
+    "evaluate": evaluate,
+    "report": report,
+}
 VERSIONS = ("ood-diffusion", "torch", "pytorch-lightning", "torchmetrics", "diffusers", "hydra-core", "wandb")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from ood_diffusion.checks import require
 
-STAGES = ("invert", "reconstruct", "sample", "evaluate", "report")
+STAGES = ("train", "invert", "reconstruct", "sample", "evaluate", "report")
 """In the order in which they run."""
 
 

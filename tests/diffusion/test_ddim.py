@@ -18,9 +18,7 @@ def test_decoding_step_equals_diffusers(eta: float) -> None:
     g = torch.Generator().manual_seed(0)
     x, eps, noise = (torch.randn(2, 3, 8, 8, generator=g) for _ in range(3))
     for timestep in (980, 600, 20):
-        expected = theirs.step(
-            eps, timestep, x, eta=eta, variance_noise=noise if eta else None
-        ).prev_sample
+        expected = theirs.step(eps, timestep, x, eta=eta, variance_noise=noise if eta else None).prev_sample
         ours = ddim_step(x, eps, schedule, timestep + 1, timestep + 1 - 20, eta, noise)
         assert float((ours - expected).abs().max()) < 1e-5 * float(expected.abs().max())
 

@@ -23,9 +23,7 @@ def test_equal_to_the_plain_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_vertex_angles_one_at_a_time() -> None:
     z, refs = points(3, 0), points(4, 1)
-    ours = g.vertex_angles(
-        g.gram(z, refs), g.squared_norms(z), g.gram(refs, refs).expand(3, 4, 4)
-    )
+    ours = g.vertex_angles(g.gram(z, refs), g.squared_norms(z), g.gram(refs, refs).expand(3, 4, 4))
     for row in range(3):
         expected = []
         for i in range(4):

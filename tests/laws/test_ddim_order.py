@@ -1,5 +1,6 @@
 """DDIM is a first-order method, in both directions, and its fixed point is the exact ODE map."""
 
+import itertools
 import math
 
 import pytest
@@ -33,7 +34,7 @@ def error(grid: Grid, steps: int, inverting: bool) -> float:
 def test_error_halves_when_steps_double(grid: Grid, most: float, inverting: bool) -> None:
     """Order 1; uniform_t is still leaving its pre-asymptotic range at 400 steps, hence its margin."""
     errors = [error(grid, steps, inverting) for steps in (100, 200, 400)]
-    orders = [math.log2(a / b) for a, b in zip(errors, errors[1:], strict=False)]
+    orders = [math.log2(a / b) for a, b in itertools.pairwise(errors)]
     assert all(0.85 < order < most for order in orders), (errors, orders)
 
 

@@ -136,7 +136,14 @@ def test_noise_belongs_to_the_item_not_to_the_batch(tmp_path: Path) -> None:
 def test_eta_one_forgets_the_latent_and_keeps_the_distribution(tmp_path: Path) -> None:
     x = to_unit_range(generate(tmp_path, 1.0, 0, 5, "a"))
     assert float(x.std()) == pytest.approx(0.4, rel=0.06)
-    assert float(torch.corrcoef(torch.stack([x, to_unit_range(generate(tmp_path, 0.0, 0, 5, "b"))]).flatten(1))[0, 1]) < 0.9
+    assert (
+        float(
+            torch.corrcoef(torch.stack([x, to_unit_range(generate(tmp_path, 0.0, 0, 5, "b"))]).flatten(1))[
+                0, 1
+            ]
+        )
+        < 0.9
+    )
 
 
 def test_divergence_is_reported_by_item(tmp_path: Path) -> None:

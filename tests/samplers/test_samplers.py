@@ -26,16 +26,20 @@ def draws(sampler: Sampler, n: int) -> Tensor:
     return sampler.draw([generator(0, i) for i in range(n)])
 
 
-@pytest.mark.parametrize("sampler", [Draw(), Slerp(10), LinearCombination(2)], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize(
+    "sampler", [Draw(), Slerp(10), LinearCombination(2, 1.0)], ids=lambda s: type(s).__name__
+)
 def test_an_item_does_not_depend_on_its_batch(sampler: Sampler) -> None:
     bound(sampler, references(20))
     assert torch.allclose(draws(sampler, 6)[4], sampler.draw([generator(0, 4)])[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("parents", [2, 5])
-def test_linear_combination_keeps_mean_and_variance_of_any_gaussian(parents: int) -> None:
+@pytest.mark.parametrize(("parents", "concentration"), [(2, 1.0), (2, 20.0), (5, 1.0)])
+def test_linear_combination_keeps_mean_and_variance_of_any_gaussian(
+    parents: int, concentration: float
+) -> None:
     """With a strong mean, where slerp fails."""
-    z = draws(bound(LinearCombination(parents), references(2000, mean=2.0)), 2000)
+    z = draws(bound(LinearCombination(parents, concentration), references(2000, mean=2.0)), 2000)
     assert float(z.mean()) == pytest.approx(2.0, abs=0.01)
     assert float(z.var()) == pytest.approx(1.0, abs=0.02)
     slerped = draws(bound(Slerp(10), references(2000, mean=2.0)), 500)
@@ -60,6 +64,8 @@ def test_bad_settings() -> None:
     with pytest.raises(UserError, match="points must be a positive integer"):
         Slerp(0)
     with pytest.raises(UserError, match="parents must be at least 2"):
-        LinearCombination(1)
+        LinearCombination(1, 1.0)
+    with pytest.raises(UserError, match="concentration must be positive"):
+        LinearCombination(2, 0.0)
     with pytest.raises(UserError, match=r"at most n_references \(3\), but got 4"):
-        draws(bound(LinearCombination(4), references(3)), 1)
+        draws(bound(LinearCombination(4, 1.0), references(3)), 1)

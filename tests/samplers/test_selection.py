@@ -22,7 +22,9 @@ def streams(n: int) -> list[torch.Generator]:
     return [generator(0, "selection", j) for j in range(n)]
 
 
-def collect(selection: Selection, n: int, scale: float = 1.0, limit: int = 10_000) -> tuple[Tensor, Acceptance]:
+def collect(
+    selection: Selection, n: int, scale: float = 1.0, limit: int = 10_000
+) -> tuple[Tensor, Acceptance]:
     x = gaussian(64)
     sampler, acceptance = Draw(), Acceptance()
     sampler.bind(x, Gaussian("scalar").fit(scale * x))

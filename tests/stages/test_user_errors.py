@@ -47,7 +47,9 @@ def test_configuration(tmp_path: Path, overrides: list[str], message: str) -> No
     fails(tmp_path, overrides, message)
 
 
-@pytest.mark.parametrize(("overrides", "message"), SETTINGS, ids=lambda v: v[0] if isinstance(v, list) else "")
+@pytest.mark.parametrize(
+    ("overrides", "message"), SETTINGS, ids=lambda v: v[0] if isinstance(v, list) else ""
+)
 def test_settings(tmp_path: Path, overrides: list[str], message: str) -> None:
     fails(tmp_path, overrides, message)
 

@@ -1,0 +1,127 @@
+"""Every YAML composes, builds and runs; one test per group, over whatever files are there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf
+from PIL import Image
+
+from ood_diffusion.cli import GROUPS, conf_folder
+from ood_diffusion.diffusion.integrate import integrate
+from ood_diffusion.diffusion.schedule import Schedule
+from ood_diffusion.seeding import generator
+from ood_diffusion.stages.assemble import build, plain
+
+CONF = Path(conf_folder())
+LATENTS = torch.randn(24, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def choices(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def hydra() -> Iterator[None]:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield
+    GlobalHydra.instance().clear()
+
+
+def composed(*overrides: str) -> DictConfig:
+    return compose("config", list(overrides))
+
+
+def test_every_group_is_known_here() -> None:
+    """A new group needs a test in this file."""
+    folders = {path.name for path in CONF.iterdir() if path.is_dir() and any(path.glob("*.yaml"))}
+    assert folders == {*GROUPS, "metric", "trainer", "training", "logger", "experiment"}
+
+
+@pytest.mark.parametrize("group", [*GROUPS, "metric", "trainer", "training", "logger", "experiment"])
+def test_every_file_says_what_it_is(group: str) -> None:
+    for path in (CONF / group).glob("*.yaml"):
+        assert "#" in path.read_text().split("_target_")[0], f"{path.name} has no comment at its head"
+
+
+@pytest.mark.parametrize("name", choices("prior"))
+def test_prior(name: str) -> None:
+    prior = build(composed(f"prior={name}").prior).fit(LATENTS)
+    z = prior.draw([generator(0, i) for i in range(3)])
+    assert z.shape == (3, 3, 8, 8) and z.dtype == torch.float32 and bool(torch.isfinite(z).all())
+
+
+@pytest.mark.parametrize("name", choices("sampler"))
+def test_sampler(name: str) -> None:
+    cfg = composed(f"sampler={name}")
+    sampler = build(cfg.sampler)
+    sampler.bind(LATENTS, build(cfg.prior).fit(LATENTS))
+    z = sampler.draw([generator(0, i) for i in range(3)])
+    assert z.shape == (3, 3, 8, 8) and z.dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", choices("selection"))
+def test_selection(name: str) -> None:
+    settings = plain(composed(f"selection={name}").selection)
+    assert settings.pop("max_proposals") >= 1
+    selection = build(settings)
+    selection.bind(LATENTS)
+    verdicts = selection.judge(LATENTS, [generator(0, i) for i in range(24)])
+    assert tuple(verdicts) == selection.tests
+    assert all(v.shape == (24,) and v.dtype == torch.bool for v in verdicts.values())
+
+
+@pytest.mark.parametrize("solver", choices("solver"))
+@pytest.mark.parametrize("grid", choices("grid"))
+def test_solver_on_grid(solver: str, grid: str) -> None:
+    cfg = composed(f"solver={solver}", f"grid={grid}")
+    schedule = Schedule.linear()
+    levels = build(cfg.grid)(schedule, 600, 5)
+    out = integrate(lambda x, t: 0 * x, torch.ones(1, 3, 2, 2), schedule, levels, build(cfg.solver))
+    assert float(out.mean()) == pytest.approx(schedule.alpha(600), rel=1e-5)  # no noise found: x = alpha u
+
+
+@pytest.mark.parametrize("name", choices("domain"))
+def test_domain(name: str, tmp_path: Path) -> None:
+    for i in range(4):
+        Image.new("RGB", (70, 80), (40 * i, 5, 9)).save(tmp_path / f"{i}.png")
+    more = [f"domain.path={tmp_path}"] if name == "image_folder" else []
+    domain = build(composed(f"domain={name}", *more).domain)
+    assert domain.image_size == 64
+    for split in ("references", "held_out"):
+        image = domain.render(split, 0)
+        assert image.shape == (3, 64, 64) and image.dtype == torch.uint8
+
+
+@pytest.mark.parametrize("name", choices("model"))
+def test_model(name: str) -> None:
+    model = build(composed(f"model={name}").model)
+    x = torch.zeros(1, *model.image_shape)
+    assert model.eps(x, 10.0).shape == x.shape
+
+
+@pytest.mark.parametrize("name", choices("trainer"))
+def test_trainer(name: str) -> None:
+    assert build(composed(f"trainer={name}").trainer, callbacks=[]).num_devices >= 1
+
+
+@pytest.mark.parametrize("name", choices("training"))
+def test_training(name: str) -> None:
+    assert build(composed(f"training={name}").training).max_steps > 0
+
+
+@pytest.mark.parametrize("name", choices("logger"))
+def test_logger(name: str) -> None:
+    assert composed(f"logger={name}").logger.mode in ("auto", "online", "offline", "disabled")
+
+
+@pytest.mark.parametrize("name", choices("experiment"))
+def test_experiment_states_differences_only(name: str) -> None:
+    cfg, default = composed(f"experiment={name}"), composed()
+    changed = {
+        key for key in default if OmegaConf.to_container(cfg)[key] != OmegaConf.to_container(default)[key]
+    }
+    assert changed, "the experiment changes nothing"
