@@ -130,15 +130,23 @@ def test_an_image_in_both_given_splits_is_an_error_that_names_both(given: Path) 
         ImageFolder(16, given)
 
 
+def test_train_is_another_name_for_references(given: Path) -> None:
+    before = ImageFolder(16, given)
+    (given / "references").rename(given / "train")
+    after = ImageFolder(16, given)
+    for split in ("references", "held_out"):
+        assert [after.key(split, i) for i in range(3)] == [before.key(split, i) for i in range(3)]
+
+
 def test_half_a_layout_is_an_error(given: Path) -> None:
     write(given / "stray.png", 99)
     with pytest.raises(UserError, match=r"both references/ .*and held_out/.*stray\.png"):
         ImageFolder(16, given)
     (given / "stray.png").unlink()
-    (given / "references").rename(given / "train")
+    (given / "references").rename(given / "training")
     with pytest.raises(UserError, match="'references': 0, 'held_out': 3, 'elsewhere': 3"):
         ImageFolder(16, given)
-    shutil.rmtree(given / "train")
+    shutil.rmtree(given / "training")
     with pytest.raises(UserError, match="'references': 0, 'held_out': 3, 'elsewhere': 0"):
         ImageFolder(16, given)
 
