@@ -25,6 +25,8 @@ class FeatureMetric(Metric):
 
     full_state_update = False
     is_differentiable = False
+    names: tuple[str, ...] = ()
+    """The keys of what `compute` returns."""
     width: Tensor
 
     def __init__(self, **kwargs: Any) -> None:

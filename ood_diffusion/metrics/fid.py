@@ -81,6 +81,7 @@ class FID(FeatureMetric):
     never quote it without both.
     """
 
+    names = ("fid",)
     higher_is_better = False
     real_scatter: list[Tensor]
     generated_scatter: list[Tensor]

@@ -50,6 +50,7 @@ def _sum(x: Tensor, y: Tensor) -> Tensor:
 class KID(RowMetric):
     """`kernel_mmd` of streamed features (not multiplied by 1000)."""
 
+    names = ("kid",)
     higher_is_better = False
 
     def compute(self) -> dict[str, Tensor]:

@@ -85,6 +85,7 @@ class PrecisionRecall(RowMetric):
         nearest_k: which neighbour sets the radius of a ball.
     """
 
+    names = ("precision", "recall")
     higher_is_better = True
 
     def __init__(self, nearest_k: int = 5, **kwargs: Any) -> None:
@@ -104,6 +105,7 @@ class DensityCoverage(RowMetric):
         nearest_k: which neighbour sets the radius of a ball.
     """
 
+    names = ("density", "coverage")
     higher_is_better = True
 
     def __init__(self, nearest_k: int = 5, **kwargs: Any) -> None:

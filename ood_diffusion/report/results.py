@@ -121,6 +121,7 @@ class Metrics(TypedDict, total=False):
     extractor: str
     num_features: int
     n_real: int
+    better: dict[str, str]
     sets: Sets
     novelty: Novelty
 

@@ -8,10 +8,10 @@ from ood_diffusion.report.results import Results
 from ood_diffusion.report.wording import (
     ACCEPTANCE,
     GEOMETRY,
-    METRICS,
     MISSING,
     SETS,
     Word,
+    metric_words,
     number,
     percent,
     spread,
@@ -53,11 +53,10 @@ def metric_table(results: Results) -> Table:
     sets: dict[str, Mapping[str, Any]] = dict(metrics.get("sets", {}))  # type: ignore[arg-type]
     names = [name for name in SETS if name in sets] + [name for name in sets if name not in SETS]
     rows = [Row("n", [Entry(number(sets[name].get("n"))) for name in names])] if names else []
-    for word in METRICS:
-        if any(word.key in sets[name] for name in names):
-            notes = [qualify(metrics, sets[name]) if word.key == "fid" else "" for name in names]
-            values = [number(sets[name].get(word.key)) for name in names]
-            rows.append(Row(word.name, [Entry(v, n) for v, n in zip(values, notes, strict=True)], word))
+    for word in metric_words(metrics.get("better", {}), [key for name in names for key in sets[name]]):
+        notes = [qualify(metrics, sets[name]) if word.key == "fid" else "" for name in names]
+        values = [number(sets[name].get(word.key)) for name in names]
+        rows.append(Row(word.name, [Entry(v, n) for v, n in zip(values, notes, strict=True)], word))
     return Table(names, rows)
 
 

@@ -1,6 +1,7 @@
 """How numbers are called and written, once for the page and the terminal."""
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal
@@ -33,6 +34,22 @@ METRICS = (
     Word("density", "density", "higher", "how crowded by held-out images the set lies; may exceed 1"),
     Word("coverage", "coverage", "higher", "share of held-out images with an image of the set close by"),
 )
+
+
+def metric_words(better: Mapping[str, str], keys: Iterable[str]) -> list[Word]:
+    """A word for every metric in `keys`: the known ones first, in their order, then any others by key.
+
+    `better`: metric name -> "higher" or "lower", from `results.json`, for metrics not known here.
+    """
+    wanted = dict.fromkeys(key for key in keys if key != "n")
+    known = [word for word in METRICS if word.key in wanted]
+    others = [key for key in wanted if key not in {word.key for word in METRICS}]
+    directions: dict[str, Literal["lower", "higher"]] = {"lower": "lower", "higher": "higher"}
+    return known + [
+        Word(key, key.replace("_", " "), directions.get(better.get(key, ""), "neither"), "") for key in others
+    ]
+
+
 SETS = ("samples", "reconstructions", "references")
 GEOMETRY = (
     Word("norm", "norm", "neither", "distance from the origin"),

@@ -39,6 +39,7 @@ def evaluate(cell: Cell) -> None:
         "extractor": cell.extractor.name,
         "num_features": cell.extractor.num_features,
         "n_real": len(judge),
+        "better": better(cell),
         "sets": {name: score(cell, judge, generated) for name, generated in sets.items()},
         "novelty": novelty(samples, references, judge),
     }
@@ -68,6 +69,17 @@ def score(cell: Cell, real: Tensor, generated: Tensor) -> dict[str, float]:
     for features, is_real in ((real, True), (generated, False)):
         metrics.update(features, real=is_real)
     return {"n": len(generated), **{name: float(value) for name, value in metrics.compute().items()}}
+
+
+def better(cell: Cell) -> dict[str, str]:
+    """Metric name -> "higher" or "lower", as each metric class says; left out where neither is."""
+    words = {True: "higher", False: "lower"}
+    found: dict[str, str] = {}
+    for make in cell.make_metrics.values():
+        metric = make()
+        if metric.higher_is_better is not None:
+            found |= dict.fromkeys(metric.names, words[metric.higher_is_better])
+    return found
 
 
 def nearest_references(

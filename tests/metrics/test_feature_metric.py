@@ -6,7 +6,6 @@ import torch.multiprocessing as mp
 from torchmetrics import MetricCollection
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.metrics.direction import DIRECTIONS
 from ood_diffusion.metrics.fid import FID
 from ood_diffusion.metrics.kid import KID
 from ood_diffusion.metrics.prdc import DensityCoverage, PrecisionRecall
@@ -43,11 +42,10 @@ def test_a_collection_holds_them_all(sets, wanted):
     assert numbers(feed(metrics, *sets)) == pytest.approx(wanted, rel=1e-9)
 
 
-def test_every_number_has_a_direction(sets, wanted):
-    assert set(wanted) == set(DIRECTIONS)
+def test_metrics_name_what_they_return_and_say_which_way_is_better(sets):
     for kind in METRICS:
-        names = {"higher" if kind.higher_is_better else "lower"}
-        assert {DIRECTIONS[name] for name in numbers(feed(kind(), *[x[:9] for x in sets]))} == names
+        assert set(numbers(feed(kind(), *[x[:9] for x in sets]))) == set(kind.names)
+        assert kind.higher_is_better is (kind.names[0] not in ("fid", "kid"))
 
 
 @pytest.mark.parametrize("batch", [1, 37])
