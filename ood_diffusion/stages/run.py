@@ -51,11 +51,10 @@ def run(cfg: DictConfig, names: Mapping[str, str], run_folder: Path) -> dict[str
     tracker = open_tracker(cfg, cell) if tracked else None
     try:
         for name in chosen:
+            keep_accounts(cell, before)  # before each stage too: the report shows them
             with cell.stage(name):
                 RUN[name](cell)
-            finish_accounts(cell, before)
-        if "report" in chosen:
-            report(cell)  # once more, now that its own cost and the digest are known
+        keep_accounts(cell, before)
         if tracker is not None:
             with guarded("log the results"):
                 log_results(tracker, cast(Results, cell.results), collect_pictures(cell))
@@ -72,15 +71,15 @@ def describe(cell: Cell) -> dict[str, Any]:
     return {**cell.names, **knobs, "n_references": len(cell.references), "n_held_out": len(cell.held_out)}
 
 
-def finish_accounts(cell: Cell, before: str) -> None:
-    """Digest, memory and `results.json`, after every stage, so that a killed run leaves its figures."""
+def keep_accounts(cell: Cell, before: str) -> None:
+    """Digest, memory and `results.json`, after every stage, so that a killed run leaves what it found."""
     after = cell.model.digest()
     if after != before:
         raise UserError(f"the frozen weights changed during the run: {before} -> {after}. Results are void.")
     cell.results["weights"] = {"before": before, "after": after}
     unit = 1024**2 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    cell.results["cost"]["peak_memory_mib"] = round(peak, 1)
+    cell.results.setdefault("cost", {})["peak_memory_mib"] = round(peak, 1)
     write_json(cell.run_folder / "results.json", cell.results)
 
 
