@@ -11,6 +11,7 @@ from ood_diffusion.priors.gaussian import Gaussian
 from ood_diffusion.priors.shrunk import CANDIDATES, Shrunk, held_out_log_likelihood, select_rho
 from ood_diffusion.priors.span import Span
 from ood_diffusion.priors.spectral import Spectral
+from ood_diffusion.priors.standard_normal import StandardNormal
 from ood_diffusion.seeding import generator
 
 SHAPE = (3, 8, 8)
@@ -45,6 +46,12 @@ def test_an_item_does_not_depend_on_its_batch(prior: Prior) -> None:
     together = draws(prior, 5)
     alone = prior.draw([generator(0, 3)])[0]
     assert torch.allclose(together[3], alone, atol=1e-5)
+
+
+def test_standard_normal_ignores_the_references() -> None:
+    z = draws(StandardNormal().fit(latents(40)), 3000)
+    assert float(z.mean()) == pytest.approx(0, abs=0.01) and float(z.var()) == pytest.approx(1, abs=0.01)
+    assert torch.equal(z[:5], draws(StandardNormal().fit(latents(7, seed=3)), 5))
 
 
 def test_gaussian_variances() -> None:

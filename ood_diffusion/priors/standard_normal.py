@@ -1,0 +1,22 @@
+"""The model's own prior at the top of the trajectory, which knows nothing of the references."""
+
+from collections.abc import Sequence
+
+from torch import Generator, Tensor
+
+from ood_diffusion.priors.base import Prior
+from ood_diffusion.seeding import normal
+
+
+class StandardNormal(Prior):
+    """N(0, I): at level T the frozen model turns its draws into images of its training domain.
+
+    The end of the scale at which nothing of the unseen domain is left.
+    """
+
+    def _fit(self, latents: Tensor) -> None:
+        self.shape = latents.shape[1:]
+
+    def draw(self, generators: Sequence[Generator]) -> Tensor:
+        """Independent standard normal coordinates."""
+        return normal(generators, self.shape)
