@@ -12,11 +12,15 @@ TINY = ["n_references=12", "n_samples=8", "n_held_out=16", "steps=2", "batch_siz
 
 
 def run_cli(folder: Path, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`ood-diffusion` with `overrides`, in `folder`; outputs and store lie in ``folder/outputs``."""
+    """`ood-diffusion` with `overrides`, in `folder`; outputs and store lie in ``folder/outputs``.
+
+    `environment` is added to this process's; an empty value removes a variable.
+    """
+    merged = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", **environment}
     return subprocess.run(
         [sys.executable, "-m", "ood_diffusion", *overrides],
         cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", **environment},
+        env={name: value for name, value in merged.items() if value},
         capture_output=True,
         text=True,
         timeout=300,

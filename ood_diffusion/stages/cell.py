@@ -125,9 +125,13 @@ class Cell:
         """Record a stage's seconds, network calls and speed."""
         calls, start = self.model.network_calls, time.perf_counter()
         yield
+        seconds, calls = time.perf_counter() - start, self.model.network_calls - calls
         cost = self.results.setdefault("cost", {})
-        cost.setdefault("seconds", {})[name] = round(time.perf_counter() - start, 3)
-        cost.setdefault("network_calls", {})[name] = self.model.network_calls - calls
+        cost.setdefault("seconds", {})[name] = round(seconds, 3)
+        cost.setdefault("network_calls", {})[name] = calls
+        if calls:
+            speed = calls / self.settings.steps / seconds
+            cost.setdefault("images_per_second", {})[name] = round(speed, 3)
 
     def _split(self, split: Split, n: int) -> dict[str, str]:
         """Render what is not on disk yet, in shards of 64; duplicates by content fall together."""

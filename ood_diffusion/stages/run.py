@@ -9,13 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.report.results import Results, write_json
 from ood_diffusion.report.table import print_summary
 from ood_diffusion.report.wandb_log import close_run, guarded, log_results, open_run
-from ood_diffusion.stages.assemble import KNOBS, assemble
+from ood_diffusion.stages.assemble import KNOBS, assemble, plain
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.evaluate import evaluate
 from ood_diffusion.stages.invert import invert
@@ -84,9 +84,9 @@ def keep_accounts(cell: Cell, before: str) -> None:
 
 
 def open_tracker(cfg: DictConfig, cell: Cell) -> Any:
-    """A W&B run whose config is the cell's coordinates and whose name says what differs."""
-    settings = cast(dict[str, Any], OmegaConf.to_container(cfg.logger, resolve=True))
-    return open_run(settings, describe(cell), cell.run_folder)
+    """A W&B run whose config is the cell's coordinates and, under "conf", the whole configuration."""
+    config = {**describe(cell), "conf": plain(cfg)}
+    return open_run(plain(cfg.logger), config, cell.run_folder)
 
 
 def quieten() -> None:

@@ -41,6 +41,7 @@ class Settings:
             self._check(name, int, 0 if name == "seed" else 1)
         for name in ("eta", "level"):
             self._check(name, (int, float), 0)
+            object.__setattr__(self, name, float(getattr(self, name)))  # eta=0 and eta=0.0 are one cell
         require(self.n_references >= 2, "n_references must be at least 2", self.n_references, "Try 96.")
 
     def _check(self, name: str, types: Any, least: int) -> None:
