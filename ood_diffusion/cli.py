@@ -4,6 +4,7 @@ Heavy libraries are imported when a job runs, so that `--help` and mistakes in t
 answer at once. A user's mistake ends with one message and exit status 2, without a traceback.
 """
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ood_diffusion.checks import UserError
 from ood_diffusion.models.embedded import embedded
 
+DISK_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
 GROUPS = ("model", "domain", "prior", "sampler", "selection", "solver", "grid", "extractor")
 
 
@@ -48,6 +50,11 @@ def main() -> None:
         job()
     except (UserError, HydraException, OmegaConfBaseException) as error:
         print(f"error: {explain(error)}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        print(f"error: cannot write: {error}. Free space or change store and hydra.run.dir.", file=sys.stderr)
         sys.exit(2)
 
 

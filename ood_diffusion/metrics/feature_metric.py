@@ -27,6 +27,8 @@ class FeatureMetric(Metric):
     is_differentiable = False
     names: tuple[str, ...] = ()
     """The keys of what `compute` returns."""
+    min_images = 2
+    """The smallest number of images on either side for which it is defined."""
     width: Tensor
 
     def __init__(self, **kwargs: Any) -> None:

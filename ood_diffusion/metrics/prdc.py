@@ -91,6 +91,7 @@ class PrecisionRecall(RowMetric):
     def __init__(self, nearest_k: int = 5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.nearest_k = nearest_k
+        self.min_images = nearest_k + 1
 
     def compute(self) -> dict[str, Tensor]:
         """``{"precision": …, "recall": …}``, float64; `UserError` at nearest_k images or fewer."""
@@ -111,6 +112,7 @@ class DensityCoverage(RowMetric):
     def __init__(self, nearest_k: int = 5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.nearest_k = nearest_k
+        self.min_images = nearest_k + 1
 
     def compute(self) -> dict[str, Tensor]:
         """``{"density": …, "coverage": …}``, float64; `UserError` at nearest_k images or fewer."""

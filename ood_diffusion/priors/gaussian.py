@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from torch import Generator, Tensor
+from typing_extensions import Self
 
 from ood_diffusion.checks import require_choice
 from ood_diffusion.priors.base import Prior
@@ -24,10 +25,12 @@ class Gaussian(Prior):
         require_choice("prior.variance", variance, ("scalar", "per_coordinate"))
         self.variance = variance
 
-    def _fit(self, latents: Tensor) -> None:
+    def fit(self, latents: Tensor) -> Self:
+        """See `Prior.fit`."""
         self.mean = latents.double().mean(dim=0)
         spread = (latents.double() - self.mean).square().sum(dim=0) / (len(latents) - 1)
         self.scale = (spread.mean() if self.variance == "scalar" else spread).sqrt()
+        return self
 
     def draw(self, generators: Sequence[Generator]) -> Tensor:
         """Mean + scale · N(0, I)."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
+from typing_extensions import Self
 
 from ood_diffusion.checks import require
 from ood_diffusion.geometry.gram import gram
@@ -34,9 +35,11 @@ class Shrunk(Prior):
         self.chosen = rho
         self.rho = rho
 
-    def _fit(self, latents: Tensor) -> None:
+    def fit(self, latents: Tensor) -> Self:
+        """See `Prior.fit`."""
         self.rho = select_rho(latents) if self.chosen is None else self.chosen
         self.span, self.spectral = Span().fit(latents), Spectral().fit(latents)
+        return self
 
     def draw(self, generators: Sequence[Generator]) -> Tensor:
         """The two draws of one item come one after the other from its generator."""

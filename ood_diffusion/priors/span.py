@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
+from typing_extensions import Self
 
 from ood_diffusion.priors.base import Prior
 
@@ -15,9 +16,11 @@ class Span(Prior):
     before believing that they are new.
     """
 
-    def _fit(self, latents: Tensor) -> None:
+    def fit(self, latents: Tensor) -> Self:
+        """See `Prior.fit`."""
         self.mean = latents.mean(dim=0)
         self.centred = (latents - self.mean).flatten(1)
+        return self
 
     def draw(self, generators: Sequence[Generator]) -> Tensor:
         """A random combination of the centred references plus the mean."""

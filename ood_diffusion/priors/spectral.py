@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from torch import Generator, Tensor
+from typing_extensions import Self
 
 from ood_diffusion.geometry.spectrum import apply_filter, matrix_power, power_spectrum
 from ood_diffusion.priors.base import Prior
@@ -16,10 +17,12 @@ class Spectral(Prior):
     and scale but no place (a galaxy's centre lives in the mean only).
     """
 
-    def _fit(self, latents: Tensor) -> None:
+    def fit(self, latents: Tensor) -> Self:
+        """See `Prior.fit`."""
         self.mean = latents.mean(dim=0)
         self.spectrum = power_spectrum(latents - self.mean)
         self.root = matrix_power(self.spectrum, 0.5)
+        return self
 
     def draw(self, generators: Sequence[Generator]) -> Tensor:
         """Filtered white noise plus the mean."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from torch import Generator, Tensor
+from typing_extensions import Self
 
 from ood_diffusion.priors.base import Prior
 from ood_diffusion.seeding import normal
@@ -14,8 +15,10 @@ class StandardNormal(Prior):
     The end of the scale at which nothing of the unseen domain is left.
     """
 
-    def _fit(self, latents: Tensor) -> None:
+    def fit(self, latents: Tensor) -> Self:
+        """See `Prior.fit`."""
         self.shape = latents.shape[1:]
+        return self
 
     def draw(self, generators: Sequence[Generator]) -> Tensor:
         """Independent standard normal coordinates."""

@@ -11,6 +11,9 @@ from ood_diffusion.priors.base import Prior
 class Sampler(ABC):
     """Proposes latents; whether they are kept is the selection's business."""
 
+    min_references = 1
+    """The smallest number of references it can work with."""
+
     def bind(self, references: Tensor, prior: Prior) -> None:
         """Take the inverted references ``[n, C, H, W]`` and the prior fitted on them."""
         self.references, self.prior = references, prior

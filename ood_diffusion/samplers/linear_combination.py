@@ -26,20 +26,10 @@ class LinearCombination(Sampler):
         require(parents >= 2, "sampler.parents must be at least 2", parents, "With 1 it copies; try 2.")
         require(concentration > 0, "sampler.concentration must be positive", concentration, "Try 10.")
         self.parents, self.concentration = parents, concentration
+        self.min_references = parents
 
     def draw(self, generators: Sequence[Generator]) -> Tensor:
-        """Per item: the parents, then their weights.
-
-        Raises:
-            UserError: if there are fewer references than parents.
-        """
-        n = len(self.references)
-        require(
-            self.parents <= n,
-            f"sampler.parents must be at most n_references ({n})",
-            self.parents,
-            "Lower it.",
-        )
+        """Per item: the parents, then their weights."""
         mean = self.references.mean(dim=0)
         return torch.stack([self._combine(mean, g) for g in generators])
 

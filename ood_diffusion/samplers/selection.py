@@ -18,6 +18,8 @@ class Selection(ABC):
     """Judges proposals; `tests` names the judgements in the order `judge` reports them."""
 
     tests: tuple[str, ...] = ()
+    min_references = 1
+    """The smallest number of references it can learn from."""
 
     @abstractmethod
     def bind(self, references: Tensor) -> None:
@@ -59,20 +61,11 @@ class Geometric(Selection):
             tolerance > 0, "selection.tolerance must be positive", tolerance, "2 keeps most of a Gaussian."
         )
         self.companions, self.tolerance = companions, tolerance
+        self.min_references = companions + 1
 
     def bind(self, references: Tensor) -> None:
-        """Learn target and spread of each figure; needs more references than companions.
-
-        Raises:
-            UserError: if there are too few references.
-        """
+        """Learn target and spread of each figure from at least `min_references` references."""
         n = len(references)
-        require(
-            n > self.companions,
-            f"geometric selection needs more references than companions ({self.companions})",
-            n,
-            "Raise n_references or lower selection.companions.",
-        )
         self.references = references
         self.square = squared_norms(references)
         self.gram = gram(references, references)

@@ -91,20 +91,38 @@ def check(cell: Cell, stages: list[str]) -> None:
         settings.n_references,
         f"Set n_references={available} or bring more images.",
     )
-    judges = cell.domain.size("held_out")
-    least = 8
-    require(
-        judges is None or judges >= least or "evaluate" not in stages,
-        f"judging needs at least {least} held-out images",
-        judges,
-        "Bring more images or leave out the stage evaluate.",
-    )
     if "sample" in stages:
-        require(
-            settings.n_references >= cell.prior.min_references,
-            f"prior={cell.names['prior']} needs at least {cell.prior.min_references} references",
-            settings.n_references,
-            "Raise n_references or choose another prior.",
-        )
+        check_learners(cell)
     if "evaluate" in stages:
-        _ = cell.extractor
+        check_judges(cell)
+
+
+def check_learners(cell: Cell) -> None:
+    """Raise `UserError` unless prior, sampler and selection have the references they need."""
+    for group, part in (("prior", cell.prior), ("sampler", cell.sampler), ("selection", cell.selection)):
+        require(
+            cell.settings.n_references >= part.min_references,
+            f"{group}={cell.names[group]} needs at least {part.min_references} references",
+            cell.settings.n_references,
+            f"Raise n_references or change {group}.",
+        )
+
+
+def check_judges(cell: Cell) -> None:
+    """Raise `UserError` unless the extractor can be built and every metric has the images it needs."""
+    _ = cell.extractor
+    judges = cell.domain.size("held_out")
+    counts = {
+        "n_samples": cell.settings.n_samples,
+        "n_references": cell.settings.n_references,
+        "n_held_out": cell.settings.n_held_out if judges is None else min(judges, cell.settings.n_held_out),
+    }
+    for name, make in cell.make_metrics.items():
+        least = make().min_images
+        for count, images in counts.items():
+            require(
+                images >= least,
+                f"metric={name} needs {count} to be at least {least}",
+                images,
+                "Bring more images or leave out the stage evaluate.",
+            )

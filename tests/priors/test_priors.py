@@ -123,15 +123,6 @@ def test_rho_follows_the_data() -> None:
     assert select_rho(low_rank) < 0.4
 
 
-@pytest.mark.parametrize(
-    ("prior", "n", "message"),
-    [(Span(), 1, "Span needs at least 2 references, but got 1"), (Shrunk(None), 7, "at least 8 references")],
-)
-def test_too_few_references(prior: Prior, n: int, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        prior.fit(latents(n))
-
-
 def test_bad_settings() -> None:
     with pytest.raises(UserError, match="variance must be one of: per_coordinate, scalar, but got 'full'"):
         Gaussian("full")

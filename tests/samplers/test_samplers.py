@@ -67,5 +67,3 @@ def test_bad_settings() -> None:
         LinearCombination(1, 1.0)
     with pytest.raises(UserError, match="concentration must be positive"):
         LinearCombination(2, 0.0)
-    with pytest.raises(UserError, match=r"at most n_references \(3\), but got 4"):
-        draws(bound(LinearCombination(4, 1.0), references(3)), 1)

@@ -95,8 +95,3 @@ def test_acceptance_counts() -> None:
 def test_nothing_passes() -> None:
     with pytest.raises(UserError, match=r"only 0 of 128 proposals passed.*distance 0\.0%.*tolerance"):
         collect(Geometric(10, 0.5), 5, scale=3.0, limit=128)
-
-
-def test_too_few_references() -> None:
-    with pytest.raises(UserError, match=r"more references than companions \(10\), but got 10"):
-        Geometric(10, 2.0).bind(gaussian(10))
