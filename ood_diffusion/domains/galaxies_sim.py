@@ -11,11 +11,11 @@ from torch import Tensor
 
 from ood_diffusion.checks import require
 from ood_diffusion.domains.base import Domain, Split
-from ood_diffusion.domains.galaxy_field import draw_field
-from ood_diffusion.domains.galaxy_light import field_light
-from ood_diffusion.domains.galaxy_population import MORPHOLOGIES, log_uniform
+from ood_diffusion.domains.galaxies.field import draw_field
+from ood_diffusion.domains.galaxies.light import field_light
+from ood_diffusion.domains.galaxies.population import MORPHOLOGIES, log_uniform
+from ood_diffusion.domains.galaxies.telescope import add_noise, observe, stretch
 from ood_diffusion.domains.item_generator import check_seed, item_generator
-from ood_diffusion.domains.telescope import add_noise, observe, stretch
 from ood_diffusion.fingerprint import fingerprint
 
 SIMULATION_VERSION = 1

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ood_diffusion.checks import UserError, require
 from ood_diffusion.domains.base import SPLITS, Domain, Split
-from ood_diffusion.domains.image_files import ImageFiles, open_image, unreadable
-from ood_diffusion.domains.preprocess import PREPROCESSING_VERSION, to_square_rgb
-from ood_diffusion.domains.split_folders import given_splits
+from ood_diffusion.domains.images.files import ImageFiles, open_image, unreadable
+from ood_diffusion.domains.images.preprocess import PREPROCESSING_VERSION, to_square_rgb
+from ood_diffusion.domains.images.split_folders import given_splits
 from ood_diffusion.domains.splits import halves, seeded_order
 from ood_diffusion.fingerprint import fingerprint
 

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ood_diffusion.checks import require
 from ood_diffusion.domains.base import Domain, Split
-from ood_diffusion.domains.cloud_density import Map, density
-from ood_diffusion.domains.colour_map import from_rgb, to_rgb
 from ood_diffusion.domains.item_generator import check_seed, item_generator
-from ood_diffusion.domains.radiation_transfer import external_intensity, star_intensity
+from ood_diffusion.domains.radiation.colour_map import from_rgb, to_rgb
+from ood_diffusion.domains.radiation.density import Map, density
+from ood_diffusion.domains.radiation.transfer import external_intensity, star_intensity
 from ood_diffusion.fingerprint import fingerprint
 
 SIMULATION_VERSION = 1

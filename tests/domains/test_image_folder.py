@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.domains import image_files
 from ood_diffusion.domains.base import SPLITS
 from ood_diffusion.domains.image_folder import ImageFolder
+from ood_diffusion.domains.images import files as image_files
 
 
 def write(path: Path, seed: int) -> Path:

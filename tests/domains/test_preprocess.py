@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.domains.preprocess import to_square_rgb
+from ood_diffusion.domains.images.preprocess import to_square_rgb
 
 
 def saved(image: Image.Image, path: Path, **options: object) -> Image.Image:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ood_diffusion.domains.sersic import Map
+from ood_diffusion.domains.galaxies.sersic import Map
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ood_diffusion.domains.spiral_arms import Arms, Patches, Tufts
+from ood_diffusion.domains.galaxies.spiral_arms import Arms, Patches, Tufts
 
 Colour = tuple[float, float]
 """(g - r, r - i) in magnitudes."""

@@ -10,8 +10,7 @@ import math
 from numpy.random import Generator
 
 from ood_diffusion.checks import require
-from ood_diffusion.domains.galaxy import Colour, Disc, Galaxy, Ring, Spheroid
-from ood_diffusion.domains.galaxy_details import (
+from ood_diffusion.domains.galaxies.details import (
     draw_arms,
     draw_bar,
     draw_dust,
@@ -19,6 +18,7 @@ from ood_diffusion.domains.galaxy_details import (
     draw_patches,
     draw_tufts,
 )
+from ood_diffusion.domains.galaxies.galaxy import Colour, Disc, Galaxy, Ring, Spheroid
 
 MORPHOLOGIES = ("elliptical", "lenticular", "spiral", "irregular")
 

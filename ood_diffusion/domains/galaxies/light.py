@@ -5,8 +5,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ood_diffusion.domains.galaxy import Colour, Disc, Dust, Field, Galaxy, Points
-from ood_diffusion.domains.sersic import (
+from ood_diffusion.domains.galaxies.galaxy import Colour, Disc, Dust, Field, Galaxy, Points
+from ood_diffusion.domains.galaxies.sersic import (
     Map,
     exponential,
     ferrers_bar,
@@ -15,7 +15,7 @@ from ood_diffusion.domains.sersic import (
     rotate,
     sersic,
 )
-from ood_diffusion.domains.spiral_arms import Tufts, arm_pattern, patch_pattern, tuft_pattern
+from ood_diffusion.domains.galaxies.spiral_arms import Tufts, arm_pattern, patch_pattern, tuft_pattern
 
 Bands = NDArray[np.float32]
 """Shape ``[3, rows, columns]``: i, r, g, which become red, green and blue."""

@@ -5,8 +5,8 @@ import math
 import numpy as np
 from numpy.random import Generator
 
-from ood_diffusion.domains.galaxy import Bar, Dust, Points
-from ood_diffusion.domains.spiral_arms import Arms, Patches, Tufts
+from ood_diffusion.domains.galaxies.galaxy import Bar, Dust, Points
+from ood_diffusion.domains.galaxies.spiral_arms import Arms, Patches, Tufts
 
 EDGE_ON = 0.4
 """Cosine of the inclination below which a dust lane is drawn."""

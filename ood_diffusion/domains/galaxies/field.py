@@ -5,8 +5,8 @@ import math
 import numpy as np
 from numpy.random import Generator
 
-from ood_diffusion.domains.galaxy import Disc, Field, Galaxy, Points, Spheroid
-from ood_diffusion.domains.galaxy_population import draw_galaxy, log_uniform
+from ood_diffusion.domains.galaxies.galaxy import Disc, Field, Galaxy, Points, Spheroid
+from ood_diffusion.domains.galaxies.population import draw_galaxy, log_uniform
 
 STARS = 3.0
 """Mean number of foreground stars per field, set by eye beside SDSS cut-outs; most are faint."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 from torch import Tensor
 
-from ood_diffusion.domains.galaxy_light import Bands, band_fluxes
+from ood_diffusion.domains.galaxies.light import Bands, band_fluxes
 
 CORE_SHARE, WING_WIDTH = 0.7, 2.5
 """The seeing disc as two round Gaussians, a core and a wing 2.5 times as wide, as SDSS's pipeline fits it

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from ood_diffusion.domains.cloud_density import Map
+from ood_diffusion.domains.radiation.density import Map
 
 SLANTS = (-math.tan(math.pi / 8), 0.0, math.tan(math.pi / 8), 1.0)
 """Columns per row of the rays from outside: with both ends and both axes, every 22.5 degrees."""

@@ -1,0 +1,1 @@
+"""The parts of simulated galaxies: a population, its light, a telescope."""

@@ -1,0 +1,1 @@
+"""How a user's files become square pictures: finding, reading, splitting, preprocessing."""

@@ -1,0 +1,1 @@
+"""The parts of simulated radiation fields: density, radiative transfer, colours."""
