@@ -119,9 +119,17 @@ def test_logger(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", choices("experiment"))
-def test_experiment_states_differences_only(name: str) -> None:
+def test_experiment_states_differences_and_each_takes_effect(name: str) -> None:
+    stated = OmegaConf.load(CONF / "experiment" / f"{name}.yaml")
     cfg, default = composed(f"experiment={name}"), composed()
-    changed = {
-        key for key in default if OmegaConf.to_container(cfg)[key] != OmegaConf.to_container(default)[key]
-    }
-    assert changed, "the experiment changes nothing"
+    for key in stated:
+        if key != "defaults":
+            assert cfg[key] == stated[key] != default[key], f"{name}: {key}"
+    for override in stated.get("defaults", []):
+        ((group, choice),) = override.items()
+        group = group.removeprefix("override /")
+        alone = composed(f"{group}={choice}")
+        assert OmegaConf.to_container(cfg[group]) == OmegaConf.to_container(alone[group]), f"{name}: {group}"
+        assert OmegaConf.to_container(cfg[group]) != OmegaConf.to_container(default[group]), (
+            f"{name}: {group}"
+        )
