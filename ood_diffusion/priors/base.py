@@ -17,6 +17,10 @@ class Prior(ABC):
     def fit(self, latents: Tensor) -> Self:
         """Learn from at least `min_references` latents, float32 ``[n, C, H, W]``; returns itself."""
 
+    def learned(self) -> dict[str, float]:
+        """Numbers worth reporting that `fit` chose by itself, by name."""
+        return {}
+
     @abstractmethod
     def draw(self, generators: Sequence[Generator]) -> Tensor:
         """One latent per generator, float32 ``[len(generators), C, H, W]``."""

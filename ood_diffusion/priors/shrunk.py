@@ -41,6 +41,10 @@ class Shrunk(Prior):
         self.span, self.spectral = Span().fit(latents), Spectral().fit(latents)
         return self
 
+    def learned(self) -> dict[str, float]:
+        """The weight of the stationary part."""
+        return {} if self.rho is None else {"rho": self.rho}
+
     def draw(self, generators: Sequence[Generator]) -> Tensor:
         """The two draws of one item come one after the other from its generator."""
         rho, mean = self.rho or 0.0, self.span.mean

@@ -78,7 +78,7 @@ def draw(cell: Cell) -> tuple[TensorStore, list[str]]:
             "proposed": acceptance.proposed,
             "accepted": acceptance.accepted,
             "acceptance": acceptance.rates(),
-            "prior": {"rho": rho} if (rho := getattr(cell.prior, "rho", None)) is not None else {},
+            "prior": cell.prior.learned(),
         }
         atomic_write(finished, json.dumps(report).encode())
     return store, ids

@@ -113,6 +113,12 @@ def test_held_out_likelihood_equals_the_dense_formula() -> None:
     assert float((difference - difference.mean()).abs().max()) < 1e-3 * float(ours.abs().max())
 
 
+def test_shrunk_reports_its_choice() -> None:
+    assert Shrunk(0.3).fit(latents(9)).learned() == {"rho": 0.3}
+    assert Shrunk(None).fit(latents(9)).learned()["rho"] in CANDIDATES.tolist()
+    assert Span().fit(latents(9)).learned() == {}
+
+
 def test_rho_follows_the_data() -> None:
     """Stationary data want the stationary part; data in a common low-dimensional span want the span."""
     g = torch.Generator().manual_seed(0)
