@@ -20,7 +20,6 @@ SWEEPS = re.findall(r"`ood-diffusion (-m .*?)`", (ROOT / "sweeps" / "README.md")
 MAKE = [line.split("#")[0].split()[1] for line in BLOCKS if line.startswith("make")]
 SMALL = {
     "experiment=paper": ["steps=4", "selection.tolerance=20"],
-    "selection=geometric": ["selection.tolerance=20"],
     "selection=none,geometric": ["selection.tolerance=20"],
     "experiment=train_cats_64": [
         "n_references=6",
@@ -28,7 +27,7 @@ SMALL = {
         "training.max_steps=1",
         "training.batch_size=2",
     ],
-    "n_references=16,32,64,96": ["n_references=10,12"],
+    "n_references=16,32,64,96": ["n_references=11,12"],
     "level=100,300,500,700,900": ["level=300,700"],
     "eta=0,0.25,0.5,0.75,1": ["eta=0,1"],
     "sampler=draw,slerp,linear_combination": ["sampler=draw,slerp"],
