@@ -16,7 +16,9 @@ def run_cli(folder: Path, *overrides: str, **environment: str) -> subprocess.Com
 
     `environment` is added to this process's; an empty value removes a variable.
     """
-    merged = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", **environment}
+    # WANDB_SERVICE would point the new process at the W&B service of this one
+    own = {"OMP_NUM_THREADS": "1", "COLUMNS": "120", "WANDB_SERVICE": ""}
+    merged = {**os.environ, **own, **environment}
     return subprocess.run(
         [sys.executable, "-m", "ood_diffusion", *overrides],
         cwd=folder,
@@ -36,4 +38,4 @@ def results(folder: Path) -> list[dict[str, Any]]:
 
 def calls(folder: Path, stage: str) -> int:
     """Network calls of one stage over all runs below `folder`."""
-    return sum(r["cost"]["network_calls"].get(stage, 0) for r in results(folder))
+    return sum(r["cost"].get("network_calls", {}).get(stage, 0) for r in results(folder))

@@ -56,8 +56,8 @@ def has_key() -> bool:
 def _hosts() -> set[str]:
     wandb = import_wandb()
     own = urlsplit(wandb.Settings().base_url).netloc
-    host = urlsplit(wandb.setup().settings.base_url).netloc  # WANDB_BASE_URL and W&B's settings files
-    return {host, "api.wandb.ai"} if host == own else {host}
+    chosen = os.environ.get("WANDB_BASE_URL")
+    return {urlsplit(chosen).netloc} if chosen else {own, "api.wandb.ai"}
 
 
 def import_wandb() -> Any:

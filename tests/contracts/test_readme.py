@@ -20,6 +20,7 @@ SWEEPS = re.findall(r"`ood-diffusion (-m .*?)`", (ROOT / "sweeps" / "README.md")
 MAKE = [line.split("#")[0].split()[1] for line in BLOCKS if line.startswith("make")]
 SMALL = {
     "experiment=paper": ["steps=4", "selection.tolerance=20"],
+    "selection=geometric": ["selection.tolerance=20"],
     "selection=none,geometric": ["selection.tolerance=20"],
     "experiment=train_cats_64": [
         "n_references=6",
