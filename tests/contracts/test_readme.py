@@ -21,7 +21,7 @@ MAKE = [line.split("#")[0].split()[1] for line in BLOCKS if line.startswith("mak
 SMALL = {
     "experiment=paper": ["steps=4", "selection.tolerance=20"],
     "selection=geometric": ["selection.tolerance=20"],
-    "selection=none,geometric": ["selection.tolerance=20"],
+    "selection=none,geometric": ["selection=geometric", "selection.tolerance=20"],
     "experiment=train_cats_64": [
         "n_references=6",
         "n_held_out=4",
@@ -41,6 +41,8 @@ def small(command: str) -> list[str]:
     words = shlex.split(command)
     extra = [change for word in words for change in SMALL.get(word, [])]
     replaced = {change.split("=")[0] for change in extra}
+    if any(word.startswith("logger.") for word in words):
+        replaced.add("logger")  # logger=none has no such setting
     tiny = [t for t in TINY if t.split("=")[0] not in replaced]
     return [w for w in words if w.split("=")[0] not in replaced] + tiny + extra
 
