@@ -61,8 +61,10 @@ def render(results: Results, pictures: Pictures, plots: list[Plot], count: int, 
         reconstruct=reconstruct,
         reference_tiles=tiles.references(pictures, count, lossless),
         sample_tiles=tiles.samples(pictures, count, lossless),
-        total_references=len(pictures.references),
-        total_samples=0 if pictures.samples is None else len(pictures.samples),
+        total_references=results.get("cell", {}).get("n_references", len(pictures.references)),
+        total_samples=results.get("sample", {}).get(
+            "accepted", 0 if pictures.samples is None else len(pictures.samples)
+        ),
         paired={"references": pictures.reconstructions is not None, "samples": pictures.nearest is not None},
         pixelated=pictures.references.shape[-1] <= 128,
         metrics=sections.metric_table(results),

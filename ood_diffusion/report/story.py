@@ -12,11 +12,10 @@ def story(results: Results) -> str:
     shown = f"{number(count)} images" if count is not None else "images"
     level = f" to level {number(cell['level'])}" if "level" in cell else ""
     text = f"The frozen model {cell.get('model', '')} inverted {shown} of {domain}{level}".replace("  ", " ")
-    if "prior" not in cell:
+    if "sampler" not in cell:
         return f"{text}."
-    draws = f"{number(cell['n_samples'])} new latents were" if "n_samples" in cell else "new latents were"
-    prior = f"a {cell['prior']} prior was fitted to these latents"
-    return f"{text}; {prior}, and {draws} drawn from it and denoised."
+    draws = f"{number(cell['n_samples'])} new latents" if "n_samples" in cell else "new latents"
+    return f"{text}; from these the sampler {cell['sampler']} made {draws}, and the model denoised them."
 
 
 def headlines(results: Results) -> list[Row]:
