@@ -5,6 +5,7 @@ point of the same set as radius. *Precision and density ask of each generated im
 among real ones; recall and coverage ask of each real image whether generated ones reach it.*
 """
 
+from abc import abstractmethod
 from typing import Any
 
 import torch
@@ -78,43 +79,40 @@ def _check(real: Tensor, generated: Tensor, k: int) -> None:
     require_images(len(generated), k + 1, "generated", reason)
 
 
-class PrecisionRecall(RowMetric):
-    """`precision_recall` of streamed features.
+class BallMetric(RowMetric):
+    """A pair of figures from `measure(real, generated, nearest_k)`.
 
     Args:
         nearest_k: which neighbour sets the radius of a ball.
     """
+
+    higher_is_better = True
+
+    def __init__(self, nearest_k: int = 5, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.nearest_k = nearest_k
+        self.min_images = nearest_k + 1
+
+    @staticmethod
+    @abstractmethod
+    def measure(real: Tensor, generated: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """The two figures, in the order of `names`."""
+
+    def compute(self) -> dict[str, Tensor]:
+        """One float64 scalar per name; `UserError` at nearest_k images or fewer."""
+        values = self.measure(self.rows("real"), self.rows("generated"), self.nearest_k)
+        return dict(zip(self.names, values, strict=True))
+
+
+class PrecisionRecall(BallMetric):
+    """`precision_recall` of streamed features."""
 
     names = ("precision", "recall")
-    higher_is_better = True
-
-    def __init__(self, nearest_k: int = 5, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.nearest_k = nearest_k
-        self.min_images = nearest_k + 1
-
-    def compute(self) -> dict[str, Tensor]:
-        """``{"precision": …, "recall": …}``, float64; `UserError` at nearest_k images or fewer."""
-        values = precision_recall(self.rows("real"), self.rows("generated"), self.nearest_k)
-        return dict(zip(("precision", "recall"), values, strict=True))
+    measure = staticmethod(precision_recall)
 
 
-class DensityCoverage(RowMetric):
-    """`density_coverage` of streamed features.
-
-    Args:
-        nearest_k: which neighbour sets the radius of a ball.
-    """
+class DensityCoverage(BallMetric):
+    """`density_coverage` of streamed features."""
 
     names = ("density", "coverage")
-    higher_is_better = True
-
-    def __init__(self, nearest_k: int = 5, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.nearest_k = nearest_k
-        self.min_images = nearest_k + 1
-
-    def compute(self) -> dict[str, Tensor]:
-        """``{"density": …, "coverage": …}``, float64; `UserError` at nearest_k images or fewer."""
-        values = density_coverage(self.rows("real"), self.rows("generated"), self.nearest_k)
-        return dict(zip(("density", "coverage"), values, strict=True))
+    measure = staticmethod(density_coverage)
