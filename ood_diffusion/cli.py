@@ -1,7 +1,8 @@
 """The command `ood-diffusion`: the only place where Hydra starts.
 
-Heavy libraries are imported when a job runs, so that `--help` and mistakes in the configuration
-answer at once. A user's mistake ends with one message and exit status 2, without a traceback.
+Heavy libraries are imported when a job runs, after its knobs have been checked, so that `--help` and
+mistakes in the configuration answer at once. A user's mistake ends with one message and exit status 2,
+without a traceback.
 """
 
 import errno
@@ -18,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.models.embedded import embedded
+from ood_diffusion.stages.settings import read_settings
 
 DISK_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
 GROUPS = ("model", "domain", "prior", "sampler", "selection", "solver", "grid", "extractor")
@@ -36,6 +38,7 @@ OmegaConf.register_new_resolver("embedded", embedded, replace=True)
 @hydra.main(version_base="1.3", config_path=conf_folder(), config_name="config")
 def job(cfg: DictConfig) -> None:
     """One run or one cell of a multirun."""
+    read_settings(cfg)
     from ood_diffusion.stages.run import run
 
     config = HydraConfig.get()

@@ -9,8 +9,8 @@ import math
 from torch import Tensor
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.diffusion.integrate import EpsFunction
 from ood_diffusion.diffusion.schedule import Schedule
+from ood_diffusion.diffusion.solver import EpsFunction, History, Solver
 
 
 def ddim_step(
@@ -65,12 +65,11 @@ def ancestral_sigma(schedule: Schedule, a: float, b: float) -> float:
     return ratio * math.sqrt(-math.expm1(schedule.log_alpha_bar(a) - schedule.log_alpha_bar(b)))
 
 
-class DDIM:
+class DDIM(Solver):
     """The solver of the DDIM paper: first order, one network call a step, defined for every eta."""
 
     name = "ddim"
     stochastic = True
-    """Whether ``eta > 0`` is defined."""
 
     def step(
         self,
@@ -79,8 +78,9 @@ class DDIM:
         schedule: Schedule,
         a: float,
         b: float,
-        eta: float,
-        noise: Tensor | None,
+        history: History,
+        eta: float = 0.0,
+        noise: Tensor | None = None,
     ) -> Tensor:
-        """Advance `x` from level `a` to `b` with one call of ``eps(x, a)``."""
+        """One call of ``eps(x, a)``; remembers nothing."""
         return ddim_step(x, eps(x, a), schedule, a, b, eta, noise)

@@ -4,6 +4,7 @@ A grid is a function ``(schedule, level, steps) -> [0, …, level]`` with ``step
 Inversion walks it upwards, denoising the same list downwards, so the two always meet at level 0.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -32,6 +33,21 @@ def uniform_lambda(schedule: Schedule, level: float, steps: int) -> list[float]:
         return [0.0, float(level)]
     lams = np.linspace(schedule.lam(1.0), schedule.lam(level), steps)
     inner = [schedule.level(lam) for lam in lams[1:-1]]
+    return [0.0, 1.0, *inner, float(level)]
+
+
+def karras(schedule: Schedule, level: float, steps: int) -> list[float]:
+    r"""Evenly spaced in :math:`s^{1/\rho}` with :math:`\rho = 7`, from level 1 to `level`, plus level 0.
+
+    Karras et al. 2022 (EDM), eq. 5, with their noise level :math:`\sigma = s` and
+    :math:`\sigma_{\min} = s(1)`: shorter steps near the clean image than `uniform_t`, longer ones than
+    `uniform_lambda`.
+    """
+    _check(schedule, level, steps)
+    if steps == 1:
+        return [0.0, float(level)]
+    roots = np.linspace(schedule.s(1.0) ** (1 / 7), schedule.s(level) ** (1 / 7), steps)
+    inner = [schedule.level(-7 * math.log(root)) for root in roots[1:-1]]
     return [0.0, 1.0, *inner, float(level)]
 
 

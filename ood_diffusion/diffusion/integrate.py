@@ -1,36 +1,14 @@
 """Follow a trajectory through a list of levels; the same loop inverts and denoises."""
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from torch import Tensor
 
 from ood_diffusion.checks import require
 from ood_diffusion.diffusion.schedule import Schedule
-
-EpsFunction = Callable[[Tensor, float], Tensor]
-"""``eps(x, t)``: x float32 ``[B, C, H, W]`` at level t -> the noise estimate, same shape."""
-
-
-class Solver(Protocol):
-    """One step of a numerical method on the probability-flow ODE (see `ddim.DDIM`)."""
-
-    name: str
-    stochastic: bool
-
-    def step(
-        self,
-        eps: EpsFunction,
-        x: Tensor,
-        schedule: Schedule,
-        a: float,
-        b: float,
-        eta: float,
-        noise: Tensor | None,
-    ) -> Tensor:
-        """Advance `x` from level `a` to level `b`."""
-        ...
+from ood_diffusion.diffusion.solver import EpsFunction, History, Solver
 
 
 def integrate(
@@ -64,9 +42,10 @@ def integrate(
     check_eta(eta, solver)
     ascending = levels[-1] > levels[0]
     require(not (eta and ascending), "inversion is deterministic: eta must be 0", eta, "Use eta to denoise.")
+    history: History = deque(maxlen=2)
     for a, b in itertools.pairwise(levels):
         noise = draw_noise() if eta and draw_noise is not None else None
-        x = solver.step(eps, x, schedule, a, b, eta, noise)
+        x = solver.step(eps, x, schedule, a, b, history, eta, noise)
         on_step()
     return x
 
@@ -78,5 +57,5 @@ def check_eta(eta: float, solver: Solver) -> None:
         eta == 0 or solver.stochastic,
         f"the solver {solver.name} is deterministic: eta must be 0",
         eta,
-        "Set eta=0 or solver=ddim.",
+        "Set eta=0 or choose solver=ddim, dpmpp_2m or fixed_point.",
     )

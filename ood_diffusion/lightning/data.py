@@ -1,6 +1,7 @@
-"""Batches of a fixed shape from a store, each carrying its items' ids."""
+"""Batches of a fixed shape from a store, each carrying its items' ids, loaded while others are computed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -27,8 +28,28 @@ class StoreDataset(Dataset[tuple[str, Tensor]]):
         return len(self.ids)
 
     def __getitem__(self, index: int) -> tuple[str, Tensor]:
-        result_id, source_id = self.ids[index]
-        return result_id, self.source.read([source_id])[0]
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[str, Tensor]]:
+        """A whole batch in one read of the store; a `DataLoader` calls this where it is there."""
+        results, sources = zip(*(self.ids[i] for i in indices), strict=True)
+        return list(zip(results, self.source.read(sources), strict=True))
+
+
+class PrefetchingLoader(DataLoader[tuple[str, Tensor]]):
+    """A `DataLoader` whose next batch is loaded by a thread while the current one is in use.
+
+    It takes what `DataLoader` takes and nothing more, so that Lightning can make it again around the
+    sampler of its own that gives every rank its share.
+    """
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        batches = super().__iter__()
+        with ThreadPoolExecutor(1, "prefetch") as thread:
+            following = thread.submit(next, batches, None)
+            while (batch := following.result()) is not None:
+                following = thread.submit(next, batches, None)
+                yield batch
 
 
 class StoreDataModule(pl.LightningDataModule):
@@ -44,10 +65,16 @@ class StoreDataModule(pl.LightningDataModule):
         super().__init__()
         self.dataset, self.batch_size = dataset, batch_size
 
-    def predict_dataloader(self) -> DataLoader[tuple[str, Tensor]]:
-        """Batches ``{"ids": list of the real items, "data": [batch_size, …]}``."""
-        return DataLoader(
-            self.dataset, batch_size=self.batch_size, collate_fn=partial(collate, self.batch_size)
+    def predict_dataloader(self) -> PrefetchingLoader:
+        """Batches ``{"ids": list of the real items, "data": [batch_size, …]}``.
+
+        With a GPU they lie in pinned memory, from which Lightning copies without waiting.
+        """
+        return PrefetchingLoader(
+            self.dataset,
+            batch_size=self.batch_size,
+            collate_fn=partial(collate, self.batch_size),
+            pin_memory=torch.cuda.is_available(),
         )
 
 

@@ -21,6 +21,9 @@ def predict_into(
 ) -> int:
     """Fill `target` with the module's predictions for items of `source`.
 
+    The next batch is loaded and the last ones are written while one is computed. When this returns or
+    raises, every finished batch is on disk.
+
     Args:
         target: where the results go.
         source: where the inputs are.

@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from torch import Tensor
 
-from ood_diffusion.diffusion.integrate import Solver, integrate
+from ood_diffusion.diffusion.integrate import integrate
+from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.lightning.pixels import to_bytes, to_unit_range
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.seeding import generator, normal
@@ -75,6 +77,11 @@ class Generator(Trajectory):
             z,
             self.levels[::-1],
             eta=self.eta,
-            draw_noise=lambda: normal(streams, z.shape[1:]).to(z.device),
+            draw_noise=lambda: to_device(normal(streams, z.shape[1:]), z.device),
         )
         return to_bytes(x)
+
+
+def to_device(noise: Tensor, device: torch.device) -> Tensor:
+    """Noise drawn on the CPU, queued for the device; nothing waits for the copy."""
+    return noise.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else noise.to(device)

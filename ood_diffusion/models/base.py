@@ -3,16 +3,18 @@ r"""The contract of a frozen model: :math:`\varepsilon(x, t)`, a schedule, a sha
 Foreign networks are adapted once, here at the border; no loop ever asks what a network predicts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Self
 
 from ood_diffusion.checks import require_choice
 from ood_diffusion.diffusion.prediction import TO_EPS
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.fingerprint import fingerprint, weights_digest
+from ood_diffusion.models.precision import PRECISIONS, arithmetic
 
 
 class FrozenModel(nn.Module):
@@ -42,6 +44,23 @@ class FrozenModel(nn.Module):
         self.network_calls = 0
         """Images passed through the network so far: the cost of everything."""
         self._recipe = dict(recipe)
+        self.precision, self._compile = "fp32", False
+        self._compiled: Callable[..., Tensor] | None = None
+
+    def compute_in(self, precision: str, compile: bool) -> Self:
+        """Choose how the network computes; x, coefficients and the returned eps stay float32.
+
+        Args:
+            precision: a key of `models.precision.PRECISIONS`.
+            compile: let `torch.compile` fuse the network at its first call, for batches of one fixed
+                shape; on a GPU it is then replayed as a CUDA graph.
+
+        Raises:
+            UserError: if `precision` is none of the choices.
+        """
+        require_choice("precision", precision, PRECISIONS)
+        self.precision, self._compile, self._compiled = precision, compile, None
+        return self
 
     def eps(self, x: Tensor, t: float) -> Tensor:
         """The noise estimate at level `t` (one level for the whole batch).
@@ -57,10 +76,19 @@ class FrozenModel(nn.Module):
         """
         t = max(t, 1.0)
         self.network_calls += len(x)
-        timestep = torch.tensor(self.schedule.timestep(t), device=x.device)
-        output = self.network(x.contiguous(memory_format=torch.channels_last), timestep)
-        to_eps = TO_EPS[self.prediction_type]
-        return to_eps(output.float(), x, self.schedule.alpha(t), self.schedule.sigma(t))
+        timestep = torch.full((), self.schedule.timestep(t), device=x.device)  # a fill: no transfer, no sync
+        with arithmetic(self.precision, x.device.type):
+            output = self._network(x.device.type)(x.contiguous(memory_format=torch.channels_last), timestep)
+        output = output.to(torch.float32, copy=True)  # a CUDA graph re-uses the memory of its output
+        return TO_EPS[self.prediction_type](output, x, self.schedule.alpha(t), self.schedule.sigma(t))
+
+    def _network(self, device: str) -> Callable[..., Tensor]:
+        if not self._compile:
+            return self.network
+        if self._compiled is None:
+            mode = "reduce-overhead" if device == "cuda" else "default"
+            self._compiled = torch.compile(self.network.forward, dynamic=False, mode=mode)
+        return self._compiled
 
     def digest(self) -> str:
         """Content hash of the weights as they are now; equal before and after every run."""

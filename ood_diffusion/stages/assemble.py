@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ood_diffusion.checks import UserError, require
 from ood_diffusion.stages.cell import Cell
-from ood_diffusion.stages.settings import STAGES, Settings
+from ood_diffusion.stages.settings import Settings, read_settings
 
 KNOBS = tuple(Settings.__dataclass_fields__)
 
@@ -25,17 +25,13 @@ def assemble(cfg: DictConfig, names: dict[str, str], run_folder: Path) -> Cell:
     Raises:
         UserError: for settings or data that cannot work, from wherever they are found out.
     """
-    stages = list(cfg.stages)
-    unknown = [name for name in stages if name not in STAGES]
-    require(
-        not unknown and bool(stages), f"stages must be chosen from {list(STAGES)}", stages, "Correct stages."
-    )
+    settings = read_settings(cfg)
     selection = plain(cfg.selection)
     max_proposals = selection.pop("max_proposals")
     cell = Cell(
-        settings=Settings(**{knob: cfg[knob] for knob in KNOBS}),
+        settings=settings,
         names=names,
-        model=build(cfg.model),
+        model=build(cfg.model).compute_in(settings.precision, settings.compile),
         domain=build(cfg.domain),
         solver=build(cfg.solver),
         grid=build(cfg.grid),
@@ -51,7 +47,7 @@ def assemble(cfg: DictConfig, names: dict[str, str], run_folder: Path) -> Cell:
         store_root=Path(cfg.store),
         run_folder=run_folder,
     )
-    check(cell, stages)
+    check(cell, list(cfg.stages))
     return cell
 
 

@@ -1,7 +1,7 @@
 """One cell of the grid: its parts, where its files are, and what it found out."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,15 +12,18 @@ import pytorch_lightning as pl
 import torch
 
 from ood_diffusion.diffusion.grids import Grid
-from ood_diffusion.diffusion.integrate import Solver, check_eta
-from ood_diffusion.domains.base import Domain, Split
+from ood_diffusion.diffusion.integrate import check_eta
+from ood_diffusion.diffusion.solver import Solver
+from ood_diffusion.domains.base import Domain
 from ood_diffusion.domains.splits import check_disjoint
-from ood_diffusion.lightning.progress import progress_bar
+from ood_diffusion.lightning.batch_size import remembered_batch_size
+from ood_diffusion.lightning.predict import predict_into
 from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.priors.base import Prior
 from ood_diffusion.samplers.base import Sampler
 from ood_diffusion.samplers.selection import Selection
+from ood_diffusion.stages.pictures import stored_split
 from ood_diffusion.stages.settings import Settings
 from ood_diffusion.stages.training_settings import TrainingSettings
 from ood_diffusion.storage.store import TensorStore
@@ -49,6 +52,7 @@ class Cell:
         store_root: the folder of all content-addressed stores.
         run_folder: where this cell's own outputs go.
         results: what goes to `results.json`; stages fill it.
+        images_made: items that went through predict loops so far.
     """
 
     settings: Settings
@@ -69,6 +73,7 @@ class Cell:
     store_root: Path
     run_folder: Path
     results: dict[str, Any] = field(default_factory=dict)
+    images_made: int = 0
 
     @cached_property
     def levels(self) -> list[float]:
@@ -86,9 +91,9 @@ class Cell:
         """Everything that determines where an image goes: model, solver, levels, precision."""
         return {
             "model": self.model.recipe(),
-            "solver": self.solver.name,
+            "solver": {"name": self.solver.name, **self.solver.settings()},
             "levels": [float(f"{t:.9g}") for t in self.levels],
-            "dtype": "float32",
+            "precision": self.settings.precision,
         }
 
     @cached_property
@@ -109,47 +114,52 @@ class Cell:
     @cached_property
     def references(self) -> dict[str, str]:
         """Content digest -> picture id of the references."""
-        return self._split("references", self.settings.n_references)
+        return stored_split(self.domain, self.pictures, "references", self.settings.n_references)
 
     @cached_property
     def held_out(self) -> dict[str, str]:
         """Content digest -> picture id of the held-out images; disjoint from the references."""
         available = self.domain.size("held_out")
         wanted = self.settings.n_held_out
-        held_out = self._split("held_out", wanted if available is None else min(wanted, available))
+        n = wanted if available is None else min(wanted, available)
+        held_out = stored_split(self.domain, self.pictures, "held_out", n)
         check_disjoint(list(self.references), list(held_out))
         return held_out
+
+    @cached_property
+    def batch_size(self) -> int:
+        """Images per network call; "auto" is measured once per model, arithmetic and kind of device."""
+        wanted = self.settings.batch_size
+        if isinstance(wanted, int):
+            return wanted
+        device = self.make_trainer().strategy.root_device
+        return remembered_batch_size(self.model, device, self.store_root / "batch_sizes")
+
+    def predict(
+        self,
+        target: TensorStore,
+        source: TensorStore,
+        ids: Mapping[str, str],
+        module: pl.LightningModule,
+        description: str,
+        batch_size: int | None = None,
+    ) -> None:
+        """`predict_into` with the cell's trainer and, unless another is given, its batch size."""
+        if target.missing(list(ids)):
+            rows = batch_size or self.batch_size
+            self.images_made += predict_into(
+                target, source, ids, module, self.make_trainer, rows, description
+            )
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Record a stage's seconds, network calls and speed."""
-        calls, start = self.model.network_calls, time.perf_counter()
+        calls, images, start = self.model.network_calls, self.images_made, time.perf_counter()
         yield
         seconds, calls = time.perf_counter() - start, self.model.network_calls - calls
         cost = self.results.setdefault("cost", {})
         cost.setdefault("seconds", {})[name] = round(seconds, 3)
         cost.setdefault("network_calls", {})[name] = calls
         if calls:
-            speed = calls / self.settings.steps / seconds
+            speed = (self.images_made - images) / seconds
             cost.setdefault("images_per_second", {})[name] = round(speed, 3)
-
-    def _split(self, split: Split, n: int) -> dict[str, str]:
-        """Render what is not on disk yet, in shards of 64; duplicates by content fall together."""
-        keys = [self.domain.key(split, i) for i in range(n)]
-        if self.pictures.missing(keys):
-            with self.pictures.exclusive():
-                missing = set(self.pictures.missing(keys))
-                indices = [i for i, key in enumerate(keys) if key in missing]
-                self._render(split, indices, keys)
-        return dict(zip(self.pictures.digests(keys), keys, strict=True))
-
-    def _render(self, split: Split, indices: Sequence[int], keys: Sequence[str]) -> None:
-        with progress_bar() as bar:
-            task = bar.add_task(split.replace("_", " "), total=len(indices))
-            for start in range(0, len(indices), 64):
-                part = indices[start : start + 64]
-                images = []
-                for i in part:
-                    images.append(self.domain.render(split, i))
-                    bar.advance(task)
-                self.pictures.write([keys[i] for i in part], torch.stack(images))

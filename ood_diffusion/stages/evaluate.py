@@ -7,7 +7,6 @@ from torch import Tensor
 from torchmetrics import MetricCollection
 
 from ood_diffusion.lightning.features import FeaturePass
-from ood_diffusion.lightning.predict import predict_into
 from ood_diffusion.metrics.novelty import nearest, novelty
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.reconstruct import reconstruction_ids
@@ -57,9 +56,7 @@ def features_of(cell: Cell, source: TensorStore, ids: Mapping[str, str]) -> Tens
     """Features ``[n, d]`` of images given as content digest -> id in `source`; each is computed once."""
     recipe = {"extractor": cell.extractor.name, "weights": cell.extractor.digest}
     store = TensorStore(cell.store_root, "features", recipe, torch.float32)
-    predict_into(
-        store, source, ids, FeaturePass(cell.extractor), cell.make_trainer, FEATURE_BATCH, "features"
-    )
+    cell.predict(store, source, ids, FeaturePass(cell.extractor), "features", FEATURE_BATCH)
     return store.read(list(ids))
 
 

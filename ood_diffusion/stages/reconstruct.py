@@ -1,8 +1,8 @@
 """Bank of latents -> the references again: how exact is the round trip?"""
 
+import torch
 from torch import Tensor
 
-from ood_diffusion.lightning.predict import predict_into
 from ood_diffusion.lightning.trajectory import Generator
 from ood_diffusion.stages.cell import Cell
 
@@ -10,17 +10,16 @@ from ood_diffusion.stages.cell import Cell
 def reconstruct(cell: Cell) -> None:
     """Decode the bank deterministically (eta 0 whatever the cell's eta) and measure PSNR."""
     ids = reconstruction_ids(cell)
-    predict_into(
+    cell.predict(
         cell.images(eta=0.0),
         cell.bank,
         {target: source for source, target in ids.items()},
         Generator(cell.model, cell.solver, cell.levels, eta=0.0, seed=0),
-        cell.make_trainer,
-        cell.settings.batch_size,
         "reconstruct",
     )
-    rebuilt = cell.images(eta=0.0).read(list(ids.values()))
-    decibels = psnr(rebuilt, cell.pictures.read([cell.references[i] for i in ids]))
+    rebuilt = cell.images(eta=0.0).blocks(list(ids.values()))
+    originals = cell.pictures.blocks([cell.references[i] for i in ids])
+    decibels = torch.cat([psnr(a, b) for a, b in zip(rebuilt, originals, strict=True)])
     cell.results["reconstruct"] = {
         "psnr_mean": float(decibels.mean()),
         "psnr_sd": float(decibels.std()),

@@ -14,7 +14,6 @@ from ood_diffusion.geometry.gram import (
     squared_norms,
     vertex_angles,
 )
-from ood_diffusion.lightning.predict import predict_into
 from ood_diffusion.lightning.trajectory import Generator
 from ood_diffusion.samplers.propose import Acceptance, propose
 from ood_diffusion.stages.cell import Cell
@@ -29,13 +28,11 @@ def sample(cell: Cell) -> None:
     """Draw what is not drawn yet, decode what is not decoded yet, and describe the latents."""
     draws, ids = draw(cell)
     targets = image_ids(cell, draws.digests(ids))
-    predict_into(
+    cell.predict(
         cell.images(cell.settings.eta),
         draws,
         dict(zip(targets, ids, strict=True)),
         Generator(cell.model, cell.solver, cell.levels, cell.settings.eta, cell.settings.seed),
-        cell.make_trainer,
-        cell.settings.batch_size,
         "sample",
     )
     latents = cell.bank.read(list(cell.references)[:SHOWN])

@@ -1,9 +1,11 @@
-"""The top-level knobs of one cell of the grid; they check themselves."""
+"""The top-level knobs of one cell of the grid; they check themselves, before anything heavy is imported."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import require, require_choice
+from ood_diffusion.models.precision import PRECISIONS
 
 STAGES = ("train", "invert", "reconstruct", "sample", "evaluate", "report")
 """In the order in which they run."""
@@ -21,7 +23,9 @@ class Settings:
         n_references: images inverted and learned from.
         n_held_out: images of the domain kept for judging only, at most.
         n_samples: new images to make.
-        batch_size: images per network call.
+        batch_size: images per network call, or "auto" for the largest that fits and still pays.
+        precision: arithmetic inside the network, see `models.precision.PRECISIONS`.
+        compile: whether `torch.compile` fuses the network.
 
     Raises:
         UserError: for a value outside its range; limits that depend on the model are checked later.
@@ -34,14 +38,21 @@ class Settings:
     n_references: int
     n_held_out: int
     n_samples: int
-    batch_size: int
+    batch_size: int | str
+    precision: str
+    compile: bool
 
     def __post_init__(self) -> None:
-        for name in ("steps", "seed", "n_references", "n_held_out", "n_samples", "batch_size"):
+        for name in ("steps", "seed", "n_references", "n_held_out", "n_samples"):
             self._check(name, int, 0 if name == "seed" else 1)
+        if self.batch_size != "auto":
+            self._check("batch_size", int, 1)
+        require_choice("precision", self.precision, PRECISIONS)
+        require(isinstance(self.compile, bool), "compile must be true or false", self.compile, "Try false.")
         for name in ("eta", "level"):
             self._check(name, (int, float), 0)
             object.__setattr__(self, name, float(getattr(self, name)))  # eta=0 and eta=0.0 are one cell
+        require(self.eta <= 1, "eta must lie between 0 (deterministic) and 1 (ancestral)", self.eta, "Try 0.")
         require(self.n_references >= 2, "n_references must be at least 2", self.n_references, "Try 96.")
 
     def _check(self, name: str, types: Any, least: int) -> None:
@@ -53,3 +64,11 @@ class Settings:
             value,
             f"Correct {name}.",
         )
+
+
+def read_settings(cfg: Mapping[str, Any]) -> Settings:
+    """The knobs of a composed configuration; `UserError` for a wrong one, or for an unknown stage."""
+    stages = list(cfg["stages"])
+    known = bool(stages) and set(stages) <= set(STAGES)
+    require(known, f"stages must be chosen from {list(STAGES)}", stages, "Correct stages.")
+    return Settings(**{knob: cfg[knob] for knob in Settings.__dataclass_fields__})

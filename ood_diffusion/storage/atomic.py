@@ -1,7 +1,7 @@
 """Files that are either whole or absent, whatever happens to the process that writes them."""
 
 import os
-import tempfile
+import uuid
 from pathlib import Path
 
 
@@ -15,20 +15,13 @@ def atomic_write(path: Path, data: bytes) -> None:
         OSError: if the folder cannot be written or the disk is full; nothing is left behind then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}.part"
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -30,6 +30,9 @@ from ood_diffusion.storage.atomic import atomic_write
 
 log = logging.getLogger(__name__)
 
+BLOCK = 64
+"""Tensors that `TensorStore.blocks` reads at a time."""
+
 
 class _Place(NamedTuple):
     shard: Path
@@ -94,6 +97,11 @@ class TensorStore:
                 data = file.get_slice("data")
                 rows |= {i: data[self._places[i].row : self._places[i].row + 1] for i in wanted}
         return torch.cat([rows[i] for i in ids])
+
+    def blocks(self, ids: Sequence[str]) -> Iterator[Tensor]:
+        """The tensors of `ids`, in that order, in blocks of at most `BLOCK`: for sums over more than fit."""
+        for start in range(0, len(ids), BLOCK):
+            yield self.read(ids[start : start + BLOCK])
 
     def digests(self, ids: Sequence[str]) -> list[str]:
         """Content digests (`tensor_digest`) of the tensors of `ids`, read from shard headers."""

@@ -13,8 +13,8 @@ FILES = dict(re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', PAGE, re.DOTALL))
 COMMANDS = re.findall(r"```bash\npython -m ood_diffusion (.*?)\n```", PAGE, re.DOTALL)
 
 
-def test_the_page_shows_all_five() -> None:
-    assert len(COMMANDS) == 5 and len(FILES) == 10
+def test_the_page_shows_all_six() -> None:
+    assert len(COMMANDS) == 6 and len(FILES) == 12
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,8 +1,12 @@
+import itertools
+
 import pytest
 import torch
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.diffusion.ab2 import AB2
 from ood_diffusion.diffusion.ddim import DDIM, ddim_step
+from ood_diffusion.diffusion.heun import Heun
 from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.schedule import Schedule
 
@@ -21,6 +25,23 @@ def test_decoding_step_equals_diffusers(eta: float) -> None:
         expected = theirs.step(eps, timestep, x, eta=eta, variance_noise=noise if eta else None).prev_sample
         ours = ddim_step(x, eps, schedule, timestep + 1, timestep + 1 - 20, eta, noise)
         assert float((ours - expected).abs().max()) < 1e-5 * float(expected.abs().max())
+
+
+def test_whole_decoding_equals_diffusers_step_by_step() -> None:
+    """Timesteps 980, 960, ..., 0 and then the clean image, with an eps that depends on x and t."""
+    from diffusers import DDIMScheduler
+
+    def eps(x: torch.Tensor, t: float) -> torch.Tensor:
+        return torch.tanh(x * (1 + t / 1000)) + 0.1 * t / 1000
+
+    theirs = DDIMScheduler(num_train_timesteps=1000, beta_schedule="linear", clip_sample=False)
+    theirs.set_timesteps(50)
+    levels = [float(t) + 1 for t in theirs.timesteps] + [0.0]
+    x = expected = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    for a, b in itertools.pairwise(levels):
+        expected = theirs.step(eps(expected, a), int(a) - 1, expected).prev_sample
+        x = integrate(eps, x, schedule, [a, b], DDIM())
+        assert float((x - expected).abs().max()) < 1e-5 * max(1.0, float(expected.abs().max())), a
 
 
 def test_a_step_up_undoes_a_step_down_with_the_same_eps() -> None:
@@ -52,11 +73,9 @@ def test_eta_without_noise_is_refused() -> None:
 
 
 def test_eta_with_a_deterministic_solver_is_refused() -> None:
-    class Deterministic(DDIM):
-        name, stochastic = "euler", False
-
-    with pytest.raises(UserError, match="euler is deterministic"):
-        integrate(lambda x, t: x, torch.zeros(1, 1, 1, 1), schedule, [10, 0], Deterministic(), eta=0.5)
+    for solver in (AB2(), Heun()):
+        with pytest.raises(UserError, match=f"{solver.name} is deterministic.*choose solver=ddim"):
+            integrate(lambda x, t: x, torch.zeros(1, 1, 1, 1), schedule, [10, 0], solver, eta=0.5)
 
 
 def test_one_network_call_a_step_at_the_departure_level() -> None:

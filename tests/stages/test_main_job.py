@@ -36,6 +36,8 @@ def test_every_figure_is_there_and_finite(folder: Path) -> None:
         "n_held_out": 16,
         "n_samples": 8,
         "batch_size": 4,
+        "precision": "fp32",
+        "compile": False,
     }
     for name in ("samples", "reconstructions", "references"):
         figures = r["metrics"]["sets"][name]

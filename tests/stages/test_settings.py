@@ -14,6 +14,8 @@ GOOD: dict[str, Any] = {
     "n_held_out": 512,
     "n_samples": 128,
     "batch_size": 32,
+    "precision": "fp32",
+    "compile": False,
 }
 
 

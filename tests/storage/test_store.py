@@ -1,14 +1,17 @@
 import multiprocessing
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.fingerprint import tensor_digest
+from ood_diffusion.storage import store as store_module
 from ood_diffusion.storage.atomic import atomic_write
-from ood_diffusion.storage.store import TensorStore
+from ood_diffusion.storage.store import BLOCK, TensorStore
 
 
 def make(root: Path, **recipe: object) -> TensorStore:
@@ -24,6 +27,34 @@ def test_read_returns_what_was_written_in_any_order(tmp_path: Path) -> None:
     make(tmp_path).write(["a", "b", "c"], data[:3])
     make(tmp_path).write(["d", "e"], data[3:])
     assert torch.equal(make(tmp_path).read(["e", "a", "d", "a"]), data[[4, 0, 3, 0]])
+
+
+def test_blocks_are_what_read_returns_cut_up(tmp_path: Path) -> None:
+    ids, data = [f"{i}" for i in range(2 * BLOCK + 1)], rows(2 * BLOCK + 1)
+    store = make(tmp_path)
+    store.write(ids, data)
+    blocks = list(store.blocks(ids[::-1]))
+    assert [len(block) for block in blocks] == [BLOCK, BLOCK, 1]
+    assert torch.equal(torch.cat(blocks), data.flip(0))
+    assert list(store.blocks([])) == []
+
+
+def test_each_shard_is_opened_once_however_often_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+
+    def spy(path: Path, framework: str) -> Any:
+        opened.append(path)
+        return safe_open(path, framework=framework)
+
+    for i in range(5):
+        make(tmp_path).write([f"{i}"], rows(1))
+    monkeypatch.setattr(store_module, "safe_open", spy)
+    store = make(tmp_path)
+    for i in range(5):
+        assert store.missing([f"{i}"]) == []
+    assert len(opened) == 5
 
 
 def test_missing_keeps_order_and_sees_other_writers(tmp_path: Path) -> None:
@@ -74,6 +105,12 @@ def test_unfinished_files_are_not_shards(tmp_path: Path) -> None:
     (store.folder / "shards" / ".half.safetensors.x.part").write_bytes(b"garbage")
     (store.folder / "shards" / ".half.safetensors").write_bytes(b"garbage")
     assert make(tmp_path).missing(["a", "half"]) == ["half"]
+
+
+def test_files_have_the_permissions_of_any_other(tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+    atomic_write(tmp_path / "file", b"data")
+    assert (tmp_path / "file").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

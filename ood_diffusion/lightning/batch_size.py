@@ -1,0 +1,81 @@
+"""`batch_size=auto`: the largest batch that fits and still pays."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from pytorch_lightning.utilities.memory import garbage_collection_cuda, is_oom_error
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.fingerprint import fingerprint
+from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.storage.atomic import atomic_write
+
+LIMIT = 256
+"""No larger batch is tried: the rate of any network has levelled off by then."""
+GAIN = 1.05
+"""A batch twice as large must be this much faster per image to be worth its memory."""
+
+
+def remembered_batch_size(model: FrozenModel, device: torch.device, folder: Path) -> int:
+    """`best_batch_size` of `model`, measured once per model, arithmetic and kind of device.
+
+    The answer is kept in `folder`: batches then have one shape whoever resumes or shares the work.
+    """
+    kind = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    path = folder / f"{fingerprint([model.recipe(), model.precision, kind])}.json"
+    if not path.exists():
+        atomic_write(path, json.dumps(best_batch_size(measured_rate(model, device))).encode())
+    return int(json.loads(path.read_text()))
+
+
+def best_batch_size(rate: Callable[[int], float]) -> int:
+    """Double from 1 while memory lasts and images per second grow by `GAIN`.
+
+    Args:
+        rate: images per second at a batch size; raises what PyTorch raises where memory runs out.
+
+    Returns:
+        A power of two, at most `LIMIT`.
+
+    Raises:
+        UserError: if not even one image fits.
+    """
+    best, speed = 0, 0.0
+    while best < LIMIT:
+        larger = max(2 * best, 1)
+        try:
+            faster = rate(larger)
+        except RuntimeError as error:
+            if not is_oom_error(error):
+                raise
+            garbage_collection_cuda()
+            break
+        if faster < GAIN * speed:
+            break
+        best, speed = larger, faster
+    if best == 0:
+        raise UserError(
+            "expected one image to fit into memory, but the network ran out of it at batch size 1. Use a "
+            "smaller model, precision=bf16 or a device with more memory."
+        )
+    return best
+
+
+def measured_rate(model: FrozenModel, device: torch.device) -> Callable[[int], float]:
+    """Images per second of one network call at the top of the schedule, after one that warms up."""
+    level = float(model.schedule.timesteps)
+
+    def rate(batch_size: int) -> float:
+        x = torch.zeros(batch_size, *model.image_shape, device=device)
+        with torch.inference_mode():
+            for _ in range(2):
+                start = time.perf_counter()
+                finished = model.to(device).eps(x, level)
+                float(finished[0, 0, 0, 0])  # waits for the device
+                seconds = time.perf_counter() - start
+        return batch_size / seconds
+
+    return rate

@@ -1,0 +1,34 @@
+"""The arithmetic inside the network; everything outside it is float32.
+
+Importing this file does not import PyTorch: settings are checked against `PRECISIONS` before that.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+PRECISIONS = {
+    "fp32": "IEEE single precision everywhere (TensorFloat-32 off, also in cuDNN, where PyTorch has it on)",
+    "tf32": "TensorFloat-32 in matrix products and convolutions on an NVIDIA GPU; elsewhere the same as fp32",
+    "bf16": "bfloat16 autocast: matrix products and convolutions with 8 significant bits",
+}
+"""Choices of the setting `precision`."""
+
+
+@contextmanager
+def arithmetic(precision: str, device: str) -> Iterator[None]:
+    """Within the block matrix products and convolutions follow `precision`; afterwards all is as before.
+
+    Args:
+        precision: a key of `PRECISIONS`.
+        device: type of the device that computes ("cpu", "cuda", …).
+    """
+    import torch
+
+    products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = products.allow_tf32, convolutions.allow_tf32
+    products.allow_tf32 = convolutions.allow_tf32 = precision == "tf32"
+    try:
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+            yield
+    finally:
+        products.allow_tf32, convolutions.allow_tf32 = before

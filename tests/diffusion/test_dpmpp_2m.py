@@ -1,0 +1,98 @@
+"""DPM-Solver++(2M) against diffusers, and its eta against DDIM's."""
+
+import itertools
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from ood_diffusion.diffusion.ddim import DDIM
+from ood_diffusion.diffusion.dpmpp_2m import DPMpp2M, clean_image
+from ood_diffusion.diffusion.integrate import integrate
+from ood_diffusion.diffusion.schedule import Schedule
+
+schedule = Schedule.linear()
+
+
+def eps(x: Tensor, t: float) -> Tensor:
+    return torch.tanh(x * (1 + t / 1000)) + 0.1 * t / 1000
+
+
+@pytest.mark.parametrize(("kind", "eta"), [("dpmsolver++", 0.0), ("sde-dpmsolver++", 1.0)])
+def test_multistep_decoding_equals_diffusers(kind: str, eta: float) -> None:
+    """Down to timestep 0, from the state after the first step, which diffusers takes at first order."""
+    from diffusers import DPMSolverMultistepScheduler
+
+    theirs = DPMSolverMultistepScheduler(
+        beta_start=1e-4, beta_end=0.02, algorithm_type=kind, final_sigmas_type="zero", lower_order_final=True
+    )
+    theirs.set_timesteps(12)
+    levels = [float(t) + 1 for t in theirs.timesteps] + [0.0]
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 3, 8, 8, generator=g)
+    noises = [torch.randn(2, 3, 8, 8, generator=g) for _ in levels[1:]]
+    ours, stream = DPMpp2M(), iter(noises)
+    expected = integrate(eps, x, schedule, levels[:2], ours, eta, lambda: next(stream))
+    theirs.step(eps(x, levels[0]), theirs.timesteps[0], x)  # notes the estimate at the first level
+    for timestep, noise in zip(theirs.timesteps[1:], noises[1:], strict=True):
+        more: dict[str, Any] = {"variance_noise": noise} if eta else {}
+        expected = theirs.step(eps(expected, float(timestep) + 1), timestep, expected, **more).prev_sample
+    stream = iter(noises)
+    found = integrate(eps, x, schedule, levels, ours, eta, lambda: next(stream))
+    assert float((found - expected).abs().max()) < 2e-5 * float(expected.abs().max())
+
+
+def test_first_step_equals_the_singlestep_method_of_diffusers() -> None:
+    from diffusers import DPMSolverSinglestepScheduler
+
+    theirs = DPMSolverSinglestepScheduler(beta_start=1e-4, beta_end=0.02, solver_order=2)
+    theirs.set_timesteps(2)
+    a, b = (float(t) + 1 for t in theirs.timesteps)
+    x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    far = theirs.step(eps(x, a), theirs.timesteps[0], x).prev_sample  # their first order, our prediction
+    estimates = [clean_image(x, eps(x, a), schedule, a), clean_image(far, eps(far, b), schedule, b)]
+    h = schedule.lam(b) - schedule.lam(a)
+    mean = (estimates[0] + estimates[1]) / 2
+    expected = schedule.sigma(b) / schedule.sigma(a) * x - schedule.alpha(b) * math.expm1(-h) * mean
+    ours = integrate(eps, x, schedule, [a, b], DPMpp2M())
+    assert float((ours - expected).abs().max()) < 1e-5 * float(expected.abs().max())
+
+
+def test_one_call_a_step_and_one_more_for_the_first_between_noisy_levels() -> None:
+    asked: list[float] = []
+
+    def counted(x: Tensor, t: float) -> Tensor:
+        asked.append(t)
+        return eps(x, t)
+
+    integrate(counted, torch.zeros(1, 1, 1, 1), schedule, [0.0, 1.0, 50.0, 200.0], DPMpp2M())
+    assert asked == [0.0, 1.0, 50.0, 50.0]
+    asked.clear()
+    integrate(counted, torch.zeros(1, 1, 1, 1), schedule, [200.0, 50.0, 1.0, 0.0], DPMpp2M())
+    assert asked == [200.0, 50.0, 50.0, 1.0]
+
+
+def test_steps_at_the_clean_image_are_ddim() -> None:
+    x = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    for path in ([0.0, 1.0], [30.0, 0.0]):
+        found = [integrate(eps, x, schedule, path, solver) for solver in (DPMpp2M(), DDIM())]
+        assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("eta", [0.4, 1.0])
+def test_a_network_that_knows_the_image_returns_it_for_every_eta(eta: float) -> None:
+    """With x̂0 constant the extrapolation changes nothing: the marginal of Lemma C.1 is DDIM's own."""
+    x0, levels = torch.full((1, 3, 4, 4), 0.3), [900.0, 600.0, 300.0, 40.0]
+
+    def exact(x: Tensor, t: float) -> Tensor:
+        return (x - schedule.alpha(t) * x0) / schedule.sigma(t)
+
+    out = []
+    for solver in (DPMpp2M(), DDIM()):
+        g = torch.Generator().manual_seed(0)
+        x = torch.randn(1, 3, 4, 4, generator=g)
+        noise = iter([torch.randn(1, 3, 4, 4, generator=g) for _ in itertools.pairwise(levels)])
+        out.append(integrate(exact, x, schedule, levels, solver, eta, lambda n=noise: next(n)))
+    assert torch.allclose(*out, atol=1e-4)

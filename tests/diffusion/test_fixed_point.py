@@ -1,0 +1,72 @@
+"""Fixed-point inversion: exact with the real network, each image on its own, and honest when it fails."""
+
+import logging
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from torch import Tensor
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.cli import conf_folder
+from ood_diffusion.diffusion.fixed_point import FixedPoint
+from ood_diffusion.diffusion.grids import uniform_lambda
+from ood_diffusion.diffusion.integrate import integrate
+from ood_diffusion.diffusion.schedule import Schedule
+from ood_diffusion.stages.assemble import build
+
+schedule = Schedule.linear()
+
+
+def eps(x: Tensor, t: float) -> Tensor:
+    return torch.tanh(x) * (0.3 + t / 2000)
+
+
+def test_encode_and_decode_are_inverse_with_the_embedded_model() -> None:
+    with initialize_config_dir(conf_folder(), version_base="1.3"):
+        model = build(compose("config").model)
+    ramp = torch.linspace(-1, 1, 64)
+    x = torch.stack([ramp.expand(64, 64), ramp.expand(64, 64).T, ramp.flip(0).expand(64, 64)])[None]
+    levels = uniform_lambda(model.schedule, 500, 6)
+    solver = FixedPoint(tolerance=1e-7, max_iterations=60)
+    with torch.inference_mode():
+        z = integrate(model.eps, x, model.schedule, levels, solver)
+        back = integrate(model.eps, z, model.schedule, levels[::-1], solver)
+    assert float((back - x).square().mean().sqrt()) < 1e-5
+    assert float((z - x).square().mean().sqrt()) > 0.1  # it went somewhere
+
+
+def test_an_image_does_not_depend_on_its_batch() -> None:
+    g = torch.Generator().manual_seed(0)
+    easy, hard = 0.01 * torch.randn(2, 3, 4, 4, generator=g), 3 * torch.randn(2, 3, 4, 4, generator=g)
+    levels = [0.0, 1.0, 200.0, 600.0]
+
+    def run(x: Tensor) -> Tensor:
+        return integrate(eps, x, schedule, levels, FixedPoint(tolerance=1e-3, max_iterations=50))
+
+    assert torch.equal(run(torch.cat([easy, hard]))[:2], run(easy))
+
+
+def test_what_has_not_converged_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    solver = FixedPoint(tolerance=1e-9, max_iterations=2)
+    with caplog.at_level(logging.WARNING):
+        integrate(eps, torch.randn(3, 3, 4, 4), schedule, [0.0, 1.0, 600.0], solver)
+    report = solver.report()
+    assert report["not_converged"] >= 3 and report["largest_change"] > 1e-9
+    assert report["iterations_mean"] == 2
+    assert "3 of 3 images had not converged after 2 iterations at level 600" in caplog.text
+
+
+def test_tighter_tolerance_needs_more_calls_and_enters_the_recipe() -> None:
+    loose, tight = (FixedPoint(tolerance=tolerance, max_iterations=50) for tolerance in (1e-2, 1e-6))
+    for solver in (loose, tight):
+        integrate(eps, torch.randn(3, 3, 4, 4), schedule, [0.0, 1.0, 600.0], solver)
+    assert loose.report()["iterations_mean"] < tight.report()["iterations_mean"]
+    assert loose.settings() != tight.settings()
+
+
+@pytest.mark.parametrize(("setting", "value"), [("tolerance", 0.0), ("max_iterations", 0)])
+def test_settings_are_checked(setting: str, value: float) -> None:
+    good: dict[str, float] = {"tolerance": 1e-5, "max_iterations": 5}
+    with pytest.raises(UserError, match=f"solver.{setting} must be"):
+        FixedPoint(**{**good, setting: value})  # type: ignore[arg-type]

@@ -1,0 +1,120 @@
+"""`precision` and `compile`: inside the network only, and without changing what is frozen."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.diffusion.schedule import Schedule
+from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.models.precision import PRECISIONS
+
+
+class Spy(nn.Module):
+    """One convolution that notes how it was computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1, bias=False)
+        nn.init.normal_(self.conv.weight, generator=torch.Generator().manual_seed(0))
+
+    def forward(self, x: Tensor, timestep: Tensor) -> Tensor:
+        out: Tensor = self.conv(x)
+        self.saw = (
+            x.dtype,
+            out.dtype,
+            torch.backends.cuda.matmul.allow_tf32,
+            torch.backends.cudnn.allow_tf32,
+        )
+        return out
+
+
+def spied(prediction_type: str = "v_prediction") -> FrozenModel:
+    return FrozenModel(Spy(), Schedule.linear(), (3, 8, 8), prediction_type, {})
+
+
+X = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(
+    ("precision", "inside", "tf32"),
+    [("fp32", torch.float32, False), ("tf32", torch.float32, True), ("bf16", torch.bfloat16, False)],
+)
+def test_arithmetic_is_chosen_inside_the_network_only(
+    precision: str, inside: torch.dtype, tf32: bool
+) -> None:
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    model = spied().compute_in(precision, False)
+    eps = model.eps(X, 500.0)
+    assert model.network.saw == (torch.float32, inside, tf32, tf32)
+    assert eps.dtype == torch.float32
+    assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def test_the_conversion_to_eps_is_not_rounded() -> None:
+    """At level 1 eps is nearly alpha v: the part sigma x must keep float32's digits."""
+    exact, fast = spied().eps(X, 1.0), spied().compute_in("bf16", False).eps(X, 1.0)
+    v = spied().network(X.contiguous(memory_format=torch.channels_last), torch.zeros(()))
+    assert 0 < float((exact - fast).abs().max()) < 2**-7 * float(v.abs().max())
+    alpha, sigma = (f(1.0) for f in (Schedule.linear().alpha, Schedule.linear().sigma))
+    assert torch.allclose(exact, alpha * v + sigma * X, atol=1e-6)
+
+
+def test_flags_come_back_after_an_error() -> None:
+    before = torch.backends.cudnn.allow_tf32
+    with pytest.raises(RuntimeError):
+        spied().compute_in("fp32", False).eps(torch.zeros(1, 5, 8, 8), 10.0)
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
+def test_weights_stay_what_they_are() -> None:
+    model = spied()
+    digest = model.digest()
+    for precision in PRECISIONS:
+        model.compute_in(precision, False).eps(X, 10.0)
+    assert model.digest() == digest
+
+
+def test_unknown_precision() -> None:
+    with pytest.raises(UserError, match=r"precision must be one of: bf16, fp32, tf32, but got 'fp8'"):
+        spied().compute_in("fp8", False)
+
+
+def test_eps_owns_its_memory() -> None:
+    """A solver keeps eps in its history while a CUDA graph would overwrite the network's output."""
+    model = spied("epsilon")
+    eps = model.eps(X, 10.0)
+    kept = eps.clone()
+    model.eps(2 * X, 10.0)
+    assert torch.equal(eps, kept)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_compiled_once_for_every_level_and_equal_to_eager() -> None:
+    """One graph for all levels and calls of one batch shape: the timestep is a tensor, not a constant."""
+    from torch._dynamo.utils import counters
+
+    counters.clear()
+    torch.compiler.reset()
+    model, compiled = Plain.model(), Plain.model().compute_in("fp32", True)
+    for level in (1.0, 17.25, 500.0, 900.0):
+        assert torch.allclose(compiled.eps(X, level), model.eps(X, level), atol=1e-6)
+    assert counters["stats"]["unique_graphs"] == 1
+    assert compiled.network_calls == 8
+    assert list(compiled.state_dict()) == list(model.state_dict())
+
+
+class Plain(nn.Module):
+    """Small enough to compile in seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(0.7))
+
+    def forward(self, x: Tensor, timestep: Tensor) -> Tensor:
+        return torch.sin(self.scale * x) * (timestep / 1000)
+
+    @classmethod
+    def model(cls) -> FrozenModel:
+        return FrozenModel(cls(), Schedule.linear(), (3, 8, 8), "epsilon", {})

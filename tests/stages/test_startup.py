@@ -1,0 +1,42 @@
+"""Help and mistakes in the configuration answer before anything heavy is imported."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = {"torch", "pytorch_lightning", "diffusers", "torchvision", "scipy", "matplotlib", "wandb", "numpy"}
+ANSWERS = [
+    (["--help"], 0, "Groups"),
+    (["nonsense=1"], 2, "nonsense"),
+    (["model=nope"], 2, "cats_64"),
+    (["steps=-1"], 2, "steps must be an integer"),
+    (["eta=2"], 2, "eta must lie between 0"),
+    (["stages=[invrt]"], 2, "stages must be chosen from"),
+    (["--cfg", "job"], 0, "n_references"),
+]
+
+
+def imported(importtime: str) -> set[str]:
+    """Top-level packages in what ``python -X importtime`` writes."""
+    lines = [line for line in importtime.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+
+
+@pytest.mark.parametrize(("arguments", "status", "says"), ANSWERS, ids=lambda value: str(value))
+def test_an_answer_needs_no_heavy_library(
+    tmp_path: Path, arguments: list[str], status: int, says: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "ood_diffusion", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == status, done.stderr
+    assert says in done.stdout + done.stderr
+    assert "hydra" in imported(done.stderr)
+    assert not imported(done.stderr) & HEAVY
