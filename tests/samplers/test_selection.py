@@ -56,6 +56,15 @@ def test_equal_to_one_candidate_at_a_time() -> None:
     assert 0 < min(shares) < max(shares) < 1  # both verdicts occurred
 
 
+def test_verdicts_do_not_depend_on_the_block() -> None:
+    geometric, proposals = Geometric(companions=10, tolerance=1.0), gaussian(30, 1.02, seed=1)
+    geometric.bind(gaussian(50))
+    whole = geometric.judge(proposals, streams(30))
+    parts = [geometric.judge(proposals[i:j], streams(30)[i:j]) for i, j in ((0, 7), (7, 8), (8, 30))]
+    for test, verdict in whole.items():
+        assert torch.equal(torch.cat([part[test] for part in parts]), verdict)
+
+
 def test_targets_are_the_references_own_geometry() -> None:
     geometric = Geometric(companions=10, tolerance=2.0)
     geometric.bind(gaussian(200))
