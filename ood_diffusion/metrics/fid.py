@@ -9,14 +9,19 @@ from torch.nn.functional import pad
 from ood_diffusion.checks import require
 from ood_diffusion.metrics.feature_metric import FeatureMetric, Side, flat_state, require_images
 
+BLOCK = 512
+"""Columns of a scatter matrix at a time."""
+
 
 def frechet_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> Tensor:
     r""":math:`\lVert\mu_a-\mu_b\rVert^2 + \mathrm{tr}A + \mathrm{tr}B - 2\,\mathrm{tr}(AB)^{1/2}`.
 
     Heusel et al. 2017, eq. 6 (Dowson & Landau 1982). With any factors :math:`A = RR^\top` and
-    :math:`B = SS^\top`, :math:`\mathrm{tr}(AB)^{1/2} = \sum_i \sqrt{\lambda_i(R^\top B R)} =
-    \sum_i \sigma_i(R^\top S)`. Taking singular values spares the square root of eigenvalues that are
-    round-off, which with fewer images than dimensions would cost half of the digits.
+    :math:`B = SS^\top`, :math:`\mathrm{tr}(AB)^{1/2} = \sum_i \sqrt{\lambda_i(R^\top B R)}` over the
+    eigenvalues of a symmetric matrix, which is :math:`MM^\top` for :math:`M = R^\top S`. Of that and
+    :math:`M^\top M`, with the same eigenvalues, the smaller has no zeros that the other rank forces on it,
+    and a zero's round-off would survive the root with half of the digits. The roots are the singular
+    values of M, in less than half the time at d = 2048.
 
     Args:
         mean_a: float64 ``[d]``, as `mean_b`.
@@ -37,7 +42,9 @@ def frechet_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tenso
         "Take both sets of features from one extractor.",
     )
     between = (mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace()
-    overlap = torch.linalg.svdvals(factor(cov_a).T @ factor(cov_b)).sum()
+    product = factor(cov_a).T @ factor(cov_b)
+    gram = product @ product.T if product.shape[0] <= product.shape[1] else product.T @ product
+    overlap = torch.linalg.eigvalsh(gram).clamp_min(0).sqrt().sum()
     distance: Tensor = (between - 2 * overlap).clamp_min(0)
     return distance
 
@@ -60,10 +67,16 @@ def factor(cov: Tensor) -> Tensor:
 def scatter(features: Tensor) -> Tensor:
     r"""Count, sum and outer products in one matrix, which adds up over batches and ranks.
 
-    Float64 ``[B, d]`` -> :math:`\sum_i (1, x_i)(1, x_i)^\top`, float64 ``[d + 1, d + 1]``.
+    Float64 ``[B, d]`` -> :math:`\sum_i (1, x_i)(1, x_i)^\top`, float64 ``[d + 1, d + 1]``, of which
+    symmetry leaves little more than half to compute.
     """
     extended = pad(features, (1, 0), value=1.0)
-    products: Tensor = extended.T @ extended
+    side = extended.shape[1]
+    products = extended.new_empty(side, side)
+    for start in range(0, side, BLOCK):
+        columns = slice(start, start + BLOCK)
+        products[columns, start:] = block = extended[:, columns].T @ extended[:, start:]
+        products[start:, columns] = block.T
     return products
 
 

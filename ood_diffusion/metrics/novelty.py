@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from ood_diffusion.checks import require
-from ood_diffusion.metrics.distances import distance_blocks
+from ood_diffusion.metrics.brackets import points
+from ood_diffusion.metrics.distances import k_nearest
 
 COPY_QUANTILE = 0.01
 """Share of genuinely new images that lie closer to a reference than what is called a copy."""
@@ -31,10 +32,9 @@ def nearest(queries: Tensor, references: Tensor) -> tuple[Tensor, Tensor]:
         (list(queries.shape), list(references.shape)),
         "Take both from one extractor, and give at least one reference.",
     )
-    found = [block.min(dim=1) for block in distance_blocks(queries, references)]
-    none = torch.empty(0, device=queries.device)
-    distances = torch.cat([none.double(), *(block.values for block in found)])
-    return distances, torch.cat([none.long(), *(block.indices for block in found)])
+    centre = references.mean(dim=0, dtype=torch.float64)
+    found, at = k_nearest(points(queries, centre), points(references, centre), 1)
+    return found[:, 0], at[:, 0]
 
 
 def novelty(generated: Tensor, references: Tensor, held_out: Tensor) -> dict[str, float]:

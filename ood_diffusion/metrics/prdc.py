@@ -5,19 +5,23 @@ point of the same set as radius. *Precision and density ask of each generated im
 among real ones; recall and coverage ask of each real image whether generated ones reach it.*
 """
 
-from abc import abstractmethod
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ood_diffusion.checks import require
-from ood_diffusion.metrics.distances import distance_blocks, neighbour_radii
+from ood_diffusion.metrics.brackets import points, squares
+from ood_diffusion.metrics.distances import neighbour_radii, sides
 from ood_diffusion.metrics.feature_metric import RowMetric, require_images
 
 
-def precision_recall(real: Tensor, generated: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    r"""Improved precision and recall (Kynkäänniemi et al. 2019, eqs. 1-2; closed balls).
+def prdc(real: Tensor, generated: Tensor, k: int) -> dict[str, Tensor]:
+    r"""Improved precision and recall, density and coverage.
+
+    Precision and recall: Kynkäänniemi et al. 2019, eqs. 1-2, closed balls. Density and coverage: Naeem et
+    al. 2020, section 3, open balls as in the authors' code; there only real points carry balls, so a
+    stray generated point cannot inflate the figures.
 
     Args:
         real: ``[n, d]``, n > k.
@@ -25,67 +29,49 @@ def precision_recall(real: Tensor, generated: Tensor, k: int) -> tuple[Tensor, T
         k: which neighbour sets the radius.
 
     Returns:
-        precision: share of generated points in at least one real ball, float64 scalar in [0, 1].
-        recall: share of real points in at least one generated ball, float64 scalar in [0, 1].
+        Float64 scalars by name:
+        "precision", share of generated points in at least one real ball, in [0, 1];
+        "recall", share of real points in at least one generated ball, in [0, 1];
+        "density", real balls around a generated point divided by k, at least 0, 1 for identical sets and
+        possibly more;
+        "coverage", share of real balls that hold a generated point, in [0, 1]; for two samples of one
+        distribution its expectation is close to 1 - 2^-k.
 
     Raises:
         UserError: if k < 1 or either set has k points or fewer.
     """
-    _check(real, generated, k)
-    radius_real, radius_generated = neighbour_radii(real, k), neighbour_radii(generated, k)
-    inside, reached = [], torch.zeros(len(real), dtype=torch.bool, device=real.device)
-    rows = 0
-    for block in distance_blocks(generated, real):
-        inside.append((block <= radius_real).any(dim=1))
-        reached |= (block <= radius_generated[rows : rows + len(block), None]).any(dim=0)
-        rows += len(block)
-    return torch.cat(inside).double().mean(), reached.double().mean()
-
-
-def density_coverage(real: Tensor, generated: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    r"""Density and coverage (Naeem et al. 2020, section 3; open balls, as in the authors' code).
-
-    Only real points carry balls: a stray generated point cannot inflate the figures.
-
-    Args:
-        real: ``[n, d]``, n > k.
-        generated: ``[m, d]``, m > k.
-        k: which neighbour sets the radius.
-
-    Returns:
-        density: real balls around a generated point, divided by k; float64 scalar, at least 0, 1 for
-            identical sets and possibly more.
-        coverage: share of real balls that hold a generated point, float64 scalar in [0, 1]. For two
-            samples of one distribution its expectation is close to 1 - 2^-k.
-
-    Raises:
-        UserError: if k < 1 or either set has k points or fewer.
-    """
-    _check(real, generated, k)
-    radius = neighbour_radii(real, k)
-    hits = torch.zeros((), dtype=torch.float64, device=real.device)
-    covered = torch.zeros(len(real), dtype=torch.bool, device=real.device)
-    for block in distance_blocks(generated, real):
-        inside = block < radius
-        hits += inside.sum()
-        covered |= inside.any(dim=0)
-    return hits / (k * len(generated)), covered.double().mean()
-
-
-def _check(real: Tensor, generated: Tensor, k: int) -> None:
     require(k >= 1, "nearest_k must be at least 1", k, "Naeem et al. 2020 recommend 5.")
     reason = f"a metric with nearest_k={k}"
     require_images(len(real), k + 1, "real", reason)
     require_images(len(generated), k + 1, "generated", reason)
+    centre = real.mean(dim=0, dtype=torch.float64)
+    balls, seen = points(real, centre), points(generated, centre)
+    radius, reach = neighbour_radii(balls, k), neighbour_radii(seen, k)[:, None]
+    inside, hits = [], torch.zeros((), dtype=torch.float64, device=real.device)
+    covered, reached = torch.zeros(2, len(real), dtype=torch.bool, device=real.device)
+    for rows, part in seen.blocks(len(real)):
+        q = squares(part, balls)
+        side = sides(part, balls, q, radius)
+        inside.append((side <= 0).any(dim=1))
+        hits += (side < 0).sum()
+        covered |= (side < 0).any(dim=0)
+        reached |= (sides(part, balls, q, reach[rows]) <= 0).any(dim=0)
+    return {
+        "precision": torch.cat(inside).double().mean(),
+        "recall": reached.double().mean(),
+        "density": hits / (k * len(generated)),
+        "coverage": covered.double().mean(),
+    }
 
 
-class BallMetric(RowMetric):
-    """A pair of figures from `measure(real, generated, nearest_k)`.
+class PRDC(RowMetric):
+    """`prdc` of streamed features.
 
     Args:
         nearest_k: which neighbour sets the radius of a ball.
     """
 
+    names = ("precision", "recall", "density", "coverage")
     higher_is_better = True
 
     def __init__(self, nearest_k: int = 5, **kwargs: Any) -> None:
@@ -93,26 +79,6 @@ class BallMetric(RowMetric):
         self.nearest_k = nearest_k
         self.min_images = nearest_k + 1
 
-    @staticmethod
-    @abstractmethod
-    def measure(real: Tensor, generated: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """The two figures, in the order of `names`."""
-
     def compute(self) -> dict[str, Tensor]:
         """One float64 scalar per name; `UserError` at nearest_k images or fewer."""
-        values = self.measure(self.rows("real"), self.rows("generated"), self.nearest_k)
-        return dict(zip(self.names, values, strict=True))
-
-
-class PrecisionRecall(BallMetric):
-    """`precision_recall` of streamed features."""
-
-    names = ("precision", "recall")
-    measure = staticmethod(precision_recall)
-
-
-class DensityCoverage(BallMetric):
-    """`density_coverage` of streamed features."""
-
-    names = ("density", "coverage")
-    measure = staticmethod(density_coverage)
+        return prdc(self.rows("real"), self.rows("generated"), self.nearest_k)

@@ -5,6 +5,7 @@ import torch
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.metrics import fid
 from ood_diffusion.metrics.fid import FID, frechet_distance
 
 
@@ -51,10 +52,11 @@ def test_identical_sets_score_zero(sets):
     assert fid_of(sets.real, sets.real) == pytest.approx(0, abs=1e-9)
 
 
-def test_fewer_images_than_dimensions(sets):
+@pytest.mark.parametrize(("m", "n"), [(15, 12), (12, 15), (12, 12), (300, 12), (12, 260)])
+def test_fewer_images_than_dimensions(sets, m, n):
     """Rank-deficient covariances: no digits lost, as the thin singular-value form shows."""
-    x, y = sets.real[:15], sets.generated[:12]
-    thin_x, thin_y = (x - x.mean(0)) / 14**0.5, (y - y.mean(0)) / 11**0.5
+    x, y = sets.real[:m], sets.generated[:n]
+    thin_x, thin_y = (x - x.mean(0)) / (m - 1) ** 0.5, (y - y.mean(0)) / (n - 1) ** 0.5
     overlap = torch.linalg.svdvals(thin_x @ thin_y.T).sum()
     wanted = (x.mean(0) - y.mean(0)).square().sum() + thin_x.square().sum() + thin_y.square().sum()
     assert fid_of(x, y) == pytest.approx((wanted - 2 * overlap).item(), rel=1e-9)
@@ -67,6 +69,14 @@ def test_symmetric(sets):
 
 def test_float64_sums_survive_a_large_mean(sets):
     assert fid_of(sets.real + 1000, sets.generated + 1000) == pytest.approx(fid_of(*sets), rel=1e-6)
+
+
+@pytest.mark.parametrize("width", [1, 24, 25, 26, 60])
+def test_scatter_is_the_sum_of_outer_products(sets, monkeypatch, width):
+    """In blocks of columns that do and do not divide the 25 there are."""
+    monkeypatch.setattr(fid, "BLOCK", width)
+    extended = torch.cat([torch.ones(300, 1), sets.real], dim=1)
+    torch.testing.assert_close(fid.scatter(sets.real), extended.T @ extended, rtol=1e-12, atol=0)
 
 
 def test_memory_does_not_grow_with_images(sets):

@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 CONF = Path(__file__).parents[2] / "conf"
-NAMES = ["fid", "kid", "precision_recall", "density_coverage"]
+NAMES = ["fid", "kid", "prdc"]
 
 
 @pytest.fixture

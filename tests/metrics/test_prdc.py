@@ -4,13 +4,12 @@ from prdc import compute_prdc
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.metrics import distances
-from ood_diffusion.metrics.prdc import DensityCoverage, density_coverage, precision_recall
+from ood_diffusion.metrics import brackets
+from ood_diffusion.metrics.prdc import PRDC, prdc
 
 
 def all_four(real, generated, k=5):
-    values = (*precision_recall(real, generated, k), *density_coverage(real, generated, k))
-    return dict(zip(("precision", "recall", "density", "coverage"), (v.item() for v in values), strict=True))
+    return {name: value.item() for name, value in prdc(real, generated, k).items()}
 
 
 @pytest.fixture
@@ -32,12 +31,11 @@ def test_agrees_with_torch_fidelity_given_generated_first(sets):
     options = {"prc_neighborhood": 3, "prc_batch_size": 100, "save_cpu_ram": False, "verbose": False}
     right = prc_features_to_metric(sets.generated, sets.real, **options)
     swapped = prc_features_to_metric(sets.real, sets.generated, **options)
-    precision, recall = precision_recall(*sets, 3)
-    assert precision != pytest.approx(recall.item(), abs=1e-3)
-    assert (precision.item(), recall.item()) == pytest.approx((right["precision"], right["recall"]), abs=1e-6)
-    assert (precision.item(), recall.item()) == pytest.approx(
-        (swapped["recall"], swapped["precision"]), abs=1e-6
-    )
+    found = all_four(*sets, 3)
+    precision, recall = found["precision"], found["recall"]
+    assert precision != pytest.approx(recall, abs=1e-3)
+    assert (precision, recall) == pytest.approx((right["precision"], right["recall"]), abs=1e-6)
+    assert (precision, recall) == pytest.approx((swapped["recall"], swapped["precision"]), abs=1e-6)
 
 
 def test_dropping_a_mode_costs_recall_and_coverage_only(modes):
@@ -71,12 +69,21 @@ def test_identical_sets(sets):
 
 def test_independent_of_the_block_size(sets, monkeypatch):
     whole = all_four(*sets)
-    monkeypatch.setattr(distances, "BLOCK", 7)
+    monkeypatch.setattr(brackets, "BLOCK", 7)
     assert all_four(*sets) == whole
 
 
+def test_streamed_features(sets):
+    metric = PRDC(nearest_k=3)
+    metric.update(sets.real[:7], real=True)
+    metric.update(sets.generated, real=False)
+    metric.update(sets.real[7:], real=True)
+    assert metric.compute() == prdc(*sets, 3)
+    assert tuple(metric.compute()) == metric.names
+
+
 def test_too_few_images(sets):
-    metric = DensityCoverage(nearest_k=5)
+    metric = PRDC(nearest_k=5)
     metric.update(sets.real, real=True)
     metric.update(sets.generated[:5], real=False)
     with pytest.raises(UserError, match="nearest_k=5 must be given at least 6 generated images, but got 5"):
@@ -85,4 +92,4 @@ def test_too_few_images(sets):
 
 def test_k_must_be_positive(sets):
     with pytest.raises(UserError, match="nearest_k must be at least 1, but got 0"):
-        precision_recall(*sets, 0)
+        prdc(*sets, 0)
