@@ -38,8 +38,7 @@ format: .venv/dev ## rewrite files in the house style
 	$(BIN)/ruff format .
 
 bench: .venv/dev ## speed, as ratios measured side by side
-	$(BIN)/python -m benchmarks.batching
-	$(BIN)/python -m benchmarks.selection
+	$(BIN)/python -m benchmarks
 
 clean: ## remove the environment and build products (outputs/ stays)
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -26,7 +26,7 @@ from benchmarks.networks import simulated
 from ood_diffusion.metrics.efficientnet_lite0 import EfficientNetLite0
 from ood_diffusion.metrics.fid import FID
 
-ROUNDS, REFERENCES, HELD_OUT = 2, 64, 256
+ROUNDS, REFERENCES, HELD_OUT = 1, 64, 256
 ARGUMENTS = ["n_references=64", "n_samples=64", "n_held_out=256", "logger=none", "domain=image_folder"]
 
 
@@ -39,8 +39,8 @@ def run() -> list[Figure]:
         for i in range(ROUNDS):
             out = folder / f"naive{i}"
             out.mkdir()
-            naive.append(timed([sys.executable, "-m", "benchmarks.naive", str(folder / "images"), str(out)]))
             fresh.append(ours(folder, i, "seed=0"))
+            naive.append(timed([sys.executable, "-m", "benchmarks.naive", str(folder / "images"), str(out)]))
             again.append(ours(folder, i, "seed=1"))
         ours(folder, 0, "seed=0", "stages=[invert,reconstruct,sample,evaluate]")
         last = max((folder / "run0").rglob("results.json"), key=lambda path: path.stat().st_mtime_ns)
@@ -77,7 +77,9 @@ def write_images(folder: Path) -> None:
 def timed(command: list[str]) -> float:
     """Seconds of a process."""
     start = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
     return time.perf_counter() - start
 
 
@@ -87,7 +89,7 @@ def ours(folder: Path, i: int, *more: str) -> float:
     places = [
         f"domain.path={folder / 'images'}",
         f"store={out / 'store'}",
-        f"hydra.run.dir={out / more[0]}-{len(more)}",
+        f"hydra.run.dir={out / str(len(more))}",
     ]
     stages = "stages=[invert,sample,evaluate]"
     return timed([sys.executable, "-m", "ood_diffusion", *ARGUMENTS, *places, stages, *more])

@@ -22,6 +22,7 @@ from ood_diffusion.diffusion.ddim import DDIM
 from ood_diffusion.diffusion.dpmpp_2m import DPMpp2M
 from ood_diffusion.diffusion.grids import uniform_lambda
 from ood_diffusion.diffusion.integrate import integrate
+from ood_diffusion.lightning.trajectory import inverting
 from ood_diffusion.models.base import FrozenModel
 
 BATCH, STEPS, ROUNDS = 32, 8, 5
@@ -108,9 +109,9 @@ def errors(models: dict[str, FrozenModel]) -> list[Figure]:
     domains = test_images(BATCH)
     with torch.inference_mode():
         for x in domains.values():
-            z = integrate(exact.eps, x, exact.schedule, levels, DPMpp2M())
+            z = integrate(inverting(exact), x, exact.schedule, levels, DPMpp2M())
             for name, values in found.items():
-                fast = integrate(models[name].eps, x, exact.schedule, levels, DPMpp2M())
+                fast = integrate(inverting(models[name]), x, exact.schedule, levels, DPMpp2M())
                 values.append(relative_error(fast, z))
     return [
         figure(

@@ -1,7 +1,5 @@
 """Fixed-point inversion: the step up that DDIM's step down undoes exactly."""
 
-import logging
-
 import torch
 from torch import Tensor
 
@@ -9,8 +7,6 @@ from ood_diffusion.checks import require
 from ood_diffusion.diffusion.ddim import ddim_step
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.diffusion.solver import EpsFunction, History, Solver
-
-log = logging.getLogger(__name__)
 
 
 class FixedPoint(Solver):
@@ -28,7 +24,7 @@ class FixedPoint(Solver):
     Args:
         tolerance: root-mean-square change of an image's state from one iteration to the next, at which
             it has converged.
-        max_iterations: network calls per step at most; a warning tells what had not converged by then.
+        max_iterations: network calls per step at most; `report` tells what had not converged by then.
     """
 
     name = "fixed_point"
@@ -67,7 +63,10 @@ class FixedPoint(Solver):
             if not bool(changing.any()):
                 break
         history.append((b, slope))
-        self._account(changing, change, iterations, b)
+        self.solved += len(x)
+        self.iterations += iterations * len(x)
+        self.not_converged += int(changing.sum())
+        self.largest_change = max(self.largest_change, float(change.max()))
         return y
 
     def settings(self) -> dict[str, float]:
@@ -81,16 +80,3 @@ class FixedPoint(Solver):
             "not_converged": self.not_converged,
             "largest_change": self.largest_change,
         }
-
-    def _account(self, changing: Tensor, change: Tensor, iteration: int, level: float) -> None:
-        failed = int(changing.sum())
-        self.solved += len(change)
-        self.iterations += iteration * len(change)
-        self.not_converged += failed
-        self.largest_change = max(self.largest_change, float(change.max()))
-        if failed:
-            log.warning(
-                "fixed_point: %d of %d images had not converged after %d iterations at level %.4g (change "
-                "%.1e, tolerance %.1e): the round trip is not exact; use more steps.",
-                failed, len(change), iteration, level, float(change.max()), self.tolerance,
-            )  # fmt: skip

@@ -52,7 +52,7 @@ def karras(schedule: Schedule, level: float, steps: int) -> list[float]:
 
 
 def _check(schedule: Schedule, level: float, steps: int) -> None:
-    require(steps >= 1, "steps must be a positive integer", steps, "24 is a good start.")
+    require(steps >= 1, "steps must be a positive integer", steps, "16 is a good start.")
     require(
         1 < level <= schedule.timesteps,
         f"level must lie above 1 and at most at {schedule.timesteps}, the end of the schedule",

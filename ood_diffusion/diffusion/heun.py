@@ -10,8 +10,8 @@ from ood_diffusion.diffusion.solver import EpsFunction, History, Solver
 class Heun(Solver):
     r"""Second order, two network calls a step: the mean of the slopes at both ends (u and s as in DDIM).
 
-    Karras et al. 2022 (EDM), algorithm 1, in either direction; unlike there the step to the clean image
-    is corrected too, because the network is defined at its end (it is asked at level 1). Deterministic only.
+    Karras et al. 2022 (EDM), algorithm 1, in either direction. As there, a step that touches the clean
+    image is Euler's, with one call: the network knows no level below 1. Deterministic only.
     """
 
     name = "heun"
@@ -29,5 +29,7 @@ class Heun(Solver):
     ) -> Tensor:
         """Calls ``eps(x, a)`` and eps at the predicted state at `b`; remembers nothing."""
         first = eps(x, a)
+        if a == 0 or b == 0:
+            return ddim_step(x, first, schedule, a, b)
         second = eps(ddim_step(x, first, schedule, a, b), b)
         return ddim_step(x, (first + second) / 2, schedule, a, b)

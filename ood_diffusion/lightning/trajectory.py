@@ -8,10 +8,19 @@ import torch
 from torch import Tensor
 
 from ood_diffusion.diffusion.integrate import integrate
-from ood_diffusion.diffusion.solver import Solver
+from ood_diffusion.diffusion.solver import EpsFunction, Solver
 from ood_diffusion.lightning.pixels import to_bytes, to_unit_range
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.seeding import generator, normal
+
+EXACT_BELOW = 20.0
+"""Below this level an inversion computes in fp32 whatever the precision: it multiplies the errors made near
+the clean image. Latents of cats-64 at level 1000, bf16: 0.8 % off with it, up to 4 % without."""
+
+
+def inverting(model: FrozenModel) -> EpsFunction:
+    """The model's noise estimate, exact where an inversion needs it."""
+    return lambda x, t: model.eps(x, t, exact=t < EXACT_BELOW)
 
 
 class Trajectory(pl.LightningModule):
@@ -29,10 +38,12 @@ class Trajectory(pl.LightningModule):
         self.on_progress: Callable[[float], None] = lambda images: None
         """Called after every solver step with the (fractional) number of images it completed."""
 
-    def _integrate(self, batch: dict[str, Any], x: Tensor, levels: Sequence[float], **noise: Any) -> Tensor:
+    def _integrate(
+        self, eps: EpsFunction, batch: dict[str, Any], x: Tensor, levels: Sequence[float], **noise: Any
+    ) -> Tensor:
         share = len(batch["ids"]) / (len(levels) - 1)
         return integrate(
-            self.model.eps,
+            eps,
             x,
             self.model.schedule,
             levels,
@@ -47,7 +58,7 @@ class Inverter(Trajectory):
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> Tensor:
         """``batch["data"]``: uint8 ``[B, C, H, W]`` -> latents at the last level, float32, same shape."""
-        return self._integrate(batch, to_unit_range(batch["data"]), self.levels)
+        return self._integrate(inverting(self.model), batch, to_unit_range(batch["data"]), self.levels)
 
 
 class Generator(Trajectory):
@@ -73,6 +84,7 @@ class Generator(Trajectory):
         ids = batch["ids"] + batch["ids"][-1:] * (len(z) - len(batch["ids"]))
         streams = [generator(self.seed, "noise", i) for i in ids]
         x = self._integrate(
+            self.model.eps,
             batch,
             z,
             self.levels[::-1],

@@ -62,7 +62,7 @@ class FrozenModel(nn.Module):
         self.precision, self._compile, self._compiled = precision, compile, None
         return self
 
-    def eps(self, x: Tensor, t: float) -> Tensor:
+    def eps(self, x: Tensor, t: float, exact: bool = False) -> Tensor:
         """The noise estimate at level `t` (one level for the whole batch).
 
         Below level 1 the network is asked at level 1, the cleanest it was trained on.
@@ -70,6 +70,7 @@ class FrozenModel(nn.Module):
         Args:
             x: float32 ``[B, C, H, W]``, on the model's device.
             t: level in ``[0, T]``.
+            exact: compute in fp32 whatever the precision.
 
         Returns:
             float32 ``[B, C, H, W]``.
@@ -77,7 +78,7 @@ class FrozenModel(nn.Module):
         t = max(t, 1.0)
         self.network_calls += len(x)
         timestep = torch.full((), self.schedule.timestep(t), device=x.device)  # a fill: no transfer, no sync
-        with arithmetic(self.precision, x.device.type):
+        with arithmetic("fp32" if exact else self.precision, x.device.type):
             output = self._network(x.device.type)(x.contiguous(memory_format=torch.channels_last), timestep)
         output = output.to(torch.float32, copy=True)  # a CUDA graph re-uses the memory of its output
         return TO_EPS[self.prediction_type](output, x, self.schedule.alpha(t), self.schedule.sigma(t))

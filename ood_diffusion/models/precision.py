@@ -9,7 +9,7 @@ from contextlib import contextmanager
 PRECISIONS = {
     "fp32": "IEEE single precision everywhere (TensorFloat-32 off, also in cuDNN, where PyTorch has it on)",
     "tf32": "TensorFloat-32 in matrix products and convolutions on an NVIDIA GPU; elsewhere the same as fp32",
-    "bf16": "bfloat16 autocast: matrix products and convolutions with 8 significant bits",
+    "bf16": "bfloat16 autocast: products and convolutions with 8 significant bits",
 }
 """Choices of the setting `precision`."""
 

@@ -142,10 +142,19 @@ class Weights(TypedDict, total=False):
     after: str
 
 
+class Solver(TypedDict, total=False):
+    """What an implicit solver found out while it inverted; see `diffusion.fixed_point`."""
+
+    iterations_mean: float
+    not_converged: float
+    largest_change: float
+
+
 class Results(TypedDict, total=False):
     """Everything one cell reports."""
 
     cell: Cell
+    solver: Solver
     reconstruct: Reconstruct
     latents: Latents
     sample: Sample

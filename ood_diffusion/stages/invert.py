@@ -1,7 +1,11 @@
 """References -> bank of latents."""
 
+import logging
+
 from ood_diffusion.lightning.trajectory import Inverter
 from ood_diffusion.stages.cell import Cell
+
+log = logging.getLogger(__name__)
 
 
 def invert(cell: Cell) -> None:
@@ -15,3 +19,9 @@ def invert(cell: Cell) -> None:
     )
     if report := cell.solver.report():
         cell.results["solver"] = dict(report)
+        if failed := int(report["not_converged"]):
+            log.warning(
+                "%s: %d steps of an image had not converged (last change up to %.1e): their round trip "
+                "is not exact. Use more steps or raise solver.max_iterations.",
+                cell.solver.name, failed, report["largest_change"],
+            )  # fmt: skip

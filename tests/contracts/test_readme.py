@@ -28,6 +28,8 @@ SMALL = {
         "training.max_steps=1",
         "training.batch_size=2",
     ],
+    "steps=80": ["steps=3"],
+    "batch_size=auto": ["batch_size=auto"],
     "n_references=16,32,64,96": ["n_references=11,12"],
     "level=100,300,500,700,900": ["level=300,700"],
     "eta=0,0.25,0.5,0.75,1": ["eta=0,1"],

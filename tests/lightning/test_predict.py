@@ -153,3 +153,25 @@ def test_divergence_is_reported_by_item(tmp_path: Path) -> None:
     model.network.deviation.data.fill_(float("nan"))
     with pytest.raises(UserError, match="NaN or infinity for z0"):
         invert(tmp_path, 2, 2, module=inverter(model))
+
+
+def test_an_inversion_is_exact_near_the_clean_image_and_a_generation_need_not_be(tmp_path: Path) -> None:
+    """With reduced precision; levels 0, 1 and 10 lie below EXACT_BELOW."""
+    model = gaussian_model().compute_in("bf16", False)
+    asked: list[tuple[float, bool]] = []
+    eps = model.eps
+
+    def noted(x: torch.Tensor, t: float, exact: bool = False) -> torch.Tensor:
+        asked.append((t, exact))
+        return eps(x, t, exact)
+
+    model.eps = noted  # type: ignore[method-assign]
+    levels = [0.0, 1.0, 10.0, 300.0, 600.0]
+    invert(tmp_path, 2, 2, module=Inverter(model, DDIM(), levels))
+    assert asked == [(0.0, True), (1.0, True), (10.0, True), (300.0, False)]
+    asked.clear()
+    target = TensorStore(tmp_path, "back", {}, torch.uint8)
+    ids = {f"z{i}": f"z{i}" for i in range(2)}
+    module = Generator(model, DDIM(), levels, 0.0, 0)
+    predict_into(target, bank(tmp_path), ids, module, make_trainer, 2, "reconstruct")
+    assert asked == [(600.0, False), (300.0, False), (10.0, False), (1.0, False)]

@@ -53,12 +53,21 @@ def test_arithmetic_is_chosen_inside_the_network_only(
 
 
 def test_the_conversion_to_eps_is_not_rounded() -> None:
-    """At level 1 eps is nearly alpha v: the part sigma x must keep float32's digits."""
-    exact, fast = spied().eps(X, 1.0), spied().compute_in("bf16", False).eps(X, 1.0)
+    """eps is alpha v + sigma x: only v may lose digits."""
+    exact, fast = spied().eps(X, 50.0), spied().compute_in("bf16", False).eps(X, 50.0)
     v = spied().network(X.contiguous(memory_format=torch.channels_last), torch.zeros(()))
     assert 0 < float((exact - fast).abs().max()) < 2**-7 * float(v.abs().max())
-    alpha, sigma = (f(1.0) for f in (Schedule.linear().alpha, Schedule.linear().sigma))
+    alpha, sigma = (f(50.0) for f in (Schedule.linear().alpha, Schedule.linear().sigma))
     assert torch.allclose(exact, alpha * v + sigma * X, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_one_call_can_be_exact(precision: str) -> None:
+    model = spied().compute_in(precision, False)
+    assert torch.equal(model.eps(X, 500.0, exact=True), spied().eps(X, 500.0))
+    assert model.network.saw == (torch.float32, torch.float32, False, False)
+    model.eps(X, 500.0)
+    assert model.network.saw[1:] != (torch.float32, False, False)
 
 
 def test_flags_come_back_after_an_error() -> None:

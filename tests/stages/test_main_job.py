@@ -25,7 +25,7 @@ def test_every_figure_is_there_and_finite(folder: Path) -> None:
         "prior": r["cell"]["prior"],
         "sampler": r["cell"]["sampler"],
         "selection": r["cell"]["selection"],
-        "solver": "ddim",
+        "solver": "dpmpp_2m",
         "grid": "uniform_lambda",
         "extractor": "efficientnet_lite0",
         "eta": 0.0,
