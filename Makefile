@@ -37,7 +37,7 @@ format: .venv/dev ## rewrite files in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/dev ## speed, as ratios measured side by side
+bench: .venv/dev ## speed, as ratios measured side by side; wants an idle machine for 40 minutes
 	$(BIN)/python -m benchmarks
 
 clean: ## remove the environment and build products (outputs/ stays)
