@@ -1,5 +1,7 @@
 """`precision` and `compile`: inside the network only, and without changing what is frozen."""
 
+import shutil
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -99,6 +101,9 @@ def test_eps_owns_its_memory() -> None:
     assert torch.equal(eps, kept)
 
 
+@pytest.mark.skipif(
+    not (shutil.which("g++") or shutil.which("clang++")), reason="inductor needs a C++ compiler"
+)
 @pytest.mark.filterwarnings("ignore")
 def test_compiled_once_for_every_level_and_equal_to_eager() -> None:
     """One graph for all levels and calls of one batch shape: the timestep is a tensor, not a constant."""
