@@ -3,8 +3,7 @@ r"""AB2: Adams-Bashforth of second order on :math:`\mathrm{d}u/\mathrm{d}s = \va
 from torch import Tensor
 
 from ood_diffusion.diffusion.ddim import ddim_step
-from ood_diffusion.diffusion.schedule import Schedule
-from ood_diffusion.diffusion.solver import EpsFunction, History, Solver
+from ood_diffusion.diffusion.solver import EpsFunction, History, Solver, Step
 
 
 class AB2(Solver):
@@ -20,22 +19,13 @@ class AB2(Solver):
 
     name = "ab2"
 
-    def step(
-        self,
-        eps: EpsFunction,
-        x: Tensor,
-        schedule: Schedule,
-        a: float,
-        b: float,
-        history: History,
-        eta: float = 0.0,
-        noise: Tensor | None = None,
-    ) -> Tensor:
+    def step(self, eps: EpsFunction, x: Tensor, at: Step, history: History) -> Tensor:
         """One call of ``eps(x, a)``; remembers it."""
-        slope = now = eps(x, a)
+        slope = now = eps(x, at.a)
         if history:
             before, then = history[-1]
-            h, h_before = schedule.s(b) - schedule.s(a), schedule.s(a) - schedule.s(before)
+            s = at.schedule.s
+            h, h_before = s(at.b) - s(at.a), s(at.a) - s(before)
             slope = now + h / (2 * h_before) * (now - then)
-        history.append((a, now))
-        return ddim_step(x, slope, schedule, a, b)
+        history.append((at.a, now))
+        return ddim_step(x, slope, *at)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.diffusion.schedule import Schedule
-from ood_diffusion.diffusion.solver import EpsFunction, History, Solver
+from ood_diffusion.diffusion.solver import EpsFunction, History, Solver, Step
 
 
 def ddim_step(
@@ -71,16 +71,6 @@ class DDIM(Solver):
     name = "ddim"
     stochastic = True
 
-    def step(
-        self,
-        eps: EpsFunction,
-        x: Tensor,
-        schedule: Schedule,
-        a: float,
-        b: float,
-        history: History,
-        eta: float = 0.0,
-        noise: Tensor | None = None,
-    ) -> Tensor:
+    def step(self, eps: EpsFunction, x: Tensor, at: Step, history: History) -> Tensor:
         """One call of ``eps(x, a)``; remembers nothing."""
-        return ddim_step(x, eps(x, a), schedule, a, b, eta, noise)
+        return ddim_step(x, eps(x, at.a), *at)

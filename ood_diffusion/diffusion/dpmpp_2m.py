@@ -3,8 +3,7 @@ r"""DPM-Solver++(2M): a multistep method on the clean-image estimate, in :math:`
 from torch import Tensor
 
 from ood_diffusion.diffusion.ddim import ddim_step
-from ood_diffusion.diffusion.schedule import Schedule
-from ood_diffusion.diffusion.solver import EpsFunction, History, Solver
+from ood_diffusion.diffusion.solver import EpsFunction, History, Solver, Step
 
 
 class DPMpp2M(Solver):
@@ -24,26 +23,17 @@ class DPMpp2M(Solver):
     name = "dpmpp_2m"
     stochastic = True
 
-    def step(
-        self,
-        eps: EpsFunction,
-        x: Tensor,
-        schedule: Schedule,
-        a: float,
-        b: float,
-        history: History,
-        eta: float = 0.0,
-        noise: Tensor | None = None,
-    ) -> Tensor:
+    def step(self, eps: EpsFunction, x: Tensor, at: Step, history: History) -> Tensor:
         """One call of ``eps(x, a)``; remembers the clean-image estimate."""
-        slope = eps(x, a)
-        if a > 0:
-            alpha, sigma = schedule.alpha(a), schedule.sigma(a)
+        slope = eps(x, at.a)
+        if at.a > 0:
+            alpha, sigma = at.schedule.alpha(at.a), at.schedule.sigma(at.a)
             clean = (x - sigma * slope) / alpha
-            if history and b > 0:
+            if history and at.b > 0:
                 before, clean_before = history[-1]
-                h, h_before = schedule.lam(b) - schedule.lam(a), schedule.lam(a) - schedule.lam(before)
+                lam = at.schedule.lam
+                h, h_before = lam(at.b) - lam(at.a), lam(at.a) - lam(before)
                 mean = clean + h / (2 * h_before) * (clean - clean_before)
                 slope = (x - alpha * mean) / sigma
-            history.append((a, clean))
-        return ddim_step(x, slope, schedule, a, b, eta, noise)
+            history.append((at.a, clean))
+        return ddim_step(x, slope, *at)

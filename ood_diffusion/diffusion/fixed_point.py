@@ -5,8 +5,7 @@ from torch import Tensor
 
 from ood_diffusion.checks import require
 from ood_diffusion.diffusion.ddim import ddim_step
-from ood_diffusion.diffusion.schedule import Schedule
-from ood_diffusion.diffusion.solver import EpsFunction, History, Solver
+from ood_diffusion.diffusion.solver import EpsFunction, History, Solver, Step
 
 
 class FixedPoint(Solver):
@@ -37,32 +36,22 @@ class FixedPoint(Solver):
         self.solved = self.iterations = self.not_converged = 0
         self.largest_change = 0.0
 
-    def step(
-        self,
-        eps: EpsFunction,
-        x: Tensor,
-        schedule: Schedule,
-        a: float,
-        b: float,
-        history: History,
-        eta: float = 0.0,
-        noise: Tensor | None = None,
-    ) -> Tensor:
+    def step(self, eps: EpsFunction, x: Tensor, at: Step, history: History) -> Tensor:
         """Iterates ``eps(y, b)`` upwards, calls ``eps(x, a)`` once downwards."""
-        if b < a:
-            return ddim_step(x, eps(x, a), schedule, a, b, eta, noise)
-        slope = history[-1][1] if history else eps(x, a)
-        y = ddim_step(x, slope, schedule, a, b)
+        if at.b < at.a:
+            return ddim_step(x, eps(x, at.a), *at)
+        slope = history[-1][1] if history else eps(x, at.a)
+        y = ddim_step(x, slope, *at)
         changing = torch.ones(len(x), 1, 1, 1, dtype=torch.bool, device=x.device)
         for iteration in range(1, self.max_iterations + 1):
-            slope = torch.where(changing, eps(y, b), slope)
-            before, y = y, ddim_step(x, slope, schedule, a, b)
+            slope = torch.where(changing, eps(y, at.b), slope)
+            before, y = y, ddim_step(x, slope, *at)
             change = (y - before).square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
             changing &= change > self.tolerance
             iterations = iteration
             if not bool(changing.any()):
                 break
-        history.append((b, slope))
+        history.append((at.b, slope))
         self.solved += len(x)
         self.iterations += iterations * len(x)
         self.not_converged += int(changing.sum())

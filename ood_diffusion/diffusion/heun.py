@@ -3,8 +3,7 @@
 from torch import Tensor
 
 from ood_diffusion.diffusion.ddim import ddim_step
-from ood_diffusion.diffusion.schedule import Schedule
-from ood_diffusion.diffusion.solver import EpsFunction, History, Solver
+from ood_diffusion.diffusion.solver import EpsFunction, History, Solver, Step
 
 
 class Heun(Solver):
@@ -16,20 +15,10 @@ class Heun(Solver):
 
     name = "heun"
 
-    def step(
-        self,
-        eps: EpsFunction,
-        x: Tensor,
-        schedule: Schedule,
-        a: float,
-        b: float,
-        history: History,
-        eta: float = 0.0,
-        noise: Tensor | None = None,
-    ) -> Tensor:
+    def step(self, eps: EpsFunction, x: Tensor, at: Step, history: History) -> Tensor:
         """Calls ``eps(x, a)`` and eps at the predicted state at `b`; remembers nothing."""
-        first = eps(x, a)
-        if a == 0 or b == 0:
-            return ddim_step(x, first, schedule, a, b)
-        second = eps(ddim_step(x, first, schedule, a, b), b)
-        return ddim_step(x, (first + second) / 2, schedule, a, b)
+        first = eps(x, at.a)
+        if at.a == 0 or at.b == 0:
+            return ddim_step(x, first, *at)
+        second = eps(ddim_step(x, first, *at), at.b)
+        return ddim_step(x, (first + second) / 2, *at)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ood_diffusion.checks import require
 from ood_diffusion.diffusion.schedule import Schedule
-from ood_diffusion.diffusion.solver import EpsFunction, History, Solver
+from ood_diffusion.diffusion.solver import EpsFunction, History, Solver, Step
 
 
 def integrate(
@@ -45,7 +45,7 @@ def integrate(
     history: History = deque(maxlen=2)
     for a, b in itertools.pairwise(levels):
         noise = draw_noise() if eta and draw_noise is not None else None
-        x = solver.step(eps, x, schedule, a, b, history, eta, noise)
+        x = solver.step(eps, x, Step(schedule, a, b, eta, noise), history)
         on_step()
     return x
 

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -13,6 +14,24 @@ EpsFunction = Callable[[Tensor, float], Tensor]
 
 History = deque[tuple[float, Tensor]]
 """What a solver remembers of one trajectory: (level, the network's answer there), newest last."""
+
+
+class Step(NamedTuple):
+    """One step; in the order of the last arguments of `ddim.ddim_step`.
+
+    Args:
+        schedule: the noise schedule.
+        a: the level to leave, in ``[0, T]``.
+        b: the level to reach, in ``[0, T]``.
+        eta: share of fresh noise; 0 unless the solver is `stochastic`.
+        noise: standard normal, shaped like the state; given when ``eta > 0``.
+    """
+
+    schedule: Schedule
+    a: float
+    b: float
+    eta: float = 0.0
+    noise: Tensor | None = None
 
 
 class Solver(ABC):
@@ -27,31 +46,17 @@ class Solver(ABC):
     """Whether ``eta > 0`` is defined."""
 
     @abstractmethod
-    def step(
-        self,
-        eps: EpsFunction,
-        x: Tensor,
-        schedule: Schedule,
-        a: float,
-        b: float,
-        history: History,
-        eta: float = 0.0,
-        noise: Tensor | None = None,
-    ) -> Tensor:
-        """Advance every row of `x` from level `a` to level `b`, each on its own.
+    def step(self, eps: EpsFunction, x: Tensor, at: Step, history: History) -> Tensor:
+        """Advance every row of `x` from level ``at.a`` to level ``at.b``, each on its own.
 
         Args:
             eps: the frozen network's noise estimate.
-            x: states at level `a`, float32 ``[B, C, H, W]``.
-            schedule: the noise schedule.
-            a: the level `x` is at, in ``[0, T]``.
-            b: the level to go to, in ``[0, T]``.
+            x: states at level ``at.a``, float32 ``[B, C, H, W]``.
+            at: where `x` is and where it goes.
             history: of this trajectory; the solver adds to it.
-            eta: share of fresh noise; 0 unless `stochastic`.
-            noise: standard normal, shaped like `x`; given when ``eta > 0``.
 
         Returns:
-            The states at level `b`, shaped like `x`.
+            The states at level ``at.b``, shaped like `x`.
         """
 
     def settings(self) -> Mapping[str, float]:
