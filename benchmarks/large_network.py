@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from diffusers import UNet2DModel
 from torch import nn
 from torch.nn.functional import conv2d
 from torch.utils.flop_counter import FlopCounterMode
@@ -17,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.measure import Figure, alternate, figure
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.models.base import FrozenModel
-from ood_diffusion.models.unet import PatchedUNet
+from ood_diffusion.models.unet import UNet
 
 ARCHITECTURE = {
     "sample_size": 256,
@@ -41,7 +42,7 @@ BATCH, ROUNDS = (32, 10) if DEVICE == "cuda" else (2, 3)
 def run() -> list[Figure]:
     """Images per second in fp32 and bf16, and bf16's share of the ceiling."""
     torch.manual_seed(0)
-    network: nn.Module = PatchedUNet(ARCHITECTURE, 1).to(DEVICE, memory_format=torch.channels_last)
+    network: nn.Module = UNet(UNet2DModel(**ARCHITECTURE)).to(DEVICE, memory_format=torch.channels_last)
     millions = sum(p.numel() for p in network.parameters()) / 1e6
     model = FrozenModel(network, Schedule.linear(), (3, 256, 256), "epsilon", {})
     x = torch.randn(BATCH, 3, 256, 256, device=DEVICE)

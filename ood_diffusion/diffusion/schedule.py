@@ -44,12 +44,48 @@ class Schedule:
     @classmethod
     def linear(cls, timesteps: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> "Schedule":
         r""":math:`\beta` from `beta_start` to `beta_end` in equal steps (Ho et al. 2020, section 4)."""
-        betas = np.linspace(beta_start, beta_end, timesteps, dtype=np.float64)
+        _check_ends(timesteps, beta_start, beta_end)
+        return cls.from_betas(np.linspace(beta_start, beta_end, timesteps, dtype=np.float64))
+
+    @classmethod
+    def scaled_linear(
+        cls, timesteps: int = 1000, beta_start: float = 0.00085, beta_end: float = 0.012
+    ) -> "Schedule":
+        r""":math:`\sqrt\beta` in equal steps; the defaults are latent diffusion's (Rombach et al. 2022)."""
+        _check_ends(timesteps, beta_start, beta_end)
+        return cls.from_betas(np.linspace(beta_start**0.5, beta_end**0.5, timesteps, dtype=np.float64) ** 2)
+
+    @classmethod
+    def cosine(cls, timesteps: int = 1000) -> "Schedule":
+        r""":math:`\bar\alpha \propto \cos^2\left(\frac{k/T + 0.008}{1.008}\frac\pi2\right)` with
+        :math:`\beta \le 0.999` (Nichol & Dhariwal 2021, eq. 17)."""
+        cosines = np.cos((np.arange(timesteps + 1) / timesteps + 0.008) / 1.008 * math.pi / 2)
+        return cls.from_betas(np.minimum(1 - (cosines[1:] / cosines[:-1]) ** 2, 0.999))
+
+    @classmethod
+    def karras(
+        cls, timesteps: int = 1000, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0
+    ) -> "Schedule":
+        r"""Noise levels :math:`s` from `sigma_min` at level 1 to `sigma_max` at level T, evenly spaced in
+        :math:`s^{1/\rho}` (Karras et al. 2022, eq. 5), for networks that are asked at a sigma."""
         require(
-            timesteps >= 1 and 0 < beta_start <= beta_end < 1,
-            "a linear schedule needs timesteps >= 1 and 0 < beta_start <= beta_end < 1",
-            (timesteps, beta_start, beta_end),
-            "The usual values are 1000, 1e-4 and 0.02.",
+            timesteps >= 2 and 0 < sigma_min < sigma_max and rho > 0,
+            "a Karras schedule needs timesteps >= 2, 0 < sigma_min < sigma_max and rho > 0",
+            (timesteps, sigma_min, sigma_max, rho),
+            "The usual values are 1000, 0.002, 80 and 7.",
+        )
+        s = np.linspace(sigma_min ** (1 / rho), sigma_max ** (1 / rho), timesteps, dtype=np.float64) ** rho
+        return cls(np.concatenate([[0.0], -np.log1p(s**2)]))
+
+    @classmethod
+    def from_betas(cls, betas: NDArray[np.float64]) -> "Schedule":
+        r"""From the list of :math:`\beta` of the T noising steps, each in (0, 1)."""
+        betas = np.asarray(betas, dtype=np.float64)
+        require(
+            betas.ndim == 1 and len(betas) >= 1 and bool(np.all((betas > 0) & (betas < 1))),
+            "the betas of a schedule must lie between 0 and 1",
+            betas[:4].tolist(),
+            "Correct them.",
         )
         return cls(np.concatenate([[0.0], np.cumsum(np.log1p(-betas))]))
 
@@ -102,3 +138,12 @@ class Schedule:
     def recipe(self) -> dict[str, Any]:
         """What determines this schedule, for content addresses."""
         return {"log_alpha_bars": [float(f"{v:.12g}") for v in self.log_alpha_bars]}
+
+
+def _check_ends(timesteps: int, beta_start: float, beta_end: float) -> None:
+    require(
+        timesteps >= 1 and 0 < beta_start <= beta_end < 1,
+        "a linear schedule needs timesteps >= 1 and 0 < beta_start <= beta_end < 1",
+        (timesteps, beta_start, beta_end),
+        "The usual values are 1000, 1e-4 and 0.02.",
+    )

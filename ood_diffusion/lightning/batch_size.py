@@ -69,7 +69,7 @@ def measured_rate(model: FrozenModel, device: torch.device) -> Callable[[int], f
     level = float(model.schedule.timesteps)
 
     def rate(batch_size: int) -> float:
-        x = torch.zeros(batch_size, *model.image_shape, device=device)
+        x = torch.zeros(batch_size, *model.state_shape, device=device)
         with torch.inference_mode():
             for _ in range(2):
                 start = time.perf_counter()

@@ -57,8 +57,10 @@ class Inverter(Trajectory):
     """Images to latents, deterministically."""
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> Tensor:
-        """``batch["data"]``: uint8 ``[B, C, H, W]`` -> latents at the last level, float32, same shape."""
-        return self._integrate(inverting(self.model), batch, to_unit_range(batch["data"]), self.levels)
+        """``batch["data"]``: uint8 ``[B, 3, H, W]`` -> latents at the last level, float32
+        ``[B, *state_shape]``."""
+        x = self.model.encode(to_unit_range(batch["data"]))
+        return self._integrate(inverting(self.model), batch, x, self.levels)
 
 
 class Generator(Trajectory):
@@ -79,7 +81,7 @@ class Generator(Trajectory):
         self.eta, self.seed = eta, seed
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> Tensor:
-        """``batch["data"]``: latents float32 ``[B, C, H, W]`` -> images uint8, same shape."""
+        """``batch["data"]``: latents float32 ``[B, *state_shape]`` -> images uint8 ``[B, 3, H, W]``."""
         z = batch["data"]
         ids = batch["ids"] + batch["ids"][-1:] * (len(z) - len(batch["ids"]))
         streams = [generator(self.seed, "noise", i) for i in ids]
@@ -91,7 +93,7 @@ class Generator(Trajectory):
             eta=self.eta,
             draw_noise=lambda: to_device(normal(streams, z.shape[1:]), z.device),
         )
-        return to_bytes(x)
+        return to_bytes(self.model.decode(x))
 
 
 def to_device(noise: Tensor, device: torch.device) -> Tensor:

@@ -1,9 +1,10 @@
 r"""The contract of a frozen model: :math:`\varepsilon(x, t)`, a schedule, a shape, a digest.
 
-Foreign networks are adapted once, here at the border; no loop ever asks what a network predicts.
+Foreign networks are adapted once, here at the border; no loop ever asks what a network predicts, at
+which noise scale it was trained, or whether its states are images or an autoencoder's latents.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
@@ -20,6 +21,9 @@ from ood_diffusion.models.precision import PRECISIONS, arithmetic
 class FrozenModel(nn.Module):
     """A trained diffusion network that nothing here ever changes.
 
+    A network with another border (a noise scale of its own, an autoencoder) is a subclass that overrides
+    `network_input` and `to_eps`, or `state_shape`, `encode` and `decode`.
+
     Args:
         network: maps ``(x [B, C, H, W], timestep [])`` to an output shaped like x; put into eval mode
             with gradients off. The timestep is a float tensor, 0 … T-1, fractions included.
@@ -28,6 +32,9 @@ class FrozenModel(nn.Module):
         prediction_type: what the output is, in diffusers' words: "epsilon", "v_prediction", "sample".
         recipe: what determines the network beside its weights (architecture, folding); JSON.
     """
+
+    prediction_types: Collection[str] = TO_EPS
+    """What the network's output may be."""
 
     def __init__(
         self,
@@ -38,7 +45,7 @@ class FrozenModel(nn.Module):
         recipe: Mapping[str, Any],
     ) -> None:
         super().__init__()
-        require_choice("model.prediction_type", prediction_type, TO_EPS)
+        require_choice("model.prediction_type", prediction_type, self.prediction_types)
         self.network = network.eval().requires_grad_(False)
         self.schedule, self.image_shape, self.prediction_type = schedule, image_shape, prediction_type
         self.network_calls = 0
@@ -77,11 +84,35 @@ class FrozenModel(nn.Module):
         """
         t = max(t, 1.0)
         self.network_calls += len(x)
-        timestep = torch.full((), self.schedule.timestep(t), device=x.device)  # a fill: no transfer, no sync
+        shown, time = self.network_input(x, t)
+        timestep = torch.full((), time, device=x.device)  # a fill: no transfer, no sync
         with arithmetic("fp32" if exact else self.precision, x.device.type):
-            output = self._network(x.device.type)(x.contiguous(memory_format=torch.channels_last), timestep)
+            output = self._network(x.device.type)(
+                shown.contiguous(memory_format=torch.channels_last), timestep
+            )
         output = output.to(torch.float32, copy=True)  # a CUDA graph re-uses the memory of its output
+        return self.to_eps(output, x, t)
+
+    def network_input(self, x: Tensor, t: float) -> tuple[Tensor, float]:
+        """What the network is shown for the state `x` at level `t` >= 1, and its time input."""
+        return x, self.schedule.timestep(t)
+
+    def to_eps(self, output: Tensor, x: Tensor, t: float) -> Tensor:
+        """The network's float32 output for the state `x` at level `t` >= 1 as a noise estimate."""
         return TO_EPS[self.prediction_type](output, x, self.schedule.alpha(t), self.schedule.sigma(t))
+
+    @property
+    def state_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the states on the trajectory: of the images, unless there is an autoencoder."""
+        return self.image_shape
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Images, float32 ``[B, 3, H, W]`` in [-1, 1], to states at level 0, float32."""
+        return images
+
+    def decode(self, states: Tensor) -> Tensor:
+        """States at level 0 to images, float32 ``[B, 3, H, W]``, not clipped to [-1, 1]."""
+        return states
 
     def _network(self, device: str) -> Callable[..., Tensor]:
         if not self._compile:

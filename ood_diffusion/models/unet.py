@@ -1,43 +1,103 @@
-"""diffusers' `UNet2DModel` from a safetensors file, optionally on pixel-unshuffled images."""
+"""diffusers' `UNet2DModel`: built empty, filled from a file, and asked for one prediction."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from ood_diffusion.checks import UserError
+from ood_diffusion.checks import require
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.models.checkpoint import read_state
+from ood_diffusion.models.conversion import require_same_entries
 
 
-class PatchedUNet(nn.Module):
-    """A `diffusers.UNet2DModel` on ``patch × patch`` blocks of pixels folded into channels.
-
-    Folding 64×64×3 into 32×32×12 gives a 64-pixel model at the price of a 32-pixel one.
+class UNet(nn.Module):
+    """A `diffusers.UNet2DModel` asked the way all loops ask.
 
     Args:
-        architecture: the keyword arguments of `UNet2DModel`.
-        patch: side of a block; 1 leaves the image as it is.
+        unet: the network.
+        patch: side of the ``patch × patch`` blocks of pixels that are folded into channels. Folding
+            64×64×3 into 32×32×12 gives a 64-pixel model at the price of a 32-pixel one.
+        class_label: the class that a class-conditional network is always asked for.
+        time_scale: what the timestep is multiplied with before the network sees it.
     """
 
-    def __init__(self, architecture: Mapping[str, Any], patch: int) -> None:
-        from diffusers import UNet2DModel
-
+    def __init__(
+        self, unet: nn.Module, patch: int = 1, class_label: int | None = None, time_scale: float = 1.0
+    ) -> None:
         super().__init__()
-        self.unet: nn.Module = UNet2DModel(**architecture)  # type: ignore[no-untyped-call, assignment]
-        self.patch = patch
+        self.unet, self.patch, self.class_label, self.time_scale = unet, patch, class_label, time_scale
 
     def forward(self, x: Tensor, timestep: Tensor) -> Tensor:
         """`x`: ``[B, C, H, W]``; `timestep`: a tensor of shape ``[]`` or ``[B]`` (a Python float
-        would be cut to an integer by diffusers)."""
+        would be cut to an integer by diffusers).
+
+        Returns:
+            ``[B, C, H, W]``; a second half of the channels, with which some networks predict their
+            variance, is left out.
+        """
         folded = pixel_unshuffle(x, self.patch)
-        output: Tensor = self.unet(folded, timestep).sample
-        return pixel_shuffle(output, self.patch)
+        labels = None
+        if self.class_label is not None:
+            labels = torch.full((len(x),), self.class_label, device=x.device)
+        output: Tensor = self.unet(folded, timestep * self.time_scale, class_labels=labels).sample
+        return pixel_shuffle(output[:, : folded.shape[1]], self.patch)
+
+
+def empty_unet(architecture: Mapping[str, Any]) -> nn.Module:
+    """A `UNet2DModel` without memory behind its weights, to be given some by `fill`."""
+    from diffusers import UNet2DModel
+
+    with torch.device("meta"):
+        unet: nn.Module = UNet2DModel(**architecture)  # type: ignore[no-untyped-call, assignment]
+    return unet
+
+
+def fill(network: nn.Module, state: Mapping[str, Tensor], path: str) -> None:
+    """Give `network` the weights in `state`, strictly, and the memory layout that convolutions like best.
+
+    Raises:
+        UserError: naming the first entries that are missing, unexpected or of another shape.
+    """
+    require_same_entries(path, {k: tuple(v.shape) for k, v in network.state_dict().items()}, state)
+    network.load_state_dict(dict(state), assign=True)
+    network.to(memory_format=torch.channels_last)
+
+
+def check_class(class_label: int | None, classes: int | None) -> None:
+    """Raise `UserError` unless a class is chosen exactly where the network has classes.
+
+    Args:
+        class_label: the class chosen, if any.
+        classes: how many the network has; None: it is unconditional.
+    """
+    if classes is None:
+        require(
+            class_label is None,
+            "model.class_label must be null for an unconditional network",
+            class_label,
+            "Set model.class_label=null.",
+        )
+        return
+    require(
+        isinstance(class_label, int) and not isinstance(class_label, bool) and 0 <= class_label < classes,
+        f"model.class_label must be one of this class-conditional network's classes, 0 to {classes - 1}",
+        class_label,
+        "Choose the class that all images are inverted and made with, or use an unconditional model.",
+    )
+
+
+def check_image_size(image_size: int, multiple: int) -> None:
+    """Raise `UserError` unless the network can halve images of `image_size` as often as it does."""
+    require(
+        image_size >= multiple and image_size % multiple == 0,
+        f"model.image_size must be a multiple of {multiple} for this network",
+        image_size,
+        "Set it to the side of the images that the network was trained on.",
+    )
 
 
 def load_unet(
@@ -47,48 +107,29 @@ def load_unet(
     image_size: int,
     prediction_type: str,
     schedule: Schedule,
+    sha256: str | None = None,
 ) -> FrozenModel:
-    """A frozen model from a safetensors file with the keys of `UNet2DModel`.
+    """A frozen model from a file with the names of `UNet2DModel`.
 
     Args:
         weights: path of the file; half precision on disk is computed with in float32.
         architecture: keyword arguments of `UNet2DModel`; its channels are ``3 · patch²``.
-        patch: see `PatchedUNet`.
+        patch: see `UNet`.
         image_size: side of the square RGB images in pixels.
         prediction_type: "epsilon", "v_prediction" or "sample".
         schedule: the noise schedule of the training.
+        sha256: see `checkpoint.read_state`.
 
     Raises:
         UserError: if the file is missing, damaged or of another architecture.
     """
-    network = PatchedUNet(architecture, patch)
-    load_weights(network.unet, Path(weights))
-    network.to(memory_format=torch.channels_last)
+    unet = empty_unet(architecture)
+    check_image_size(image_size, patch * halvings(unet))
+    fill(unet, read_state(weights, sha256), weights)
     recipe = {"architecture": dict(architecture), "patch": patch}
-    return FrozenModel(network, schedule, (3, image_size, image_size), prediction_type, recipe)
+    return FrozenModel(UNet(unet, patch), schedule, (3, image_size, image_size), prediction_type, recipe)
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Load a safetensors state dict strictly: every key used once, none missing, all shapes equal.
-
-    Raises:
-        UserError: naming the file, and the first keys or shapes that do not fit.
-    """
-    if not path.is_file():
-        raise UserError(f"model.weights must be a safetensors file, but {path} does not exist.")
-    try:
-        state = {name: value.float() for name, value in load_file(path).items()}
-    except (SafetensorError, OSError) as error:
-        raise UserError(
-            f"model.weights must be a whole safetensors file, but {path} is not: {error}"
-        ) from None
-    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in state.items()}
-    if wanted != found:
-        names = sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k))
-        listed = "; ".join(f"{k}: expected {wanted.get(k)}, got {found.get(k)}" for k in names[:3])
-        raise UserError(
-            f"{path} does not hold the weights of the architecture in the model's YAML: {len(names)} "
-            f"entries differ ({listed}). Correct model.architecture or model.weights."
-        )
-    network.load_state_dict(state)
+def halvings(unet: nn.Module) -> int:
+    """What the side of an image must be a multiple of: 2 to the number of times the network halves it."""
+    return int(2 ** (len(unet.config.block_out_channels) - 1))  # type: ignore[union-attr, arg-type]

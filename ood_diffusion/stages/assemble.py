@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from ood_diffusion.checks import UserError, require
+from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.settings import Settings, read_settings
 
@@ -28,11 +29,12 @@ def assemble(cfg: DictConfig, names: dict[str, str], run_folder: Path) -> Cell:
     settings = read_settings(cfg)
     selection = plain(cfg.selection)
     max_proposals = selection.pop("max_proposals")
+    model: FrozenModel = build(cfg.model)
     cell = Cell(
         settings=settings,
         names=names,
-        model=build(cfg.model).compute_in(settings.precision, settings.compile),
-        domain=build(cfg.domain),
+        model=model.compute_in(settings.precision, settings.compile),
+        domain=build(cfg.domain, image_size=model.image_shape[1]),
         solver=build(cfg.solver),
         grid=build(cfg.grid),
         prior=build(cfg.prior),

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,3 +59,41 @@ def test_increasing_alpha_bar_is_refused() -> None:
 def test_bad_betas_are_refused() -> None:
     with pytest.raises(UserError, match="beta_start <= beta_end < 1"):
         Schedule.linear(1000, 0.02, 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (
+            Schedule.scaled_linear(),
+            {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012},
+        ),
+        (Schedule.cosine(4000), {"beta_schedule": "squaredcos_cap_v2", "num_train_timesteps": 4000}),
+    ],
+    ids=["scaled_linear", "cosine"],
+)
+def test_other_schedules_are_diffusers(ours: Schedule, theirs: dict[str, Any]) -> None:
+    from diffusers import DDPMScheduler
+
+    alphas_cumprod = DDPMScheduler(**theirs).alphas_cumprod
+    for k in (1, 2, 500, ours.timesteps - 1):
+        assert ours.alpha(k) ** 2 == pytest.approx(float(alphas_cumprod[k - 1]), rel=1e-4)
+
+
+def test_cosine_has_the_closed_form_of_its_paper() -> None:
+    """Eq. 17 of Nichol & Dhariwal 2021, wherever no beta is cut to 0.999."""
+
+    def f(k: int) -> float:
+        return math.cos((k / 1000 + 0.008) / 1.008 * math.pi / 2) ** 2
+
+    for k in (1, 500, 990):
+        assert Schedule.cosine(1000).alpha(k) ** 2 == pytest.approx(f(k) / f(0), rel=1e-9)
+
+
+def test_karras_levels() -> None:
+    """Ends and middle of eq. 5 of Karras et al. 2022."""
+    karras = Schedule.karras(1001, 0.002, 80.0, 7.0)
+    assert karras.s(1) == pytest.approx(0.002) and karras.s(1001) == pytest.approx(80.0)
+    assert karras.s(501) == pytest.approx(((0.002 ** (1 / 7) + 80 ** (1 / 7)) / 2) ** 7)
+    with pytest.raises(UserError, match="0 < sigma_min < sigma_max"):
+        Schedule.karras(1000, 0.0, 80.0)

@@ -12,7 +12,8 @@ from ood_diffusion.cli import conf_folder
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.models.embedded import embedded
-from ood_diffusion.models.unet import load_weights
+from ood_diffusion.models.unet import fill
+from ood_diffusion.stages.assemble import build
 
 
 class Recorder(nn.Module):
@@ -78,27 +79,16 @@ def test_embedded_weights_are_small_enough_to_ship() -> None:
     assert Path(embedded("cats-64.safetensors")).stat().st_size <= 24_000_000
 
 
-def test_missing_file() -> None:
-    with pytest.raises(UserError, match=r"nowhere\.safetensors does not exist"):
-        load_weights(nn.Linear(2, 2), Path("nowhere.safetensors"))
-
-
-def test_damaged_file(tmp_path: Path) -> None:
-    whole = Path(embedded("cats-64.safetensors")).read_bytes()
-    (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match=r"must be a whole safetensors file, but .*cut\.safetensors is not"):
-        load_weights(nn.Linear(2, 2), tmp_path / "cut.safetensors")
-
-
 def test_another_architecture_names_key_and_shapes(tmp_path: Path) -> None:
     save_file(nn.Linear(3, 2).state_dict(), tmp_path / "other.safetensors")
-    with pytest.raises(UserError, match=r"1 entries differ \(weight: expected \(2, 2\), got \(2, 3\)\)"):
-        load_weights(nn.Linear(2, 2), tmp_path / "other.safetensors")
+    with pytest.raises(
+        UserError, match=r"1 entries that differ, of 2 \(weight: expected \(2, 2\), got \(2, 3"
+    ):
+        fill(nn.Linear(2, 2), load_file(tmp_path / "other.safetensors"), "other.safetensors")
 
 
-def test_half_precision_on_disk_is_float32_in_memory(tmp_path: Path) -> None:
-    layer = nn.Linear(2, 2)
-    save_file({k: v.half() for k, v in layer.state_dict().items()}, tmp_path / "half.safetensors")
-    load_weights(layer, tmp_path / "half.safetensors")
-    assert layer.weight.dtype == torch.float32
-    assert torch.equal(layer.weight, load_file(tmp_path / "half.safetensors")["weight"].float())
+def test_an_image_size_that_is_not_the_models() -> None:
+    with initialize_config_dir(conf_folder(), version_base="1.3"):
+        cfg = compose("config", ["model.image_size=100"])
+    with pytest.raises(UserError, match="image_size must be a multiple of 8 for this network, but got 100"):
+        build(cfg.model)

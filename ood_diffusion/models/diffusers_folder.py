@@ -1,0 +1,107 @@
+"""A folder as diffusers saves it, here or on the Hugging Face hub: configs (JSON) and weights.
+
+Nothing that a folder says is imported or run.
+"""
+
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ood_diffusion.checks import UserError, require, require_choice
+from ood_diffusion.models.checkpoint import read_state
+
+WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+PATTERNS = ["*.json", *(f"*{name}" for name in WEIGHTS)]
+HUB_ID = r"[\w.-]+/[\w.-]+"
+OLD_ATTENTION = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
+"""Names that diffusers gave the parts of an attention until version 0.14; the hub's are often older."""
+
+
+def find_folder(path: str, revision: str | None) -> Path:
+    """The local folder `path`, or the hub's copy of what it names, downloaded unless it was before.
+
+    Raises:
+        UserError: if it is neither a folder nor an id, or cannot be had.
+    """
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        return folder
+    require(
+        re.fullmatch(HUB_ID, path) is not None and not folder.exists(),
+        "model.path must be a folder saved by diffusers or an id on the Hugging Face hub (owner/name)",
+        path,
+        "Correct model.path.",
+    )
+    from huggingface_hub import snapshot_download
+
+    try:
+        found = snapshot_download(path, revision=revision, allow_patterns=PATTERNS)
+    except Exception as error:  # of huggingface_hub, httpx or the disk: all end the same way
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"model.path must be a folder or a hub id that can be downloaded, but there is no folder {path} "
+            f"here and the hub did not give it ({reason}). Without a network: on another machine run "
+            f"`hf download {path} --local-dir DIR`, copy DIR here and set model.path=DIR."
+        ) from None
+    return Path(found)
+
+
+def read_config(path: Path, kind: type, names: tuple[str, ...]) -> dict[str, Any]:
+    """The arguments in a diffusers config, checked against the class they are for.
+
+    Args:
+        path: the JSON file.
+        kind: a class of diffusers.
+        names: what its `_class_name` may be.
+
+    Raises:
+        UserError: if the file is missing, no JSON, for another class, or says what the class does not know.
+    """
+    config = read_json(path)
+    require_choice(f"_class_name in {path}", str(config.get("_class_name")), names)
+    arguments = {name: value for name, value in config.items() if not name.startswith("_")}
+    unknown = sorted(arguments.keys() - inspect.signature(kind).parameters.keys())
+    require(
+        not unknown,
+        f"{path} must say only what this version of diffusers knows",
+        unknown,
+        "Update diffusers, or take the entries out if they do not matter.",
+    )
+    return arguments
+
+
+def read_part(place: Path) -> tuple[dict[str, Tensor], str]:
+    """State dict and path of the weights in a part's folder, attention blocks under their present names."""
+    path = next((place / name for name in WEIGHTS if (place / name).is_file()), None)
+    require(path is not None, f"{place} must hold {' or '.join(WEIGHTS)}", "neither", "Download it again.")
+    state = {}
+    for name, value in read_state(str(path)).items():
+        for old, new in OLD_ATTENTION.items():
+            name = name.replace(old, new) if ".attentions." in name else name
+        state[name] = value
+    return state, str(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; `UserError` if there is none."""
+    require(
+        path.is_file(),
+        f"a folder saved by diffusers must hold {path.name}",
+        f"no {path}",
+        "Correct model.path.",
+    )
+    try:
+        config = json.loads(path.read_text())
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} must be a JSON file, but {error}. Download it again.") from None
+    require(
+        isinstance(config, dict),
+        f"{path} must hold a JSON object",
+        type(config).__name__,
+        "Download it again.",
+    )
+    return config  # type: ignore[no-any-return]

@@ -1,0 +1,72 @@
+"""A network of the user's own, as a `torch.nn.Module`."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.diffusion.schedule import Schedule
+from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.models.checkpoint import read_state
+from ood_diffusion.models.conversion import require_same_entries
+
+
+class PerImageTimestep(nn.Module):
+    """Hands the wrapped network one timestep per image, as most code expects it."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, timestep: Tensor) -> Any:
+        """`x`: ``[B, C, H, W]``; `timestep`: ``[]`` or ``[B]``."""
+        return self.network(x, timestep.expand(len(x)))
+
+
+def load_torch_module(
+    network: nn.Module,
+    image_size: int,
+    prediction_type: str,
+    schedule: Schedule,
+    weights: str | None = None,
+    sha256: str | None = None,
+    entry: str | None = None,
+) -> FrozenModel:
+    """A frozen model from any module.
+
+    Args:
+        network: maps ``(x [B, 3, H, W], timestep [B])`` to a tensor shaped like x; timesteps are float32,
+            0 … T-1, fractions included.
+        image_size: side of the square RGB images in pixels.
+        prediction_type: "epsilon", "v_prediction" or "sample".
+        schedule: the noise schedule of the training.
+        weights: its state dict; None: the module comes with its weights.
+        sha256: see `checkpoint.read_state`.
+        entry: see `checkpoint.read_state`.
+
+    Raises:
+        UserError: if the module is none, its output is not shaped like its input, or the weights do not fit.
+    """
+    if not isinstance(network, nn.Module):
+        raise UserError(
+            f"model.network must be a torch.nn.Module, but got {type(network).__name__}. Name a class of "
+            "modules, or a function that returns one, in model.network._target_."
+        )
+    if weights is not None:
+        state = read_state(weights, sha256, entry)
+        shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+        require_same_entries(weights, shapes, state)
+        network.load_state_dict(state)
+    shape = (3, image_size, image_size)
+    module = PerImageTimestep(network)
+    model = FrozenModel(module, schedule, shape, prediction_type, {"module": type(network).__qualname__})
+    with torch.inference_mode():
+        output = module(torch.zeros(1, *shape), torch.zeros(()))
+    if not isinstance(output, Tensor) or output.shape != (1, *shape):
+        got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise UserError(
+            f"model.network must map an image of shape {(1, *shape)} to a tensor of that shape, but got "
+            f"{got}. Wrap it in a module that returns the prediction alone."
+        )
+    return model
