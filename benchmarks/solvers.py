@@ -1,6 +1,6 @@
 """The tables of docs/solvers.md: what a solver and a grid do to latents and round trips, per network call.
 
-    python -m benchmarks.solvers [LEVEL …] [DOMAIN=FOLDER_OR_ZIP …]
+    python -m benchmarks.solvers [LEVEL …] [DOMAIN=FOLDER …]
 
 Without arguments: level 500, the model's own samples and the two simulated domains. With DOMAINs:
 theirs and radiation_sim. Every one brings four held-out images of its own. Reference: Heun with 100

@@ -1,33 +1,80 @@
 """Running the real command in a process of its own, as a user does."""
 
+import atexit
+import functools
 import json
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 TINY = ["n_references=12", "n_samples=8", "n_held_out=16", "steps=2", "batch_size=4", "logger=none"]
 """Overrides that make a run take seconds."""
+LIMIT = 300
+"""Seconds after which a run counts as hanging."""
+ROOT = Path(__file__).parents[1]
 
 
 def run_cli(folder: Path, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """`ood-diffusion` with `overrides`, in `folder`; outputs and store lie in ``folder/outputs``.
 
-    `environment` is added to this process's; an empty value removes a variable.
+    `environment` is added to this process's; an empty value removes a variable. With one the command is
+    started from scratch, without one it is a fork of a process that has done its imports (`zygote`).
     """
-    # WANDB_SERVICE would point the new process at the W&B service of this one
-    own = {"OMP_NUM_THREADS": "1", "COLUMNS": "120", "WANDB_SERVICE": ""}
-    merged = {**os.environ, **own, **environment}
+    if not environment:
+        return run_forked(folder, overrides)
     return subprocess.run(
         [sys.executable, "-m", "ood_diffusion", *overrides],
         cwd=folder,
-        env={name: value for name, value in merged.items() if value},
+        env=environment_with(**environment),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=LIMIT,
         check=False,
     )
+
+
+def environment_with(**more: str) -> dict[str, str]:
+    """This process's environment for a run: one thread, a wide terminal, and `more`."""
+    # WANDB_SERVICE would point the new process at the W&B service of this one
+    own = {"OMP_NUM_THREADS": "1", "COLUMNS": "120", "WANDB_SERVICE": ""}
+    return {name: value for name, value in {**os.environ, **own, **more}.items() if value}
+
+
+@functools.cache
+def zygote() -> "subprocess.Popen[str]":
+    """The process that is forked, started when first needed and ended with this one."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.zygote"],
+        cwd=ROOT,
+        env=environment_with(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(process.kill)
+    return process
+
+
+def run_forked(folder: Path, overrides: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    """One run in a fork of `zygote`."""
+    process = zygote()
+    assert process.stdin is not None and process.stdout is not None
+    with TemporaryDirectory() as outputs:
+        files = {name: f"{outputs}/{name}" for name in ("stdout", "stderr")}
+        job = {"folder": str(folder), "overrides": overrides, **files}
+        process.stdin.write(json.dumps(job) + "\n")
+        process.stdin.flush()
+        if not select.select([process.stdout], [], [], LIMIT)[0]:
+            process.kill()
+            zygote.cache_clear()
+            raise subprocess.TimeoutExpired(list(overrides), LIMIT)
+        status = int(process.stdout.readline())
+        texts = {name: Path(file).read_text() for name, file in files.items()}
+    return subprocess.CompletedProcess(["ood-diffusion", *overrides], status, **texts)
 
 
 def results(folder: Path) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ class Domain(ABC):
             isinstance(image_size, int) and not isinstance(image_size, bool) and image_size >= 1,
             "a domain's image_size must be a positive integer",
             image_size,
-            "Set domain.image_size to the side of the model's images (the default is ${model.image_size}).",
+            "Build the domain with the side of the model's images.",
         )
         self.image_size = image_size
 

@@ -1,9 +1,11 @@
 """Keep the judges apart from the judged: `references` and `held_out` never share a picture."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Sequence
 
 from ood_diffusion.checks import require
+from ood_diffusion.domains.natural_order import natural_key, natural_order
 
 
 def check_disjoint(references_digests: Iterable[str], held_out_digests: Iterable[str]) -> None:
@@ -30,10 +32,24 @@ def seeded_order(digests: Iterable[str], seed: int) -> list[str]:
 
     Any prefix is a uniform random subset, and a shorter prefix is contained in a longer one.
     """
-    return sorted(digests, key=lambda digest: hashlib.sha256(f"{seed}/{digest}".encode()).digest())
+    return sorted(digests, key=_rank(seed))
+
+
+def limited(names: Sequence[str], seed: int | None, limit: int) -> list[str]:
+    """At most `limit` of the names, in natural order: a seeded subset of them, or without a seed the first.
+
+    A smaller limit keeps a part of what a larger one keeps.
+    """
+    rank = natural_key if seed is None else _rank(seed)
+    return natural_order(heapq.nsmallest(limit, names, key=rank))
 
 
 def halves(ordered: Sequence[str]) -> tuple[list[str], list[str]]:
     """Cut in the middle; the first part has the extra item when the number is odd."""
     middle = (len(ordered) + 1) // 2
     return list(ordered[:middle]), list(ordered[middle:])
+
+
+def _rank(seed: int) -> Callable[[str], bytes]:
+    # surrogatepass: a file name need not be valid UTF-8
+    return lambda text: hashlib.sha256(f"{seed}/{text}".encode(errors="surrogatepass")).digest()

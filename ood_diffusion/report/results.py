@@ -32,6 +32,21 @@ class Cell(TypedDict, total=False):
     n_samples: int
 
 
+class Model(TypedDict):
+    """What the frozen model is: shapes (C, H, W); λ at level 1 and at the last; images/s of one call."""
+
+    parameters: int
+    image_shape: list[int]
+    state_shape: list[int]
+    prediction_type: str
+    timesteps: int
+    lambda_first: float
+    lambda_last: float
+    digest: str
+    images_per_second: float | None
+    picture: str
+
+
 class Reconstruct(TypedDict, total=False):
     """Image → latent → image: PSNR over `n` references, in dB."""
 
@@ -154,6 +169,7 @@ class Results(TypedDict, total=False):
     """Everything one cell reports."""
 
     cell: Cell
+    model: Model
     solver: Solver
     reconstruct: Reconstruct
     latents: Latents

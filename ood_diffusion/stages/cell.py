@@ -160,6 +160,5 @@ class Cell:
         cost = self.results.setdefault("cost", {})
         cost.setdefault("seconds", {})[name] = round(seconds, 3)
         cost.setdefault("network_calls", {})[name] = calls
-        if calls:
-            speed = (self.images_made - images) / seconds
-            cost.setdefault("images_per_second", {})[name] = round(speed, 3)
+        if made := self.images_made - images:
+            cost.setdefault("images_per_second", {})[name] = round(made / seconds, 3)

@@ -9,15 +9,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from omegaconf import DictConfig
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.report.card import print_card
+from ood_diffusion.report.pictures import Pictures
 from ood_diffusion.report.results import Results, write_json
 from ood_diffusion.report.table import print_summary
 from ood_diffusion.report.wandb_log import close_run, guarded, log_results, open_run
 from ood_diffusion.stages.assemble import KNOBS, assemble, plain
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.evaluate import evaluate
+from ood_diffusion.stages.inspect import inspect
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.reconstruct import reconstruct
 from ood_diffusion.stages.report import collect_pictures, report, report_path
@@ -25,7 +29,9 @@ from ood_diffusion.stages.sample import sample
 from ood_diffusion.stages.settings import STAGES
 from ood_diffusion.stages.train import train
 
+NONE = torch.empty(0, 3, 1, 1, dtype=torch.uint8)
 RUN = {
+    "inspect": inspect,
     "train": train,
     "invert": invert,
     "reconstruct": reconstruct,
@@ -45,10 +51,14 @@ def run(cfg: DictConfig, names: Mapping[str, str], run_folder: Path) -> dict[str
     quieten()
     cell = assemble(cfg, dict(names), run_folder)
     before = cell.model.digest()
-    cell.results = {"cell": describe(cell), "versions": {p: version(p) for p in VERSIONS}}
     chosen = [name for name in STAGES if name in cfg.stages]
+    with_images = chosen != ["inspect"]
+    description = describe(cell, with_images)
+    cell.results = {"cell": description, "versions": {p: version(p) for p in VERSIONS}}
     tracked = cfg.logger.mode != "disabled"
-    tracker = open_tracker(cfg, cell) if tracked else None
+    tracker = (
+        open_run(plain(cfg.logger), {**description, "conf": plain(cfg)}, run_folder) if tracked else None
+    )
     try:
         for name in chosen:
             keep_accounts(cell, before)  # before each stage too: the report shows them
@@ -57,18 +67,29 @@ def run(cfg: DictConfig, names: Mapping[str, str], run_folder: Path) -> dict[str
         keep_accounts(cell, before)
         if tracker is not None:
             with guarded("log the results"):
-                log_results(tracker, cast(Results, cell.results), collect_pictures(cell))
+                pictures = collect_pictures(cell) if with_images else Pictures(NONE)
+                log_results(tracker, cast(Results, cell.results), pictures)
     finally:
         if tracker is not None:
             close_run(tracker)
-    print_summary(cast(Results, cell.results), report_path(cell) if "report" in chosen else None)
+    results = cast(Results, cell.results)
+    if "model" in results:
+        print_card(names["model"], results["model"])
+    if with_images:
+        print_summary(results, report_path(cell) if "report" in chosen else None)
     return cell.results
 
 
-def describe(cell: Cell) -> dict[str, Any]:
-    """The cell's coordinates in the grid: every group's choice and every knob, as they were used."""
+def describe(cell: Cell, with_images: bool) -> dict[str, Any]:
+    """The cell's coordinates in the grid: every group's choice and every knob, as they were used.
+
+    Args:
+        cell: the cell.
+        with_images: whether the domain is used; its images are then counted (and rendered).
+    """
     knobs = {knob: getattr(cell.settings, knob) for knob in KNOBS}
-    return {**cell.names, **knobs, "n_references": len(cell.references), "n_held_out": len(cell.held_out)}
+    counts = {"n_references": len(cell.references), "n_held_out": len(cell.held_out)} if with_images else {}
+    return {**cell.names, **knobs, **counts}
 
 
 def keep_accounts(cell: Cell, before: str) -> None:
@@ -81,12 +102,6 @@ def keep_accounts(cell: Cell, before: str) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     cell.results.setdefault("cost", {})["peak_memory_mib"] = round(peak, 1)
     write_json(cell.run_folder / "results.json", cell.results)
-
-
-def open_tracker(cfg: DictConfig, cell: Cell) -> Any:
-    """A W&B run whose config is the cell's coordinates and, under "conf", the whole configuration."""
-    config = {**describe(cell), "conf": plain(cfg)}
-    return open_run(plain(cfg.logger), config, cell.run_folder)
 
 
 def quieten() -> None:

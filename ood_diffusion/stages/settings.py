@@ -7,7 +7,7 @@ from typing import Any
 from ood_diffusion.checks import require, require_choice
 from ood_diffusion.models.precision import PRECISIONS
 
-STAGES = ("train", "invert", "reconstruct", "sample", "evaluate", "report")
+STAGES = ("inspect", "train", "invert", "reconstruct", "sample", "evaluate", "report")
 """In the order in which they run."""
 
 

@@ -14,7 +14,7 @@ COMMANDS = re.findall(r"```bash\npython -m ood_diffusion (.*?)\n```", PAGE, re.D
 
 
 def test_the_page_shows_all_six() -> None:
-    assert len(COMMANDS) == 6 and len(FILES) == 12
+    assert len(COMMANDS) == 7 and len(FILES) == 12
 
 
 @pytest.mark.parametrize("command", COMMANDS)

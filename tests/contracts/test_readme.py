@@ -59,6 +59,8 @@ def images(folder: Path, n: int, seed: int) -> None:
 @pytest.mark.parametrize("command", COMMANDS + SWEEPS)
 def test_command(command: str, tmp_path: Path) -> None:
     images(tmp_path / "my_images", 40, seed=0)
+    shutil.make_archive(str(tmp_path / "my_images"), "zip", tmp_path / "my_images")
+    np.save(tmp_path / "my_maps.npy", np.random.default_rng(3).lognormal(0, 2, (40, 20, 30)))
     images(tmp_path / "my_training_images" / "train", 8, seed=1)
     images(tmp_path / "my_training_images" / "held_out", 4, seed=2)
     done = run_cli(tmp_path, *small(command))
@@ -77,7 +79,8 @@ def test_commands_were_found() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/architecture.md", "docs/extending.md", "sweeps/README.md"]
+    "page",
+    ["README.md", "docs/architecture.md", "docs/data.md", "docs/extending.md", "sweeps/README.md"],
 )
 def test_links_lead_somewhere(page: str) -> None:
     path = ROOT / page

@@ -1,34 +1,78 @@
-"""Every YAML of the group builds its domain, and says nothing the class does not know."""
+"""What the YAMLs of the group and the page on data say. That each builds and renders: tests/contracts."""
 
+import re
+import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
+from astropy.io import fits
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
-from PIL import Image
 
-from ood_diffusion.domains.base import Domain
+from ood_diffusion.checks import UserError
+from ood_diffusion.domains.array import Array
+from ood_diffusion.stages.assemble import build
+from tests.domains.data_sets import TREES, prepared
 
-CONFIGS = sorted((Path(__file__).parents[2] / "conf" / "domain").glob("*.yaml"))
-
-
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_a_config_builds_its_domain(path: Path, tmp_path: Path) -> None:
-    for i in range(2):
-        Image.new("RGB", (4, 4), (i, 0, 0)).save(tmp_path / f"{i}.png")
-    config = OmegaConf.create({"model": {"image_size": 24}, "domain": OmegaConf.load(path)})
-    if OmegaConf.is_missing(config.domain, "path"):
-        config.domain.path = str(tmp_path)
-    domain = instantiate(config.domain)
-    assert isinstance(domain, Domain) and domain.image_size == 24
-    assert domain.render("held_out", 0).shape == (3, 24, 24)
-    again = instantiate(config.domain)
-    assert again.key("references", 0) == domain.key("references", 0)
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted(path.stem for path in (ROOT / "conf" / "domain").glob("*.yaml"))
+PAGE = (ROOT / "docs" / "data.md").read_text()
+COMMANDS = re.findall(r"^ood-diffusion (.*)$", PAGE, re.MULTILINE)
 
 
-def test_an_image_folder_needs_a_path() -> None:
-    path = next(path for path in CONFIGS if path.stem == "image_folder")
-    config = OmegaConf.create({"model": {"image_size": 24}, "domain": OmegaConf.load(path)})
-    with pytest.raises(MissingMandatoryValue, match=r"domain\.path"):
-        instantiate(config.domain)
+def composed(*overrides: str) -> DictConfig:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return compose("config", list(overrides))
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_without_its_data_a_domain_says_where_they_should_be(name: str, tmp_path: Path) -> None:
+    cfg = composed(f"domain={name}", f"data={tmp_path}")
+    with pytest.raises(
+        UserError, match=rf"domain\.path must exist, but got '{cfg.domain.path}'\. .*docs/data\.md"
+    ):
+        build(cfg.domain, image_size=24)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("image_folder", {"path"}),
+        ("image_zip", {"path"}),
+        ("hub_dataset", {"name"}),
+        ("array", {"path", "axes", "low", "high"}),
+    ],
+)
+def test_what_only_the_user_knows_must_be_stated(name: str, keys: set[str]) -> None:
+    cfg = composed(f"domain={name}")
+    assert OmegaConf.missing_keys(cfg.domain) == {f"domain.{key}" for key in keys}
+    with pytest.raises(MissingMandatoryValue, match=r"domain\."):
+        build(cfg.domain, image_size=24)
+
+
+def test_radiation_fields_come_back_in_their_unit(tmp_path: Path) -> None:
+    domain = build(
+        composed("domain=radiation_field", *prepared("radiation_field", tmp_path)).domain, image_size=16
+    )
+    assert isinstance(domain, Array)
+    back = domain.to_physical(domain.render("references", 0)).numpy()
+    file = tmp_path / "radiation_field" / domain.name("references", 0)
+    values = fits.getdata(file) if file.suffix == ".fits" else np.load(file)
+    assert np.allclose(
+        np.log10(back), np.log10(np.clip(values, 0.01, 1000)), atol=5 / 510 + 1e-6
+    )  # half a step
+
+
+def test_the_page_on_data_says_where_each_belongs() -> None:
+    for name in CONFIGS:
+        assert f"`{name}`" in PAGE
+    for name in TREES:
+        folder = Path(composed(f"domain={name}").domain.path).name
+        assert f"data/{folder}/" in PAGE or f"─ {folder}/" in PAGE
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_of_the_page_exist(command: str) -> None:
+    assert not OmegaConf.missing_keys(composed(*shlex.split(command)).domain)

@@ -23,12 +23,11 @@ BACKGROUND = (255, 255, 255)
 FULL_SCALE_16_BIT = 65535
 
 
-def to_square_rgb(image: Image.Image, size: int) -> Tensor:
-    """Turn one picture into uint8, shape ``[3, size, size]``, RGB.
+def to_square_rgb(image: Image.Image, size: int, crop: float = 1.0) -> Tensor:
+    """Turn one picture into uint8, shape ``[3, size, size]``, RGB; `crop` as in `centred_square`.
 
     The result is that of resizing the short side to `size` and then cutting (the filter sees a little
-    beyond the cut), without rounding the long side and without ever holding an enlarged panorama. An
-    RGB picture whose short side already is `size` keeps its pixels, bit for bit.
+    beyond the cut), without rounding the long side and without ever holding an enlarged panorama.
 
     Raises:
         UserError: if the mode cannot be read as a picture (floating point, 32-bit integers, Lab).
@@ -36,11 +35,11 @@ def to_square_rgb(image: Image.Image, size: int) -> Tensor:
     """
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I"):
-        grey = _resized(_grey_16_bit(upright), size)
+        grey = centred_square(_grey_16_bit(upright), size, crop)
         level = np.asarray(grey, dtype=np.float64) * (255.0 / FULL_SCALE_16_BIT)
         pixels = np.repeat(np.rint(level.clip(0, 255)).astype(np.uint8)[:, :, None], 3, axis=2)
     else:
-        pixels = np.asarray(_resized(_rgb(upright), size)).copy()
+        pixels = np.asarray(centred_square(_rgb(upright), size, crop)).copy()
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
@@ -61,7 +60,7 @@ def _rgb(image: Image.Image) -> Image.Image:
         image.mode not in ("F", "LAB"),
         "a picture must be 8- or 16-bit RGB, grey, palette or CMYK",
         f"Pillow mode {image.mode}",
-        "Save it as 8- or 16-bit with the stretch you want: the range of its numbers is not recorded.",
+        "Save it as 8- or 16-bit with the stretch you want, or as .npy: domain=array asks for the range.",
     )
     if image.has_transparency_data:
         layer = image.convert("RGBA")
@@ -70,10 +69,14 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _resized(image: Image.Image, size: int) -> Image.Image:
-    short = min(image.size)
-    left, top = (image.width - short) / 2, (image.height - short) / 2
-    if short == size:  # nothing to resample: a half-pixel offset would only blur
+def centred_square(image: Image.Image, size: int, crop: float = 1.0) -> Image.Image:
+    """Cut the largest centred square, or the share `crop` of its side, and resize it to `size` pixels a side.
+
+    Any mode that Pillow resamples; a square that already has that side keeps its pixels, bit for bit.
+    """
+    side = crop * min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    if side == size:  # nothing to resample: a half-pixel offset would only blur
         return image.crop((int(left), int(top), int(left) + size, int(top) + size))
-    box = (left, top, left + short, top + short)
+    box = (left, top, left + side, top + side)
     return image.resize((size, size), Image.Resampling.BICUBIC, box=box)

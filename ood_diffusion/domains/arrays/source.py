@@ -1,0 +1,92 @@
+"""Maps in .npy, .npz and FITS files, one by one."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ood_diffusion.checks import require
+from ood_diffusion.domains.arrays.axes import channels_first, check_axes, count, position
+from ood_diffusion.domains.arrays.fits import fits
+from ood_diffusion.domains.arrays.npy import npy, npz
+from ood_diffusion.domains.arrays.stored import Stored
+from ood_diffusion.domains.source import Source, existing
+from ood_diffusion.domains.walk import files_below, has_suffix
+
+Map: TypeAlias = NDArray[np.float64]
+"""Physical values, shape ``[C, H, W]`` with 1 or 3 channels."""
+
+Reader = Callable[[Path, str | int | None], AbstractContextManager[Stored]]
+READERS: dict[str, Reader] = {
+    ".npy": npy,
+    ".npz": npz,
+    ".fits": fits,
+    ".fit": fits,
+    ".fts": fits,
+    ".fz": fits,
+}
+
+
+class ArraySource(Source[Map]):
+    """The maps of one array file, or of all array files of a folder and its sub-folders.
+
+    A map is named by its file, followed by its number in brackets where files hold several (axis N).
+
+    Args:
+        path: a file or a folder; ``~`` is the home folder.
+        axes: what the axes of every array mean, one of `AXES`.
+        entry: which array of an .npz, or which HDU of a FITS file; None if there is one only.
+
+    Raises:
+        UserError: if `path` is missing or a file of another kind, or `axes` is unknown.
+    """
+
+    def __init__(self, path: str | Path, axes: str, entry: str | int | None = None) -> None:
+        check_axes(axes)
+        self.path, self.axes, self.entry = existing(path), axes, entry
+        self.place = str(self.path)
+        self.root = self.path if self.path.is_dir() else self.path.parent
+
+    def names(self) -> list[str]:
+        """Relative to the folder; only headers are read, and only where an axis N must be counted."""
+        kinds = frozenset(READERS)
+        listed = " ".join(READERS)
+        if self.path.is_dir():
+            files = [name for name in files_below(self.path) if has_suffix(name, kinds)]
+        else:
+            files = [self.path.name] if self.path.suffix.lower() in kinds else []
+        require(
+            bool(files),
+            f"domain.path must be an array file or a folder of them ({listed})",
+            self.place,
+            "Check domain.path; pictures are read by domain=image_folder.",
+        )
+        if "N" not in self.axes:
+            return files
+        return [f"{file}[{i}]" for file in files for i in range(self._count(file))]
+
+    def read(self, name: str) -> Map:
+        """One map, as float64 whatever the file's type and byte order."""
+        file, index = name, 0
+        if "N" in self.axes:
+            file, _, number = name.removesuffix("]").rpartition("[")
+            index = int(number)
+        with self._opened(file) as stored:
+            count(self.axes, stored.shape, self.where(file))
+            values = stored.part(position(self.axes, stored.shape, index))
+            return channels_first(self.axes, values.astype(np.float64))
+
+    def where(self, name: str) -> str:
+        """As ``/data/clouds.npy[12]``."""
+        return str(self.root / name)
+
+    def _count(self, file: str) -> int:
+        with self._opened(file) as stored:
+            return count(self.axes, stored.shape, self.where(file))
+
+    def _opened(self, file: str) -> AbstractContextManager[Stored]:
+        path = self.root / file
+        return READERS[path.suffix.lower()](path, self.entry)

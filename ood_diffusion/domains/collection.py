@@ -1,0 +1,131 @@
+"""A finite domain: named items, known by their content, in two splits."""
+
+from typing import Generic
+
+from torch import Tensor
+
+from ood_diffusion.checks import require
+from ood_diffusion.domains.base import SPLITS, Domain, Split
+from ood_diffusion.domains.item_generator import check_seed
+from ood_diffusion.domains.preparation import Preparation
+from ood_diffusion.domains.source import Content, Source
+from ood_diffusion.domains.split_folders import given_splits
+from ood_diffusion.domains.splits import halves, limited, seeded_order
+from ood_diffusion.fingerprint import fingerprint
+
+
+class Collection(Domain, Generic[Content]):
+    """The items of a source as pictures.
+
+    Splits: folders `references/` (or `train/`) and `held_out/` (or `val/`, `test/`), at the top or under a
+    single top folder, are taken as they are; otherwise the items are cut half and half. Items of equal
+    content count once. Every item that is kept is read, checked and hashed on construction; it becomes a
+    picture when it is rendered.
+
+    Args:
+        image_size: side of the pictures in pixels.
+        source: of the items.
+        preparation: what is done to each.
+        seed: of the order, and so of the halves: a shuffle of the content hashes, which no name or
+            listing order can change, so that the first n references are a random subset of the first
+            n + 1. None: the natural order of the names.
+        limit: at most this many items, chosen by their names before anything is read (a seeded subset;
+            without a seed the first). Split folders keep their proportions. None: all.
+
+    Raises:
+        UserError: if a setting is out of range, there are fewer than two different items, one of them
+            is refused by `source` or `preparation`, or the two given splits share one.
+    """
+
+    def __init__(
+        self,
+        image_size: int,
+        source: Source[Content],
+        preparation: Preparation[Content],
+        seed: int | None,
+        limit: int | None,
+    ) -> None:
+        """Choose, check, hash and split the items."""
+        super().__init__(image_size)
+        if seed is not None:
+            check_seed(seed)
+        require(
+            limit is None or (isinstance(limit, int) and not isinstance(limit, bool) and limit >= 2),
+            "domain.limit must be null or an integer of at least 2",
+            limit,
+            "Set domain.limit to the number of pictures to keep, or to null to keep all.",
+        )
+        self.source, self.preparation = source, preparation
+        names = source.names()
+        given = given_splits(names, source.place)
+        groups = [list(names)] if given is None else [given[split] for split in SPLITS]
+        unique = [self._hashed(kept(group, len(names), seed, limit)) for group in groups]
+        self._name_of = {digest: name for group in unique for digest, name in group.items()}
+        orders = [list(group) if seed is None else seeded_order(group, seed) for group in unique]
+        if given is not None:
+            self._refuse_shared(*unique)
+        else:
+            require(
+                len(self._name_of) >= 2,
+                "a domain needs at least 2 different pictures, one to learn from and one to judge by",
+                f"{len(self._name_of)} in {source.place}",
+                "Add pictures; copies of one count once.",
+            )
+            orders = list(halves(orders[0]))
+        self._digests: dict[Split, list[str]] = dict(zip(SPLITS, orders, strict=True))
+
+    def size(self, split: Split) -> int:
+        """The number of different items in `split`."""
+        return len(self._digests[split])
+
+    def key(self, split: Split, index: int) -> str:
+        """Hash the item's content and what is done to it; names and paths do not enter."""
+        self.check_item(split, index)
+        item = {"content": self._digests[split][index], "image_size": self.image_size}
+        return fingerprint(item | self.preparation.recipe())
+
+    def name(self, split: Split, index: int) -> str:
+        """The item's name in its source, for messages and tables."""
+        self.check_item(split, index)
+        return self._name_of[self._digests[split][index]]
+
+    def render(self, split: Split, index: int) -> Tensor:
+        """Make one picture: uint8, shape ``[3, image_size, image_size]``.
+
+        Raises:
+            UserError: naming the item, if it is damaged or was changed since construction.
+        """
+        name = self.name(split, index)
+        where = self.source.where(name)
+        content = self.source.read(name)
+        require(
+            self.preparation.digest(content) == self._digests[split][index],
+            "data must not change during a run",
+            where,
+            "Start the run again.",
+        )
+        return self.preparation.picture(content, where, self.image_size)
+
+    def _hashed(self, names: list[str]) -> dict[str, str]:
+        """Content hash to the first name that has it: copies fall away, the order stays."""
+        first: dict[str, str] = {}
+        for name in names:
+            content = self.source.read(name)
+            self.preparation.check(content, self.source.where(name))
+            first.setdefault(self.preparation.digest(content), name)
+        return first
+
+    def _refuse_shared(self, references: dict[str, str], held_out: dict[str, str]) -> None:
+        shared = [digest for digest in references if digest in held_out]
+        more = f" (and {len(shared) - 1} more)" if len(shared) > 1 else ""
+        require(
+            not shared,
+            "references and held_out must not share a picture",
+            shared and f"the same content in {references[shared[0]]} and {held_out[shared[0]]}{more}",
+            f"Remove one of each pair from {self.source.place}.",
+        )
+
+
+def kept(group: list[str], total: int, seed: int | None, limit: int | None) -> list[str]:
+    """The names of one group that `limit` leaves, in natural order: its share of the limit, at least one."""
+    return limited(group, seed, len(group) if limit is None else max(1, limit * len(group) // total))

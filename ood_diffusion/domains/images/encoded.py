@@ -1,0 +1,101 @@
+"""From the bytes of an image file to a picture, without trusting a header."""
+
+import hashlib
+import struct
+import warnings
+from io import BytesIO
+
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from ood_diffusion.checks import UserError, require
+from ood_diffusion.domains.images.preprocess import PREPROCESSING_VERSION, to_square_rgb
+from ood_diffusion.domains.preparation import Preparation
+from ood_diffusion.domains.source import unreadable
+
+MIN_SIDE = 8
+"""Pixels. What is smaller, such as a tracking pixel or a failed download, is no picture to learn from."""
+
+DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+    EOFError,
+    struct.error,
+)
+"""What Pillow's decoders raise on damaged files; AVIF's raises RuntimeError."""
+
+
+class EncodedImages(Preparation[bytes]):
+    """Image files of any format, size and mode that Pillow reads; `preprocess` says how they become squares.
+
+    Args:
+        crop: side of the centred square that is kept, as a share of the short side, in (0, 1].
+
+    Raises:
+        UserError: if `crop` is out of range.
+    """
+
+    def __init__(self, crop: float) -> None:
+        require(
+            isinstance(crop, int | float) and not isinstance(crop, bool) and 0 < crop <= 1,
+            "domain.crop must be a number above 0, at most 1",
+            crop,
+            "1 keeps the whole short side, 0.5 its middle half.",
+        )
+        self.crop = float(crop)
+
+    def check(self, content: bytes, where: str) -> None:
+        """Read the header: an image in a known format, not too large and not too small."""
+        width, height = open_image(content, where).size
+        require(
+            self.crop * min(width, height) >= MIN_SIDE,
+            f"the square that is kept of an image must be at least {MIN_SIDE} pixels wide",
+            f"{width} x {height} pixels in {where}",
+            "Remove it" + ("." if self.crop == 1 else f", or raise domain.crop ({self.crop:g})."),
+        )
+
+    def digest(self, content: bytes) -> str:
+        """SHA-256 of the file."""
+        return hashlib.sha256(content).hexdigest()
+
+    def recipe(self) -> dict[str, object]:
+        """The version of the pixel path, and the crop."""
+        return {"preprocessing": PREPROCESSING_VERSION, "crop": self.crop}
+
+    def picture(self, content: bytes, where: str, image_size: int) -> Tensor:
+        """Decode all pixels; a truncated file is found here."""
+        image = open_image(content, where)
+        try:
+            return to_square_rgb(image, image_size, self.crop)
+        except UserError as error:  # a UserError is a ValueError: keep its wording, add the file
+            raise UserError(f"{where}: {error}") from error
+        except DAMAGED as error:
+            raise unreadable(where, error) from error
+
+
+def open_image(data: bytes, where: str) -> Image.Image:
+    """Read an image's header; its pixels are decoded on first use.
+
+    Raises:
+        UserError: naming `where`, if this is no image or holds more pixels than
+            ``PIL.Image.MAX_IMAGE_PIXELS`` (Pillow's guard against decompression bombs).
+    """
+    if not data:
+        raise unreadable(where, "0 bytes")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return Image.open(BytesIO(data))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UserError(
+            f"an image must hold at most {Image.MAX_IMAGE_PIXELS} pixels, but got more in {where}. "
+            "Save it smaller; this is Pillow's guard against decompression bombs."
+        ) from error
+    except UnidentifiedImageError as error:
+        raise unreadable(where, "no image format that Pillow knows") from error
+    except DAMAGED as error:
+        raise unreadable(where, error) from error

@@ -1,0 +1,74 @@
+"""Where encoded image files come from, and which files are images."""
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from ood_diffusion.checks import require
+from ood_diffusion.domains.natural_order import natural_order
+from ood_diffusion.domains.source import Source
+from ood_diffusion.domains.walk import has_suffix
+
+SUFFIXES = frozenset(
+    f".{kind}"
+    for group in (
+        ("avif", "bmp", "gif", "jfif", "jp2", "jpeg", "jpg", "png", "tga", "tif", "tiff", "webp"),
+        ("pbm", "pgm", "pnm", "ppm"),
+    )
+    for kind in group
+)
+"""Files with other endings are passed over, and so are hidden ones."""
+
+MAX_FILE_BYTES = 2**30
+"""Larger than any picture below Pillow's pixel limit; stops a .zip member that unpacks to fill the memory."""
+
+SHOWN = 20
+"""Folder names that a message lists at most."""
+
+
+class ImageSource(Source[bytes]):
+    """Image files as they are on disk: PNG, JPEG, WebP … bytes, decoded by whoever reads them."""
+
+
+def image_names(found: Sequence[str], classes: Sequence[str] | None, place: str) -> list[str]:
+    """The names of image files among `found`.
+
+    Args:
+        found: names of all files, with forward slashes.
+        classes: keep only files that lie below a folder of one of these names; None keeps all.
+        place: where they are, for the message.
+
+    Raises:
+        UserError: if there are none, or `classes` names a folder that does not hold any.
+    """
+    names = [name for name in found if has_suffix(name, SUFFIXES)]
+    listed = " ".join(sorted(SUFFIXES))
+    require(bool(names), f"domain.path must hold images ({listed})", f"none in {place}", "Check domain.path.")
+    if classes is None:
+        return names
+    require(
+        isinstance(classes, list | tuple) and len(classes) > 0 and all(isinstance(c, str) for c in classes),
+        "domain.classes must be a list of folder names, or null",
+        classes,
+        "Write for example domain.classes=[dog].",
+    )
+    folders = {name: set(PurePosixPath(name).parts[:-1]) for name in names}
+    there = natural_order(set().union(*folders.values()))
+    missing = [name for name in classes if name not in there]
+    more = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
+    require(
+        not missing,
+        "every name in domain.classes must be a folder with images",
+        missing,
+        f"The folders in {place} are: {', '.join(there[:SHOWN])}{more}.",
+    )
+    return [name for name in names if not folders[name].isdisjoint(classes)]
+
+
+def check_bytes(size: int, where: str) -> None:
+    """Raise `UserError` if a file is larger than `MAX_FILE_BYTES`."""
+    require(
+        size <= MAX_FILE_BYTES,
+        f"an image file must unpack to at most {MAX_FILE_BYTES} bytes",
+        f"{size} bytes in {where}",
+        "Remove it, or save it smaller.",
+    )

@@ -1,0 +1,36 @@
+"""What is done to an item of a source until it is a picture."""
+
+from abc import ABC, abstractmethod
+from typing import Generic
+
+from torch import Tensor
+
+from ood_diffusion.domains.source import Content
+
+
+class Preparation(ABC, Generic[Content]):
+    """The way from an item's content to a square RGB picture."""
+
+    @abstractmethod
+    def check(self, content: Content, where: str) -> None:
+        """Refuse what can be seen to be no picture, before anything is computed.
+
+        Raises:
+            UserError: naming `where`.
+        """
+
+    @abstractmethod
+    def digest(self, content: Content) -> str:
+        """Hash the content to hexadecimal digits: equal for the same picture wherever it lies."""
+
+    @abstractmethod
+    def recipe(self) -> dict[str, object]:
+        """All else that determines the pixels, as JSON can express it; part of every key."""
+
+    @abstractmethod
+    def picture(self, content: Content, where: str, image_size: int) -> Tensor:
+        """uint8, shape ``[3, image_size, image_size]``, RGB.
+
+        Raises:
+            UserError: naming `where`, if the content is damaged.
+        """

@@ -1,0 +1,217 @@
+"""Array files of every kind, sound and unsound: each mistake is named before anything is computed."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.domains.array import Array
+from tests.domains.trees import keys
+
+STACK = np.random.default_rng(0).uniform(1, 9, (4, 16, 16)).astype(np.float32)
+
+
+@pytest.fixture
+def expected(tmp_path: Path) -> dict[str, list[str]]:
+    np.save(tmp_path / "expected.npy", STACK)
+    return keys(Array(16, tmp_path / "expected.npy", "NHW", 0, 10))
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_npz(save: Callable[..., None], expected: dict[str, list[str]], tmp_path: Path) -> None:
+    save(tmp_path / "maps.npz", clouds=STACK)
+    assert keys(Array(16, tmp_path / "maps.npz", "NHW", 0, 10)) == expected
+    save(tmp_path / "maps.npz", clouds=STACK, dust=2 * STACK)
+    assert keys(Array(16, tmp_path / "maps.npz", "NHW", 0, 10, entry="clouds")) == expected
+    for entry in (None, "stars"):
+        with pytest.raises(UserError, match=rf"domain\.entry must .*got {entry!r}.* clouds, dust\."):
+            Array(16, tmp_path / "maps.npz", "NHW", 0, 10, entry=entry)
+
+
+def test_an_npz_is_read_again_when_it_has_changed(expected: dict[str, list[str]], tmp_path: Path) -> None:
+    np.savez(tmp_path / "maps.npz", clouds=STACK + 1)
+    assert keys(Array(16, tmp_path / "maps.npz", "NHW", 0, 10)) != expected
+    np.savez(tmp_path / "maps.npz", clouds=STACK)
+    assert keys(Array(16, tmp_path / "maps.npz", "NHW", 0, 10)) == expected
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_fits(compressed: bool, expected: dict[str, list[str]], tmp_path: Path) -> None:
+    path = tmp_path / ("maps.fits.fz" if compressed else "maps.fits")
+    kind = fits.CompImageHDU if compressed else fits.ImageHDU
+    lossless = {"compression_type": "GZIP_1", "quantize_level": 0} if compressed else {}
+    table = fits.BinTableHDU.from_columns([fits.Column("x", "E", array=[1.0])])
+    clouds, dust = kind(STACK, name="CLOUDS", **lossless), kind(2 * STACK, name="DUST", **lossless)
+    fits.HDUList([fits.PrimaryHDU(), clouds, table]).writeto(path)
+    assert keys(Array(16, path, "NHW", 0, 10)) == expected
+    fits.HDUList([fits.PrimaryHDU(), clouds, dust]).writeto(path, overwrite=True)
+    assert keys(Array(16, path, "NHW", 0, 10, entry="CLOUDS")) == expected
+    assert keys(Array(16, path, "NHW", 0, 10, entry=1)) == expected
+    with pytest.raises(UserError, match=r"must name one array of .*got None\. Set it to one of: 1, 2\."):
+        Array(16, path, "NHW", 0, 10)
+    with pytest.raises(UserError, match=r"must be an array of .*got 'STARS'\. There are: CLOUDS, DUST\."):
+        Array(16, path, "NHW", 0, 10, entry="STARS")
+
+
+def test_scaled_fits_integers_are_what_astropy_says(tmp_path: Path) -> None:
+    hdu = fits.PrimaryHDU(np.arange(4 * 16 * 16, dtype=np.int16).reshape(4, 16, 16) % 300)
+    hdu.header["BSCALE"], hdu.header["BZERO"] = 0.5, 10.0
+    hdu.writeto(tmp_path / "scaled.fits")
+    np.save(tmp_path / "plain.npy", fits.getdata(tmp_path / "scaled.fits"))
+    a, b = (Array(16, tmp_path / name, "NHW", 0, 200) for name in ("scaled.fits", "plain.npy"))
+    assert keys(a) == keys(b)
+
+
+def test_blank_fits_pixels_are_refused(tmp_path: Path) -> None:
+    hdu = fits.PrimaryHDU(np.arange(512, dtype=np.int16).reshape(2, 16, 16))
+    hdu.header["BLANK"] = 300
+    hdu.writeto(tmp_path / "a.fits")
+    with pytest.raises(
+        UserError, match=r"'1 NaN or infinite in .*a\.fits\[1\], at \[row, column\] \[\[2, 12\]\]'"
+    ):
+        Array(16, tmp_path / "a.fits", "NHW", 0, 600)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused_with_file_and_index(value: float, tmp_path: Path) -> None:
+    broken = STACK.copy()
+    broken[2, 5, 7] = value
+    np.save(tmp_path / "a.npy", broken)
+    with pytest.raises(
+        UserError, match=r"finite values, but got '1 NaN or infinite in .*a\.npy\[2\], .*\[\[5, 7\]\]'"
+    ):
+        Array(16, tmp_path / "a.npy", "NHW", 0, 10)
+
+
+def pickled(path: Path) -> None:
+    path.write_bytes(pickle.dumps(STACK))
+
+
+def truncated(path: Path) -> None:
+    np.save(path.with_suffix(".npy"), STACK)
+    whole = path.with_suffix(".npy").read_bytes()
+    path.with_suffix(".npy").unlink()
+    path.write_bytes(whole[:-100])
+
+
+def truncated_fits(path: Path) -> None:
+    fits.PrimaryHDU(STACK).writeto(path)
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def truncated_npz(path: Path) -> None:
+    np.savez(path, STACK)
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "why"),
+    [
+        ("a.npy", pickled, "the magic string is not correct"),
+        ("a.npy", truncated, "mmap length is greater than file size"),
+        ("a.npy", Path.touch, "EOF"),
+        ("a.npz", pickled, "File is not a zip file"),
+        ("a.npz", truncated_npz, "File is not a zip file"),
+        ("a.fits", pickled, "No SIMPLE card found"),
+        ("a.fits", Path.touch, "Empty or corrupt FITS file"),
+        ("a.fits", truncated_fits, "cannot reshape array"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:File may have been truncated")
+def test_damaged_files_are_named(name: str, make: Callable[[Path], None], why: str, tmp_path: Path) -> None:
+    make(tmp_path / name)
+    with pytest.raises(UserError, match=rf"data must be readable, but got {tmp_path}/{name} \(.*{why}"):
+        Array(16, tmp_path, "NHW", 0, 10)
+
+
+@pytest.mark.parametrize("dtype", [object, complex, bool, "U3", [("x", "f4")]])
+@pytest.mark.parametrize("save", [np.save, np.savez])
+def test_only_numbers_are_read_and_no_pickle(
+    dtype: object, save: Callable[..., None], tmp_path: Path
+) -> None:
+    path = tmp_path / ("a.npy" if save is np.save else "a.npz")
+    save(path, np.zeros((4, 16, 16), dtype))  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"must hold integers or floats .*never opened.*type .* in .*a\.np"):
+        Array(16, path, "NHW", 0, 10)
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "message"),
+    [
+        ("HW", (4, 16, 16), r"domain\.axes=HW must name the axes .*got 'shape \(4, 16, 16\) in .*a\.npy'"),
+        ("NCHW", (4, 16, 16), r"domain\.axes=NCHW must name the axes"),
+        ("NHWC", (4, 16, 16, 2), r"must be 1 or 3, but got 'shape \(4, 16, 16, 2\) in"),
+        ("NHW", (0, 16, 16), "must name the axes"),
+        ("NHW", (4, 16, 7), r"at least 8 pixels on each side, but got '7 x 16 pixels in .*a\.npy\[\d\]'"),
+        ("NWH", (4, 16, 16), r"domain\.axes must be one of: CHW, HW, HWC, NCHW, NHW, NHWC, but got 'NWH'"),
+    ],
+)
+def test_axes_must_fit_the_array(axes: str, shape: tuple[int, ...], message: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.ones(shape))
+    with pytest.raises(UserError, match=message):
+        Array(16, tmp_path / "a.npy", axes, 0, 10)
+
+
+def test_one_and_three_channels_do_not_mix(tmp_path: Path) -> None:
+    for channels in (1, 3):
+        np.save(tmp_path / f"{channels}.npy", np.ones((16, 16, channels)))
+    with pytest.raises(
+        UserError, match=r"one channel, or all three and domain\.colours=grey, but got '3 in .*3\.npy'"
+    ):
+        Array(16, tmp_path, "HWC", 0, 10)
+    (tmp_path / "1.npy").unlink()
+    with pytest.raises(UserError, match=r"domain\.colours=grey, but got '3 in"):
+        Array(16, tmp_path, "HWC", 0, 10, colours="inferno")
+
+
+def test_an_npz_that_would_fill_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ood_diffusion.domains.arrays.npy.MAX_MEMBER_BYTES", 1000)
+    np.savez_compressed(tmp_path / "a.npz", maps=STACK)
+    with pytest.raises(
+        UserError, match=r"must unpack to at most 1000 bytes, but got '4224 bytes in .*a\.npz\[maps\]"
+    ):
+        Array(16, tmp_path / "a.npz", "NHW", 0, 10)
+
+
+def test_entry_is_not_for_npy(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", STACK)
+    with pytest.raises(UserError, match=r"holds one array, but got 'domain\.entry=clouds'"):
+        Array(16, tmp_path / "a.npy", "NHW", 0, 10, entry="clouds")
+
+
+def test_other_files_are_no_maps(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("1 2 3")
+    for path in (tmp_path, tmp_path / "a.txt"):
+        with pytest.raises(
+            UserError, match=rf"array file or a folder of them \(\.npy .*\.fits .*\), but got '{path}'"
+        ):
+            Array(16, path, "NHW", 0, 10)
+
+
+def test_one_map_is_not_enough_and_copies_count_once(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.stack([STACK[0]] * 3))
+    with pytest.raises(UserError, match=r"at least 2 different pictures.*got '1 in .*a\.npy'"):
+        Array(16, tmp_path / "a.npy", "NHW", 0, 10)
+
+
+def test_the_same_map_in_both_splits_is_refused(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        (tmp_path / split).mkdir()
+        np.save(tmp_path / split / "a.npy", STACK[0])
+    with pytest.raises(
+        UserError, match=r"must not share a picture, .*content in train/a\.npy and val/a\.npy'"
+    ):
+        Array(16, tmp_path, "HW", 0, 10)
+
+
+def test_without_astropy_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fits.PrimaryHDU(STACK).writeto(tmp_path / "a.fits")
+    monkeypatch.setitem(__import__("sys").modules, "astropy.io.fits", None)
+    with pytest.raises(UserError, match=r'needs the package astropy.*pip install "ood-diffusion\[fits\]"'):
+        Array(16, tmp_path / "a.fits", "NHW", 0, 10)
