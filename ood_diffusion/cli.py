@@ -5,23 +5,20 @@ mistakes in the configuration answer at once. A user's mistake ends with one mes
 without a traceback.
 """
 
-import errno
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from ood_diffusion.checks import UserError
 from ood_diffusion.models.embedded import embedded
+from ood_diffusion.stages.dry_run import dry_run, is_dry_run, show_sweep
+from ood_diffusion.stages.failure import recorded
+from ood_diffusion.stages.outcome import reported
 from ood_diffusion.stages.settings import read_settings
 
-DISK_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
 GROUPS = ("model", "domain", "prior", "sampler", "selection", "solver", "grid", "extractor")
 
 
@@ -38,35 +35,32 @@ OmegaConf.register_new_resolver("embedded", embedded, replace=True)
 @hydra.main(version_base="1.3", config_path=conf_folder(), config_name="config")
 def job(cfg: DictConfig) -> None:
     """One run or one cell of a multirun."""
-    read_settings(cfg)
-    from ood_diffusion.stages.run import run
-
     config = HydraConfig.get()
     names = {group: str(config.runtime.choices[group]) for group in GROUPS}
-    run(cfg, names, Path(config.runtime.output_dir))
+    folder = Path(config.runtime.output_dir)
+    if is_dry_run(cfg):
+        dry_run(cfg, names, folder)
+        return
+    with recorded(folder):
+        read_settings(cfg)
+        from ood_diffusion.stages.launch import launch
+
+        launch(cfg, names, folder, OmegaConf.to_container(config.job_logging, resolve=True))
 
 
 def main() -> None:
-    """Entry point; exit status 0 for success, 2 for a mistake of the user's, 1 for one of ours."""
+    """Entry point; exit status 0 for success, 2 for a mistake of the user's, 1 for one of ours.
+
+    ``ood-diffusion collect …`` is no job: 0 says there that all cells are complete, 1 that some are not.
+    """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors arrive here instead of being printed there
-    try:
+    with reported():
+        if sys.argv[1:2] == ["collect"]:
+            from ood_diffusion.report.collect_command import collect
+
+            sys.exit(0 if collect(sys.argv[2:]) else 1)
         job()
-    except (UserError, HydraException, OmegaConfBaseException) as error:
-        print(f"error: {explain(error)}", file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:
-        if error.errno not in DISK_ERRORS:
-            raise
-        print(f"error: cannot write: {error}. Free space or change store and hydra.run.dir.", file=sys.stderr)
-        sys.exit(2)
-
-
-def explain(error: Exception) -> str:
-    """The message a user needs, without the library's internals."""
-    if isinstance(error, OmegaConfBaseException):
-        key: Any = error.full_key
-        return f"{key}: {str(error).splitlines()[0]}" if key else str(error)
-    return str(error)
+        show_sweep()
 
 
 if __name__ == "__main__":

@@ -59,13 +59,14 @@ def zygote() -> "subprocess.Popen[str]":
     return process
 
 
-def run_forked(folder: Path, overrides: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-    """One run in a fork of `zygote`."""
+def run_forked(folder: Path, overrides: tuple[str, ...], **more: float) -> subprocess.CompletedProcess[str]:
+    """One run in a fork of `zygote`; with `kill_at` and `delay` it is killed, like by ``kill
+    -9``, so many seconds after so many shards lie in `folder`."""
     process = zygote()
     assert process.stdin is not None and process.stdout is not None
     with TemporaryDirectory() as outputs:
         files = {name: f"{outputs}/{name}" for name in ("stdout", "stderr")}
-        job = {"folder": str(folder), "overrides": overrides, **files}
+        job = {"folder": str(folder), "overrides": overrides, **files, **more}
         process.stdin.write(json.dumps(job) + "\n")
         process.stdin.flush()
         if not select.select([process.stdout], [], [], LIMIT)[0]:

@@ -7,7 +7,9 @@ fork nothing ran but imports.
 
 import json
 import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 
@@ -30,7 +32,16 @@ def serve() -> None:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status)
-        _, status = os.waitpid(child, 0)
+        ended, status = False, 0
+        while "kill_at" in job and not ended:
+            if len(list(Path(job["folder"]).rglob("*.safetensors"))) >= job["kill_at"]:
+                time.sleep(job["delay"])
+                os.kill(child, signal.SIGKILL)
+                break
+            ended, status = os.waitpid(child, os.WNOHANG)
+            time.sleep(0.01)
+        if not ended:
+            _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 

@@ -62,6 +62,22 @@ class FixedPoint(Solver):
         """Tolerance and iterations."""
         return {"tolerance": self.tolerance, "max_iterations": self.max_iterations}
 
+    def tally(self) -> tuple[float, ...]:
+        """Images times steps, their iterations, how many had not converged, the largest last change."""
+        return self.solved, self.iterations, self.not_converged, self.largest_change
+
+    def add_tally(self, tally: tuple[float, ...]) -> None:
+        """Sums and, of the changes, the largest."""
+        solved, iterations, not_converged, largest_change = tally
+        self.solved += int(solved)
+        self.iterations += int(iterations)
+        self.not_converged += int(not_converged)
+        self.largest_change = max(self.largest_change, largest_change)
+
+    def __reduce__(self) -> tuple[type["FixedPoint"], tuple[float, int]]:
+        """A copy for another process has counted nothing yet."""
+        return FixedPoint, (self.tolerance, self.max_iterations)
+
     def report(self) -> dict[str, float]:
         """Iterations per step, steps of an image that had not converged, and their largest last change."""
         return {

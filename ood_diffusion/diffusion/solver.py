@@ -63,6 +63,13 @@ class Solver(ABC):
         """What determines its results beside its name, for content addresses; JSON."""
         return {}
 
+    def tally(self) -> tuple[float, ...]:
+        """What `report` is made of, in a form that another process can add to its own."""
+        return ()
+
+    def add_tally(self, tally: tuple[float, ...]) -> None:  # noqa: B027  explicit methods count nothing
+        """Count the steps that another process took, from its `tally`."""
+
     def report(self) -> Mapping[str, float]:
         """What it found out about the steps taken so far; empty for explicit methods."""
         return {}

@@ -63,6 +63,7 @@ class StoreDataModule(pl.LightningDataModule):
 
     def __init__(self, dataset: StoreDataset, batch_size: int) -> None:
         super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer items than ranks
         self.dataset, self.batch_size = dataset, batch_size
 
     def predict_dataloader(self) -> PrefetchingLoader:

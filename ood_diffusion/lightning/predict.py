@@ -1,12 +1,9 @@
 """Run a module over the items whose results are not on disk yet."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-import pytorch_lightning as pl
-
-from ood_diffusion.lightning.data import StoreDataModule, StoreDataset
-from ood_diffusion.lightning.progress import ImageProgress
-from ood_diffusion.lightning.writer import StoreWriter
+from ood_diffusion.lightning.loop import Loop, Predictor
+from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.storage.store import TensorStore
 
 
@@ -14,12 +11,12 @@ def predict_into(
     target: TensorStore,
     source: TensorStore,
     ids: Mapping[str, str],
-    module: pl.LightningModule,
-    make_trainer: Callable[..., pl.Trainer],
+    module: Predictor,
+    ranks: Ranks,
     batch_size: int,
     description: str,
 ) -> int:
-    """Fill `target` with the module's predictions for items of `source`.
+    """Fill `target` with the module's predictions for items of `source`, on all ranks.
 
     The next batch is loaded and the last ones are written while one is computed. When this returns or
     raises, every finished batch is on disk.
@@ -28,21 +25,23 @@ def predict_into(
         target: where the results go.
         source: where the inputs are.
         ids: result id -> input id, in order.
-        module: its `predict_step` maps a batch of `StoreDataModule` to one row per input row.
-        make_trainer: builds a Trainer from keyword arguments (`callbacks`).
+        module: computes them.
+        ranks: who computes; this is called on rank 0 only.
         batch_size: rows per network call, lowered to the number of items asked for.
         description: shown beside the progress bar.
 
     Returns:
         How many items were computed; those already in `target` are not computed again.
+
+    Raises:
+        RuntimeError: if results are missing afterwards although no rank has failed.
     """
     if not target.missing(list(ids)):
         return 0
     with target.exclusive():
         missing = {i: ids[i] for i in target.missing(list(ids))}
-        if not missing:
-            return 0
-        data = StoreDataModule(StoreDataset(source, missing), min(batch_size, len(ids)))
-        trainer = make_trainer(callbacks=[StoreWriter(target), ImageProgress(description, len(missing))])
-        trainer.predict(module, datamodule=data, return_predictions=False)
+        if missing:
+            ranks.run(Loop(target, source, missing, module, min(batch_size, len(ids)), description))
+            if lost := target.missing(list(missing)):
+                raise RuntimeError(f"{len(lost)} of {len(missing)} results are not in {target.folder}")
     return len(missing)

@@ -1,14 +1,14 @@
 """`Inverter` and `Generator`: a frozen model walked along its trajectory by `Trainer.predict`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
 from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.solver import EpsFunction, Solver
+from ood_diffusion.lightning.loop import Account, Predictor
 from ood_diffusion.lightning.pixels import to_bytes, to_unit_range
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.seeding import generator, normal
@@ -23,7 +23,7 @@ def inverting(model: FrozenModel) -> EpsFunction:
     return lambda x, t: model.eps(x, t, exact=t < EXACT_BELOW)
 
 
-class Trajectory(pl.LightningModule):
+class Trajectory(Predictor):
     """What both directions share.
 
     Args:
@@ -35,8 +35,20 @@ class Trajectory(pl.LightningModule):
     def __init__(self, model: FrozenModel, solver: Solver, levels: Sequence[float]) -> None:
         super().__init__()
         self.model, self.solver, self.levels = model, solver, list(levels)
-        self.on_progress: Callable[[float], None] = lambda images: None
-        """Called after every solver step with the (fractional) number of images it completed."""
+
+    def clear(self) -> None:
+        """Network calls and what the solver found out; the solver's tally travels empty."""
+        self.model.network_calls = 0
+
+    def account(self) -> Account:
+        """Network calls, then the solver's tally."""
+        return (self.model.network_calls, *self.solver.tally())
+
+    def add(self, account: Account) -> None:
+        """Add another rank's account to the model's calls and the solver's tally."""
+        if account:
+            self.model.network_calls += int(account[0])
+            self.solver.add_tally(account[1:])
 
     def _integrate(
         self, eps: EpsFunction, batch: dict[str, Any], x: Tensor, levels: Sequence[float], **noise: Any

@@ -30,6 +30,9 @@ class Cell(TypedDict, total=False):
     n_references: int
     n_held_out: int
     n_samples: int
+    batch_size: int | str
+    precision: str
+    compile: bool
 
 
 class Model(TypedDict):

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ood_diffusion.checks import require_choice
+from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.pictures import Pictures, grid, pair_grid
-from ood_diffusion.report.results import Results, plain
+from ood_diffusion.report.results import Results
 from ood_diffusion.report.wandb_mode import Mode, import_wandb, resolve_mode
 
 if TYPE_CHECKING:
@@ -24,17 +25,6 @@ log = logging.getLogger(__name__)
 WORDS = ("project", "entity", "name", "group", "job_type", "tags", "notes")
 TIMEOUTS = {"init_timeout": 30.0, "finish_timeout": 300.0}
 SHOWN = 32
-
-
-def flatten(results: Mapping[str, Any], prefix: str = "") -> dict[str, float | int | str]:
-    """Name every number by its path ("metrics/sets/samples/fid"); missing values are left out."""
-    flat: dict[str, float | int | str] = {}
-    for key, value in plain(dict(results)).items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{key}/")
-        elif value is not None:
-            flat[f"{prefix}{key}"] = value if isinstance(value, float | int | str) else str(value)
-    return flat
 
 
 def open_run(settings: Mapping[str, Any], config: dict[str, Any], folder: Path) -> "Run":

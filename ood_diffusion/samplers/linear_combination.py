@@ -22,6 +22,8 @@ class LinearCombination(Sampler):
             simplex and comes close to copying one parent now and then; large values weigh all alike.
     """
 
+    uses_prior = False
+
     def __init__(self, parents: int, concentration: float) -> None:
         require(parents >= 2, "sampler.parents must be at least 2", parents, "With 1 it copies; try 2.")
         require(concentration > 0, "sampler.concentration must be positive", concentration, "Try 10.")

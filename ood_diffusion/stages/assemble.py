@@ -8,6 +8,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from ood_diffusion.checks import UserError, require
+from ood_diffusion.diffusion.prediction import TO_EPS
+from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.settings import Settings, read_settings
@@ -15,13 +17,14 @@ from ood_diffusion.stages.settings import Settings, read_settings
 KNOBS = tuple(Settings.__dataclass_fields__)
 
 
-def assemble(cfg: DictConfig, names: dict[str, str], run_folder: Path) -> Cell:
+def assemble(cfg: DictConfig, names: dict[str, str], run_folder: Path, ranks: Ranks) -> Cell:
     """Build every part of the cell and check what can be checked before compute is spent.
 
     Args:
         cfg: the composed configuration.
         names: the choice made in each configuration group.
         run_folder: the cell's own output folder.
+        ranks: the processes that share the predict loops.
 
     Raises:
         UserError: for settings or data that cannot work, from wherever they are found out.
@@ -45,7 +48,7 @@ def assemble(cfg: DictConfig, names: dict[str, str], run_folder: Path) -> Cell:
         max_proposals=max_proposals,
         make_extractor=partial(build, cfg.extractor),
         make_metrics={str(name): partial(build, part) for name, part in cfg.metric.items()},
-        make_trainer=partial(build, cfg.trainer),
+        ranks=ranks,
         store_root=Path(cfg.store),
         run_folder=run_folder,
     )
@@ -89,10 +92,25 @@ def check(cell: Cell, stages: list[str]) -> None:
         settings.n_references,
         f"Set n_references={available} or bring more images.",
     )
+    if "train" in stages:
+        check_trainable(cell)
     if "sample" in stages:
         check_learners(cell)
     if "evaluate" in stages:
         check_judges(cell)
+
+
+def check_trainable(cell: Cell) -> None:
+    """Raise `UserError` unless the stage `train` can train such a network in such a way."""
+    model = cell.model
+    require(
+        model.prediction_type in TO_EPS and model.state_shape == model.image_shape,
+        "the stage train needs a network that predicts epsilon, v or the image, in pixels",
+        f"model={cell.names['model']}",
+        "Train it with the code of its authors.",
+    )
+    size = cell.ranks.size
+    require(size == 1, "the stage train runs on one device", size, "Set trainer.devices=1.")
 
 
 def check_learners(cell: Cell) -> None:

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 
 from ood_diffusion.diffusion.grids import Grid
@@ -17,7 +16,9 @@ from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.domains.base import Domain
 from ood_diffusion.domains.splits import check_disjoint
 from ood_diffusion.lightning.batch_size import remembered_batch_size
+from ood_diffusion.lightning.loop import Predictor
 from ood_diffusion.lightning.predict import predict_into
+from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.priors.base import Prior
@@ -48,7 +49,7 @@ class Cell:
         max_proposals: proposals per wanted sample before giving up.
         make_extractor: builds the feature extractor (kept for when it is needed).
         make_metrics: metric name -> function that builds it.
-        make_trainer: builds a Lightning Trainer from keyword arguments.
+        ranks: the processes that share the predict loops; a cell's stages run on rank 0 only.
         store_root: the folder of all content-addressed stores.
         run_folder: where this cell's own outputs go.
         results: what goes to `results.json`; stages fill it.
@@ -69,7 +70,7 @@ class Cell:
     max_proposals: int
     make_extractor: Callable[[], FeatureExtractor]
     make_metrics: Mapping[str, Callable[[], Any]]
-    make_trainer: Callable[..., pl.Trainer]
+    ranks: Ranks
     store_root: Path
     run_folder: Path
     results: dict[str, Any] = field(default_factory=dict)
@@ -100,6 +101,10 @@ class Cell:
     def bank(self) -> TensorStore:
         """Latents of references, by the content digest of the image."""
         return TensorStore(self.store_root, "latents", self.trajectory_recipe, torch.float32)
+
+    def network(self, key: str) -> FrozenModel | FeatureExtractor:
+        """The cell's own network by its key in `lightning.ranks.NETWORKS`."""
+        return self.model if key == "model" else self.extractor
 
     def images(self, eta: float) -> TensorStore:
         """Decoded images, by the content digest of the latent (and the seed of the noise, if any)."""
@@ -132,7 +137,7 @@ class Cell:
         wanted = self.settings.batch_size
         if isinstance(wanted, int):
             return wanted
-        device = self.make_trainer().strategy.root_device
+        device = self.ranks.make_trainer().strategy.root_device
         return remembered_batch_size(self.model, device, self.store_root / "batch_sizes")
 
     def predict(
@@ -140,16 +145,14 @@ class Cell:
         target: TensorStore,
         source: TensorStore,
         ids: Mapping[str, str],
-        module: pl.LightningModule,
+        module: Predictor,
         description: str,
         batch_size: int | None = None,
     ) -> None:
         """`predict_into` with the cell's trainer and, unless another is given, its batch size."""
         if target.missing(list(ids)):
             rows = batch_size or self.batch_size
-            self.images_made += predict_into(
-                target, source, ids, module, self.make_trainer, rows, description
-            )
+            self.images_made += predict_into(target, source, ids, module, self.ranks, rows, description)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -13,6 +13,7 @@ import torch
 from omegaconf import DictConfig
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.report.card import print_card
 from ood_diffusion.report.pictures import Pictures
 from ood_diffusion.report.results import Results, write_json
@@ -23,6 +24,8 @@ from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.evaluate import evaluate
 from ood_diffusion.stages.inspect import inspect
 from ood_diffusion.stages.invert import invert
+from ood_diffusion.stages.joining import join, others_alive, together, trainer_maker
+from ood_diffusion.stages.launch import started_by_cluster
 from ood_diffusion.stages.reconstruct import reconstruct
 from ood_diffusion.stages.report import collect_pictures, report, report_path
 from ood_diffusion.stages.sample import sample
@@ -42,14 +45,33 @@ RUN = {
 VERSIONS = ("ood-diffusion", "torch", "pytorch-lightning", "torchmetrics", "diffusers", "hydra-core", "wandb")
 
 
-def run(cfg: DictConfig, names: Mapping[str, str], run_folder: Path) -> dict[str, Any]:
-    """Run the stages that `cfg.stages` names and return what goes to `results.json`.
+def run(cfg: DictConfig, names: Mapping[str, str], run_folder: Path, size: int = 1) -> None:
+    """Run the stages that `cfg.stages` names; results go to `run_folder`.
+
+    Args:
+        cfg: the composed configuration.
+        names: the choice made in each configuration group.
+        run_folder: the cell's own output folder.
+        size: how many ranks run this cell; this process is one of them.
 
     Raises:
         UserError: for a mistake in settings or data, or if the frozen weights have changed.
     """
     quieten()
-    cell = assemble(cfg, dict(names), run_folder)
+    ranks = Ranks(trainer_maker(cfg.trainer))
+    if size > 1 or started_by_cluster():
+        join(ranks, size, run_folder)
+    cell = together(ranks, lambda: assemble(cfg, dict(names), run_folder, ranks))
+    with others_alive():
+        if ranks.rank > 0:
+            ranks.serve(cell.network)
+            return
+        run_stages(cfg, cell)
+        ranks.dismiss()
+
+
+def run_stages(cfg: DictConfig, cell: Cell) -> None:
+    """What rank 0 does: the stages in order, results on disk after each, tracking around them."""
     before = cell.model.digest()
     chosen = [name for name in STAGES if name in cfg.stages]
     with_images = chosen != ["inspect"]
@@ -57,7 +79,7 @@ def run(cfg: DictConfig, names: Mapping[str, str], run_folder: Path) -> dict[str
     cell.results = {"cell": description, "versions": {p: version(p) for p in VERSIONS}}
     tracked = cfg.logger.mode != "disabled"
     tracker = (
-        open_run(plain(cfg.logger), {**description, "conf": plain(cfg)}, run_folder) if tracked else None
+        open_run(plain(cfg.logger), {**description, "conf": plain(cfg)}, cell.run_folder) if tracked else None
     )
     try:
         for name in chosen:
@@ -74,10 +96,9 @@ def run(cfg: DictConfig, names: Mapping[str, str], run_folder: Path) -> dict[str
             close_run(tracker)
     results = cast(Results, cell.results)
     if "model" in results:
-        print_card(names["model"], results["model"])
+        print_card(cell.names["model"], results["model"])
     if with_images:
         print_summary(results, report_path(cell) if "report" in chosen else None)
-    return cell.results
 
 
 def describe(cell: Cell, with_images: bool) -> dict[str, Any]:
@@ -109,3 +130,4 @@ def quieten() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    warnings.filterwarnings("ignore", message=".*`srun` command is available.*")  # we start ranks ourselves

@@ -1,6 +1,7 @@
 """Bank of latents -> prior -> new latents -> new images of the unseen domain."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -50,13 +51,7 @@ def sample(cell: Cell) -> None:
 
 def draw(cell: Cell) -> tuple[TensorStore, list[str]]:
     """The store of this cell's draws and their ids, in order; drawn on the first call only."""
-    recipe = {
-        **cell.trajectory_recipe,
-        **cell.draw_recipe,
-        "references": list(cell.references),
-        "seed": cell.settings.seed,
-        "n_samples": cell.settings.n_samples,
-    }
+    recipe = recipe_of_draws(cell, list(cell.references))
     store = TensorStore(cell.store_root, "draws", recipe, torch.float32)
     ids = [f"{i:06d}" for i in range(cell.settings.n_samples)]
     finished = store.folder / "acceptance.json"
@@ -79,6 +74,17 @@ def draw(cell: Cell) -> tuple[TensorStore, list[str]]:
         }
         atomic_write(finished, json.dumps(report).encode())
     return store, ids
+
+
+def recipe_of_draws(cell: Cell, references: Sequence[str]) -> dict[str, Any]:
+    """Everything that determines the draws of a cell whose references have these digests."""
+    return {
+        **cell.trajectory_recipe,
+        **cell.draw_recipe,
+        "references": list(references),
+        "seed": cell.settings.seed,
+        "n_samples": cell.settings.n_samples,
+    }
 
 
 def image_ids(cell: Cell, latent_digests: list[str]) -> list[str]:

@@ -37,7 +37,7 @@ def train(cell: Cell) -> None:
     )
     recipe = {"model": cell.model.recipe(), "settings": vars(settings), "images": list(cell.references)}
     folder = cell.store_root / "training" / fingerprint(recipe)
-    trainer = cell.make_trainer(
+    trainer = cell.ranks.make_trainer(
         max_steps=settings.max_steps,
         precision=settings.precision,
         gradient_clip_val=settings.gradient_clip,

@@ -17,7 +17,7 @@ from ood_diffusion.stages.assemble import build, plain
 from tests.domains.data_sets import prepared
 
 CONF = Path(conf_folder())
-OTHERS = ("metric", "schedule", "trainer", "training", "logger", "experiment")
+OTHERS = ("launcher", "metric", "schedule", "trainer", "training", "logger", "experiment", "sweep")
 LATENTS = torch.randn(24, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
@@ -92,6 +92,15 @@ def test_domain(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for split in ("references", "held_out"):
         image = domain.render(split, 0)
         assert image.shape == (3, 24, 24) and image.dtype == torch.uint8
+
+
+@pytest.mark.parametrize("name", choices("launcher"))
+def test_launcher(name: str) -> None:
+    """Composes with its plugin; that it runs cells: tests/scale."""
+    launcher = compose("config", [f"launcher={name}"], return_hydra_config=True).hydra.launcher
+    assert {"basic": "Basic", "joblib": "Joblib", "local": "Local", "slurm": "Slurm"}[
+        name
+    ] in launcher._target_
 
 
 @pytest.mark.parametrize("name", choices("trainer"))

@@ -24,8 +24,10 @@ def test_wheel_is_complete(tmp_path: Path) -> None:
         [sys.executable, "-c", where], cwd=empty, env=environment, capture_output=True, text=True, check=True
     )
     assert Path(found.stdout.strip()) == site / "ood_diffusion" / "conf"
-    done = run_cli(empty, *TINY, PYTHONPATH=str(site))
+    done = run_cli(empty, "+sweep=eta", "eta=0", *TINY, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
     assert (done.stdout.strip().splitlines()[-1]).endswith("report.html")
     assert results(empty)[0]["weights"]["before"]
     assert wheel.stat().st_size < 40_000_000
+    sweeps = {path.name for path in (ROOT / "sweeps").glob("*.yaml")}
+    assert sweeps == {path.name for path in (site / "ood_diffusion" / "conf" / "sweep").glob("*.yaml")}

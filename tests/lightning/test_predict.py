@@ -12,6 +12,7 @@ from ood_diffusion.diffusion.ddim import DDIM
 from ood_diffusion.diffusion.grids import uniform_lambda
 from ood_diffusion.lightning.pixels import to_bytes, to_unit_range
 from ood_diffusion.lightning.predict import predict_into
+from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.lightning.trajectory import Generator, Inverter
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.storage.store import TensorStore
@@ -46,7 +47,7 @@ def inverter(model: FrozenModel) -> Inverter:
 def invert(root: Path, n: int, batch_size: int, name: str = "latents", module: Any = None) -> TensorStore:
     source, ids = fill(root, n)
     module = module or inverter(gaussian_model())
-    predict_into(bank(root, name), source, ids, module, make_trainer, batch_size, "invert")
+    predict_into(bank(root, name), source, ids, module, Ranks(make_trainer), batch_size, "invert")
     return bank(root, name)
 
 
@@ -95,7 +96,7 @@ def test_finished_work_is_not_done_again(tmp_path: Path) -> None:
     source, ids = fill(tmp_path / "x" / "y", 6)
     half = bank(tmp_path / "x" / "y")
     half.write(["z1", "z4"], torch.zeros(2, 3, 8, 8))
-    assert predict_into(half, source, ids, inverter(more), make_trainer, 4, "invert") == 4
+    assert predict_into(half, source, ids, inverter(more), Ranks(make_trainer), 4, "invert") == 4
     assert more.network_calls == 4 * STEPS
     assert float(half.read(["z4"]).abs().max()) == 0  # what was there stayed
 
@@ -109,7 +110,7 @@ def generate(root: Path, eta: float, seed: int, batch_size: int, name: str) -> t
     model = gaussian_model()
     module = Generator(model, DDIM(), uniform_lambda(model.schedule, LEVEL, STEPS), eta, seed)
     store = TensorStore(root, name, {}, torch.uint8)
-    predict_into(store, latents, {i: i for i in ids}, module, make_trainer, batch_size, "sample")
+    predict_into(store, latents, {i: i for i in ids}, module, Ranks(make_trainer), batch_size, "sample")
     return store.read(ids)
 
 
@@ -118,7 +119,9 @@ def test_round_trip_returns_the_images(tmp_path: Path) -> None:
     model = gaussian_model()
     module = Generator(model, DDIM(), uniform_lambda(model.schedule, LEVEL, STEPS), 0.0, 0)
     target = TensorStore(tmp_path, "back", {}, torch.uint8)
-    predict_into(target, store, {f"z{i}": f"z{i}" for i in range(3)}, module, make_trainer, 3, "reconstruct")
+    predict_into(
+        target, store, {f"z{i}": f"z{i}" for i in range(3)}, module, Ranks(make_trainer), 3, "reconstruct"
+    )
     back = target.read([f"z{i}" for i in range(3)]).int()
     assert int((back - images(3).int()).abs().max()) <= 5  # of 255: first order, 100 steps each way
 
@@ -173,5 +176,5 @@ def test_an_inversion_is_exact_near_the_clean_image_and_a_generation_need_not_be
     target = TensorStore(tmp_path, "back", {}, torch.uint8)
     ids = {f"z{i}": f"z{i}" for i in range(2)}
     module = Generator(model, DDIM(), levels, 0.0, 0)
-    predict_into(target, bank(tmp_path), ids, module, make_trainer, 2, "reconstruct")
+    predict_into(target, bank(tmp_path), ids, module, Ranks(make_trainer), 2, "reconstruct")
     assert asked == [(600.0, False), (300.0, False), (10.0, False), (1.0, False)]

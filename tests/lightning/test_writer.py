@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.lightning.predict import predict_into
+from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.lightning.writer import WAITING, StoreWriter
 from ood_diffusion.storage.store import TensorStore
 from tests.lightning.test_predict import make_trainer
@@ -52,7 +53,7 @@ def fill(target: TensorStore, root: Path, module: pl.LightningModule) -> None:
     names = [f"s{i}" for i in range(2 * BATCHES)]
     source.write(names, torch.ones(len(names), 1, 2, 2))
     ids = {f"t{i}": name for i, name in enumerate(names)}
-    predict_into(target, source, ids, module, make_trainer, 2, "steps")
+    predict_into(target, source, ids, module, Ranks(make_trainer), 2, "steps")
 
 
 def targets(batches: int) -> list[str]:

@@ -1,11 +1,16 @@
 """A plausible cell for the tests: made-up numbers and coloured ramps."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import yaml
 
 from ood_diffusion.report.pictures import Pictures
+
+STAGES = ("invert", "sample", "evaluate")  # of `results`
 
 
 def results() -> Any:
@@ -101,3 +106,27 @@ def pictures(references: int = 6, samples: int = 5, size: int = 16) -> Pictures:
 def arrays(center: float, spread: float) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     return {"references": rng.normal(center, spread, 96), "samples": rng.normal(center, spread, 64)}
+
+
+def cell(
+    folder: Path,
+    *overrides: str,
+    found: dict[str, Any] | None = None,
+    stages: tuple[str, ...] = STAGES,
+    error: str = "",
+    **settings: Any,
+) -> None:
+    """What a run leaves behind; `found` is its results.json."""
+    hydra = folder / ".hydra"
+    hydra.mkdir(parents=True)
+    same = results()["cell"]
+    knobs = {name: value for name, value in same.items() if not isinstance(value, str)}
+    config = {**knobs, "domain": {"seed": 0}, "sampler": {"points": 10}, "dry_run": False, **settings}
+    (hydra / "config.yaml").write_text(yaml.safe_dump({**config, "stages": list(stages)}))
+    (hydra / "overrides.yaml").write_text(yaml.safe_dump(list(overrides)))
+    choices = {**{name: value for name, value in same.items() if isinstance(value, str)}, "sweep": "eta"}
+    (hydra / "hydra.yaml").write_text(yaml.safe_dump({"hydra": {"runtime": {"choices": choices}}}))
+    if found:
+        (folder / "results.json").write_text(json.dumps(found))
+    if error:
+        (folder / "error.txt").write_text(error + "\n")

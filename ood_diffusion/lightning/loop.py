@@ -1,0 +1,72 @@
+"""One predict loop, as every rank of a job runs it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pytorch_lightning as pl
+
+from ood_diffusion.lightning.data import StoreDataModule, StoreDataset
+from ood_diffusion.lightning.progress import ImageProgress
+from ood_diffusion.lightning.writer import StoreWriter
+from ood_diffusion.storage.store import TensorStore
+
+Account = tuple[float, ...]
+"""What a predictor counted, in its own order."""
+
+
+def unwatched(images: float) -> None:
+    """Progress that nobody watches."""
+
+
+class Predictor(pl.LightningModule):
+    """A module whose `predict_step` maps a batch of `StoreDataModule` to one row per input row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_progress: Callable[[float], None] = unwatched
+        """To be called with the (fractional) number of images just completed."""
+
+    def clear(self) -> None:
+        """Begin to count anew."""
+
+    def account(self) -> Account:
+        """What was counted since `clear`."""
+        return ()
+
+    def add(self, account: Account) -> None:
+        """Count what another rank counted."""
+
+
+@dataclass
+class Loop:
+    """What is to be computed, from where to where.
+
+    Args:
+        target: where the results go.
+        source: where the inputs are.
+        ids: result id -> input id of everything that is to be computed, in order.
+        module: computes it.
+        batch_size: rows per network call.
+        description: shown beside the progress bar.
+    """
+
+    target: TensorStore
+    source: TensorStore
+    ids: Mapping[str, str]
+    module: Predictor
+    batch_size: int
+    description: str
+
+    def run(self, make_trainer: Callable[..., pl.Trainer], rank: int = 0, size: int = 1) -> None:
+        """Compute and write every `size`-th batch, from number `rank` on; there may be none.
+
+        Batches are those of a single rank, so that results are the same to the last bit. When this returns
+        or raises, every finished batch is on disk.
+        """
+        items, rows = list(self.ids.items()), self.batch_size
+        starts = range(rank * rows, len(items), size * rows)
+        mine = dict(item for start in starts for item in items[start : start + rows])
+        data = StoreDataModule(StoreDataset(self.source, mine), self.batch_size)
+        progress = ImageProgress(self.description, len(self.ids))
+        trainer = make_trainer(callbacks=[StoreWriter(self.target), progress])
+        trainer.predict(self.module, datamodule=data, return_predictions=False)

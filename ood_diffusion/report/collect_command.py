@@ -1,0 +1,102 @@
+"""`ood-diffusion collect FOLDER`: the cells below a folder as one table on disk and one on the screen."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ood_diffusion.checks import require
+from ood_diffusion.report.cells import CellFolder, differing, word
+from ood_diffusion.report.collect import begun, not_begun, rows, status
+from ood_diffusion.report.table_file import check_output, write_rows
+from ood_diffusion.report.wide import print_wide
+from ood_diffusion.report.wording import FID_WARNING, number
+
+SHOWN = {
+    "FID ↓": "metrics/sets/samples/fid",
+    "KID ↓": "metrics/sets/samples/kid",
+    "precision ↑": "metrics/sets/samples/precision",
+    "recall ↑": "metrics/sets/samples/recall",
+    "PSNR ↑": "reconstruct/psnr_mean",
+    "novelty": "metrics/novelty/ratio",
+}
+"""Column on the screen -> the figure's path."""
+QUALIFIES = ("metrics/extractor", "metrics/sets/samples/n", "metrics/n_real")
+"""What must be equal where FIDs are compared."""
+
+
+def collect(arguments: Sequence[str]) -> bool:
+    """Write and print the cells below the folder that the command line names.
+
+    Returns:
+        Whether every cell is complete.
+
+    Raises:
+        UserError: if there is no such folder, no cell in it, or no way to write the output as it is named.
+    """
+    asked = parser().parse_args(arguments)
+    folder = Path(asked.folder)
+    require(folder.is_dir(), "collect needs a folder that exists", asked.folder, "Try outputs/sweeps.")
+    output = Path(asked.output) if asked.output else folder / "cells.csv"
+    check_output(output)
+    cells = begun(folder)
+    missing = not_begun(folder, cells)
+    require(
+        bool(cells or missing),
+        "collect needs a folder that holds runs or a sweep",
+        asked.folder,
+        "Try outputs/sweeps.",
+    )
+    found = rows(folder, cells)
+    write_rows(found, output)
+    console = Console()
+    print_wide(console, screen_table(cells, found))
+    for line in shortfalls(cells, found):
+        console.print(Text(line), soft_wrap=True)
+    for sweep, count in missing.items():
+        console.print(Text(f"not begun: {count} cells of {sweep}"), soft_wrap=True)
+    if any(len({row[name] for row in found if name in row}) > 1 for name in QUALIFIES):
+        console.print(Text(FID_WARNING))
+    console.print(Text(f"Table: {output}"), soft_wrap=True)
+    return not missing and all(status(cell).word == "complete" for cell in cells)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of the arguments after `collect`."""
+    made = argparse.ArgumentParser(
+        prog="ood-diffusion collect",
+        description="Merge the results of all cells below a folder, also while they run. Exit status 0 if "
+        "all are complete, else 1.",
+    )
+    made.add_argument("folder", metavar="FOLDER", help="of a sweep, or any that holds runs")
+    made.add_argument("--output", metavar="FILE", help="a .csv or .parquet file (default: FOLDER/cells.csv)")
+    return made
+
+
+def screen_table(cells: Sequence[CellFolder], found: Sequence[dict[str, Any]]) -> Table:
+    """Cells as rows: where they differ, and the figures that any of them has."""
+    names = differing(cells)
+    shown = {name: path for name, path in SHOWN.items() if any(path in row for row in found)}
+    with_status = any(row["status"] != "complete" for row in found)
+    table = Table(box=box.SIMPLE)
+    for name in ["cell", *names, *["status"] * with_status]:
+        table.add_column(name)
+    for name in shown:
+        table.add_column(name, justify="right")
+    for cell, row in zip(cells, found, strict=True):
+        where = [row["folder"], *(word(cell.coordinate(name)) for name in names)]
+        values = [number(row.get(path)) for path in shown.values()]
+        table.add_row(*(Text(entry) for entry in (*where, *[row["status"]] * with_status, *values)))
+    return table
+
+
+def shortfalls(cells: Sequence[CellFolder], found: Sequence[dict[str, Any]]) -> list[str]:
+    """How many cells are complete, then the others, each with the reason."""
+    words = [row["status"] for row in found]
+    lines = [f"{words.count('complete')} of {len(cells)} cells are complete."]
+    return lines + [f"{row['status']}: {row['folder']}: {row['why']}" for row in found if row["why"]]

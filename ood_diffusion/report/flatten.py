@@ -1,0 +1,17 @@
+"""Numbers named by their path."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ood_diffusion.report.results import plain
+
+
+def flatten(results: Mapping[str, Any], prefix: str = "") -> dict[str, float | int | str]:
+    """Name every number by its path ("metrics/sets/samples/fid"); missing values are left out."""
+    flat: dict[str, float | int | str] = {}
+    for key, value in plain(dict(results)).items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}/")
+        elif value is not None:
+            flat[f"{prefix}{key}"] = value if isinstance(value, float | int | str) else str(value)
+    return flat

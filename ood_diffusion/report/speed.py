@@ -1,0 +1,47 @@
+"""How fast a network was here, from what earlier runs recorded."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ood_diffusion.report.cells import find_cells
+
+
+class Speed(NamedTuple):
+    """Network calls a second, and the run that measured them."""
+
+    calls: float
+    run: Path
+
+
+def newest_speed(folders: Iterable[Path], network: Sequence[Any]) -> Speed | None:
+    """The speed in the newest run below `folders` that has called the same network.
+
+    Args:
+        folders: where to look.
+        network: digest of the weights, precision, compile.
+
+    Returns:
+        None if no run has.
+    """
+    cells = {cell.folder: cell for folder in folders for cell in find_cells(folder)}
+    ran = {
+        folder / "results.json": cell for folder, cell in cells.items() if (folder / "results.json").exists()
+    }
+    for path in sorted(ran, key=lambda path: path.stat().st_mtime, reverse=True):
+        results = ran[path].results
+        cell, weights = results.get("cell", {}), results.get("weights", {})
+        same = [weights.get("before"), cell.get("precision"), cell.get("compile")] == list(network)
+        if same and (calls := calls_per_second(results)):
+            return Speed(calls, path.parent)
+    return None
+
+
+def calls_per_second(results: dict[str, Any]) -> float | None:
+    """Over all stages that called the network; without any, what the stage inspect measured."""
+    cost = results.get("cost", {})
+    calls = {stage: n for stage, n in cost.get("network_calls", {}).items() if n}
+    if calls:
+        return float(sum(calls.values()) / sum(cost["seconds"][stage] for stage in calls))
+    speed = results.get("model", {}).get("images_per_second")
+    return float(speed) if speed else None

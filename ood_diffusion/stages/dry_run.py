@@ -1,0 +1,98 @@
+"""`dry_run=true`: what a run or a sweep would cost, and what of it would fail, without computing anything.
+
+Every cell of a sweep leaves its plan in its own output folder and the process that started the sweep adds
+them up, so that it does not matter which launcher runs the cells. Only a cell imports heavy libraries.
+"""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from ood_diffusion.checks import UserError, require
+from ood_diffusion.report.cells import natural
+from ood_diffusion.report.work import Plan
+from ood_diffusion.stages.launch import ranks_wanted
+from ood_diffusion.stages.outcome import explain
+from ood_diffusion.stages.settings import read_settings
+from ood_diffusion.storage.atomic import atomic_write
+
+NAME = "dry_run.json"
+
+
+def is_dry_run(cfg: DictConfig) -> bool:
+    """The setting `dry_run`; `UserError` unless it is true or false."""
+    require(isinstance(cfg.dry_run, bool), "dry_run must be true or false", cfg.dry_run, "Try true.")
+    return bool(cfg.dry_run)
+
+
+def dry_run(cfg: DictConfig, names: dict[str, str], folder: Path) -> None:
+    """Plan one cell: print it, or leave it in `folder` for the sweep that the cell belongs to.
+
+    Raises:
+        UserError: for a mistake of the user's; in a sweep it becomes part of the plan, so that all cells are
+            seen.
+    """
+    if HydraConfig.get().mode == RunMode.RUN:
+        show({folder: plan(cfg, names, folder)})
+        return
+    try:
+        found = plan(cfg, names, folder)
+    except (UserError, OmegaConfBaseException) as error:
+        found = Plan(mistake=explain(error))
+    atomic_write(folder / NAME, json.dumps(found.as_json()).encode())
+
+
+def plan(cfg: DictConfig, names: dict[str, str], folder: Path) -> Plan:
+    """The plan of one cell, after all checks that a run would make before it computes."""
+    read_settings(cfg)
+    from ood_diffusion.lightning.ranks import Ranks
+    from ood_diffusion.stages.assemble import assemble, build
+    from ood_diffusion.stages.plan import plan_cell
+
+    ranks = Ranks(partial(build, cfg.trainer))
+    ranks.size = ranks_wanted(cfg.trainer)  # to be checked, not to be met
+    return plan_cell(assemble(cfg, names, folder, ranks), list(cfg.stages))
+
+
+def show(plans: dict[Path, Plan]) -> None:
+    """Print the plans of the cells in these folders.
+
+    Raises:
+        UserError: if one of them would fail.
+    """
+    from ood_diffusion.report.plan_table import print_plan
+    from ood_diffusion.report.plan_words import failures
+
+    print_plan(plans)
+    if reasons := failures(list(plans.values())):
+        raise UserError(f"{len(reasons)} of {len(plans)} cells would fail. {next(iter(reasons.values()))}")
+
+
+class SweepFolder(Callback):
+    """Remembers where this process's sweep is, if it runs one."""
+
+    path: ClassVar[Path | None] = None
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Forgets the plans of an earlier sweep in the same folder."""
+        SweepFolder.path = Path(config.hydra.sweep.dir)
+        for path in SweepFolder.path.rglob(NAME):
+            path.unlink()
+
+
+def show_sweep() -> None:
+    """Print what the cells of this process's sweep have planned, if that is what they did.
+
+    Raises:
+        UserError: if one of them would fail.
+    """
+    found = SweepFolder.path.rglob(NAME) if SweepFolder.path else ()
+    if files := sorted(found, key=lambda path: natural(str(path))):
+        show({path.parent: Plan.from_json(json.loads(path.read_text())) for path in files})

@@ -1,0 +1,36 @@
+"""One rank of a cell; `stages.launch` starts it: ``python -m ood_diffusion.stages.rank SETTINGS FOLDER``."""
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from hydra.core.utils import configure_log
+from omegaconf import OmegaConf
+
+
+def main() -> None:
+    """Run the cell described in the YAML file SETTINGS, and report a user's mistake as the command does."""
+    threading.Thread(target=end_with, args=[os.getppid()], daemon=True).start()
+    from ood_diffusion.stages.launch import ranks_wanted
+    from ood_diffusion.stages.outcome import reported
+    from ood_diffusion.stages.run import run
+
+    settings = OmegaConf.load(sys.argv[1])
+    first = os.environ["RANK"] == "0"
+    if first:
+        configure_log(settings.logging)
+    with reported(aloud=first):
+        run(settings.cfg, settings.names, Path(sys.argv[2]), ranks_wanted(settings.cfg.trainer))
+
+
+def end_with(parent: int) -> None:
+    """End this process when its parent has died, however it died."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

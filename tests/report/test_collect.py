@@ -1,0 +1,149 @@
+"""`ood-diffusion collect`: one row per cell, and nothing missing in silence."""
+
+import csv
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.report.cells import find_cells, natural
+from ood_diffusion.report.collect import begun, not_begun, rows, status
+from ood_diffusion.report.collect_command import SHOWN, collect
+from ood_diffusion.report.sweep_size import combinations
+from tests.report.fake import cell, results
+
+
+def with_eta(eta: float, **cost: Any) -> dict[str, Any]:
+    made: dict[str, Any] = results()
+    made["cell"]["eta"] = eta
+    made["cost"] |= cost
+    return made
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    """Two complete cells, one failed before anything, one killed, one not begun, and others' folders."""
+    cell(tmp_path / "0", "+sweep=eta", "eta=0", found=with_eta(0.0))
+    cell(tmp_path / "2", "+sweep=eta", "eta=1", found=with_eta(1.0))
+    cell(tmp_path / "10", "eta=7", eta=7, error="eta must lie between 0 and 1, but got 7. Try 0.")
+    cell(tmp_path / "11", "eta=0.7", found=with_eta(0.7, seconds={"invert": 1.0}))
+    cell(tmp_path / "12", "eta=0", dry_run=True)
+    (tmp_path / "wandb" / ".hidden" / ".hydra").mkdir(parents=True)
+    hydra = {
+        "sweeper": {"_target_": "hydra._internal.core_plugins.basic_sweeper.BasicSweeper", "params": {}},
+        "overrides": {"task": ["eta=0,1,7,0.7,0.3"]},
+    }
+    (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"hydra": hydra}))
+    return tmp_path
+
+
+def test_status(sweep: Path) -> None:
+    cells = begun(sweep)
+    assert [c.folder.name for c in cells] == ["0", "2", "10", "11"]
+    assert [status(c).word for c in cells] == ["complete", "complete", "failed", "unfinished"]
+    assert status(cells[2]).why.startswith("eta must lie between")
+    assert status(cells[3]).why.startswith("1 of 3 stages done")
+    assert not_begun(sweep, cells) == {sweep: 1}
+
+
+def test_rows_are_tidy(sweep: Path) -> None:
+    first, _, failed, killed = rows(sweep, begun(sweep))
+    assert first["folder"] == "0" and first["eta"] == 0.0 and first["sweep"] == "eta"
+    assert first["metrics/sets/samples/fid"] == 143.27 and first["cost/network_calls/invert"] == 2304
+    assert failed["eta"] == 7 and failed["domain"] == "galaxies"  # no results: from its configuration
+    assert "metrics/sets/samples/fid" not in failed
+    assert killed["status"] == "unfinished" and killed["eta"] == 0.7
+    assert not any(name.startswith("cell/") for name in first)
+
+
+def test_a_setting_inside_a_group_is_a_coordinate_where_it_was_set(tmp_path: Path) -> None:
+    cell(tmp_path / "0", "sampler.points=5", found=results(), sampler={"points": 5})
+    cell(tmp_path / "1", found=results())
+    assert [row["sampler.points"] for row in rows(tmp_path, begun(tmp_path))] == [5, 10]
+
+
+def test_the_command_says_what_is_missing(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert not collect([str(sweep)])
+    said = capsys.readouterr().out
+    assert "2 of 4 cells are complete." in said
+    assert "failed: 10: eta must lie between 0 and 1, but got 7. Try 0." in said
+    assert "unfinished: 11: 1 of 3 stages done" in said
+    assert f"not begun: 1 cells of {sweep}" in said
+    header = next(line for line in said.splitlines() if "FID" in line)
+    assert re.split(r"\s\s+", header.strip()) == ["cell", "eta", "status", *SHOWN]
+    with (sweep / "cells.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [row["status"] for row in table] == ["complete", "complete", "failed", "unfinished"]
+    assert float(table[1]["eta"]) == 1.0 and table[2]["metrics/sets/samples/fid"] == ""
+
+
+def test_complete_cells_are_all_it_asks_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cell(tmp_path / "b" / "0", "eta=0", found=with_eta(0.0))
+    cell(tmp_path / "a" / "0", "eta=1", found=with_eta(1.0))
+    assert collect([str(tmp_path), "--output", str(tmp_path / "t.csv")])
+    said = capsys.readouterr().out
+    assert "status" not in said and (tmp_path / "t.csv").exists() and not (tmp_path / "cells.csv").exists()
+
+
+def test_figures_that_cannot_be_compared_are_marked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = with_eta(1.0)
+    other["metrics"]["n_real"] = 100
+    cell(tmp_path / "0", found=with_eta(0.0))
+    cell(tmp_path / "1", found=other)
+    assert collect([str(tmp_path)])
+    assert "cannot be compared" in capsys.readouterr().out
+
+
+def test_an_attempt_that_failed_makes_old_results_stale(tmp_path: Path) -> None:
+    cell(tmp_path / "0", found=results(), error="OSError: no space")
+    assert status(find_cells(tmp_path)[0]).word == "failed"
+
+
+def test_a_cell_that_hydra_is_just_writing_is_unfinished(tmp_path: Path) -> None:
+    (tmp_path / "0" / ".hydra").mkdir(parents=True)
+    (tmp_path / "0" / ".hydra" / "config.yaml").write_text("")
+    (only,) = begun(tmp_path)
+    assert status(only).word == "unfinished" and rows(tmp_path, [only])[0]["folder"] == "0"
+
+
+def test_parquet(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pandas = pytest.importorskip("pandas")
+    collect([str(sweep), "--output", str(sweep / "t.parquet")])
+    table = pandas.read_parquet(sweep / "t.parquet")
+    assert list(table["eta"]) == [0.0, 1.0, 7.0, 0.7]
+    assert table["metrics/sets/samples/fid"].isna().sum() == 1
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="pip install pyarrow"):
+        collect([str(sweep), "--output", str(sweep / "u.parquet")])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "collect needs a folder that exists, but got 'nowhere'"),
+        (["."], "collect needs a folder that holds runs or a sweep"),
+        ([".", "--output", "t.xlsx"], "must be a file that ends in .csv or .parquet, but got 't.xlsx'"),
+    ],
+)
+def test_mistakes(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        collect(arguments)
+
+
+def test_numbers_of_cells() -> None:
+    assert combinations(["eta=0,1", "domain=a,b,c", "steps=5", "+sweep=eta"]) == 6
+    assert combinations(["eta=0,1,2", "eta=0,1"]) == 2  # the later one replaces the earlier
+    assert combinations(["level=range(100,400,100)", "stages=[invert,sample]"]) == 3
+    assert combinations(["eta=0,1", "dry_run=true"]) is None
+
+
+def test_natural_order() -> None:
+    assert sorted(["b/10", "b/2", "a/²", "a/3"], key=natural) == ["a/3", "a/²", "b/2", "b/10"]

@@ -1,0 +1,137 @@
+"""A real SLURM: sweeps as job arrays, ranks as tasks, pre-emption, dead jobs, plain sbatch."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.cli import ROOT, TINY, calls, environment_with, results, run_cli
+from tests.scale.test_ranks import items
+
+
+def partitions() -> set[str]:
+    if shutil.which("sinfo") is None:
+        return set()
+    asked = subprocess.run(["sinfo", "-h", "-o", "%P"], capture_output=True, text=True, check=False)
+    return {name.rstrip("*") for name in asked.stdout.split()}
+
+
+pytestmark = [
+    pytest.mark.skipif(not partitions(), reason="needs a SLURM that answers `sinfo` (.ci/run starts one)"),
+    pytest.mark.xdist_group("slurm"),
+]
+SLURM = ["-m", "launcher=slurm", "hydra.launcher.array_parallelism=2", "hydra.sweep.dir=sweep"]
+LONG = [*TINY, "n_references=16", "steps=40", "stages=[invert]"]
+
+
+def submit(folder: Path, *overrides: str) -> "subprocess.Popen[str]":
+    """The launcher in the background."""
+    return subprocess.Popen(
+        ["ood-diffusion", *SLURM, *overrides],
+        cwd=folder,
+        env=environment_with(PATH=f"{ROOT}/.venv/bin:{os.environ['PATH']}"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for(happened: Callable[[], object], launcher: "subprocess.Popen[str]") -> None:
+    while not happened():
+        assert launcher.poll() is None, launcher.stdout and launcher.stdout.read()
+        time.sleep(0.1)
+
+
+def shards(folder: Path) -> list[Path]:
+    return list(folder.glob("outputs/store/latents/*/shards/*.safetensors"))
+
+
+def test_eight_cells_make_the_fewest_calls(tmp_path: Path) -> None:
+    """Two at a time on one store: each domain is inverted once, whoever comes first."""
+    grid = ["domain=galaxies_sim,radiation_sim", "eta=0,0.5", "sampler=draw,linear_combination"]
+    done = run_cli(tmp_path, *SLURM, *TINY, *grid, "stages=[invert,sample]", PYTHONPATH=str(ROOT))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(results(tmp_path)) == 8
+    assert calls(tmp_path, "invert") == 2 * 12 * 2
+    assert calls(tmp_path, "sample") == 8 * 8 * 2
+    assert len({path.parent.name for path in (tmp_path / "sweep").rglob("results.json")}) == 8
+
+
+def test_ranks_as_tasks(tmp_path: Path) -> None:
+    """A cell on two tasks of one node makes what one process makes."""
+    for name, more in (("one", []), ("two", [*SLURM, "trainer=ddp", "trainer.devices=2"])):
+        (tmp_path / name).mkdir()
+        done = run_cli(tmp_path / name, *more, *TINY, "stages=[invert]", PYTHONPATH=str(ROOT))
+        assert done.returncode == 0, done.stdout + done.stderr
+    one, two = (items(tmp_path / name / "outputs/store", "latents") for name in ("one", "two"))
+    assert len(one) == 12 and one.keys() == two.keys()
+    assert all(torch.equal(one[i], two[i]) for i in one)
+    assert calls(tmp_path / "one", "invert") == calls(tmp_path / "two", "invert")
+
+
+@pytest.mark.skipif("high" not in partitions(), reason="needs a partition `high` that pre-empts")
+def test_preempted_requeued_and_finished(tmp_path: Path) -> None:
+    launcher = submit(tmp_path, *LONG)
+    wait_for(lambda: shards(tmp_path), launcher)
+    before = {path: path.stat().st_mtime_ns for path in shards(tmp_path)}
+    cores = str(os.cpu_count())
+    subprocess.run(["srun", "--partition=high", f"--ntasks={cores}", "true"], check=True, timeout=120)
+    output, _ = launcher.communicate(timeout=280)
+    assert launcher.returncode == 0, output
+    logs = "".join(path.read_text() for path in (tmp_path / "sweep/logs").rglob("*log.out"))
+    assert "Requeued job" in logs
+    assert all(path.stat().st_mtime_ns == written for path, written in before.items()), "work was redone"
+    undisturbed = tmp_path / "undisturbed"
+    undisturbed.mkdir()
+    assert run_cli(undisturbed, *LONG).returncode == 0
+    one, two = items(undisturbed / "outputs/store", "latents"), items(tmp_path / "outputs/store", "latents")
+    assert len(one) == 16 and one.keys() == two.keys() and all(torch.equal(one[i], two[i]) for i in one)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_killed_rank_is_reported(rank: int, tmp_path: Path) -> None:
+    """kill -9 of one of two tasks: the launcher ends with an error, does not hang, and what is done stays."""
+    launcher = submit(tmp_path, *LONG, "trainer=ddp", "trainer.devices=2")
+    wait_for(lambda: shards(tmp_path), launcher)
+    os.kill(task(tmp_path, rank), signal.SIGKILL)
+    output, _ = launcher.communicate(timeout=200)
+    assert launcher.returncode == 1 and output.count("\nerror:") == 1 and "Traceback" not in output, output
+    assert shards(tmp_path) and not list((tmp_path / "outputs/store").rglob("*.part"))
+
+
+def task(folder: Path, rank: int) -> int:
+    """The process number of a task of the job that works in `folder`."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            own = (process / "environ").read_bytes().split(b"\0")
+            here = (process / "cwd").readlink() == folder and b"_submit" in (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if here and f"SLURM_PROCID={rank}".encode() in own and b"SLURM_STEP_ID=0" in own:
+            return int(process.name)
+    raise AssertionError(f"no task {rank} works in {folder}")
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "runs"), [("one_job.sbatch", [], 1), ("array.sbatch", ["--array=0-1"], 2)]
+)
+def test_plain_sbatch(script: str, options: list[str], runs: int, tmp_path: Path) -> None:
+    """The examples for clusters without submitit, as they are."""
+    done = subprocess.run(
+        ["sbatch", "--wait", *options, str(ROOT / "sweeps/slurm" / script), *TINY[:-1], "stages=[invert]"],
+        cwd=tmp_path,
+        env=environment_with(PATH=f"{ROOT}/.venv/bin:{os.environ['PATH']}", WANDB_MODE="disabled"),
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    logs = "".join(path.read_text() for path in tmp_path.glob("*.log"))
+    assert done.returncode == 0, done.stdout + done.stderr + logs
+    assert len(results(tmp_path)) == runs and calls(tmp_path, "invert") == 12 * 2

@@ -1,0 +1,55 @@
+"""A cell that fails leaves the reason in its folder, and `collect` reads it out."""
+
+from pathlib import Path
+
+import pytest
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.stages.failure import recorded
+from ood_diffusion.stages.outcome import RankFailure
+from tests.cli import TINY, run_cli
+
+
+def fail(folder: Path, error: BaseException) -> str | None:
+    with pytest.raises(type(error)), recorded(folder):
+        raise error
+    path = folder / "error.txt"
+    return path.read_text() if path.exists() else None
+
+
+def test_what_is_written(tmp_path: Path) -> None:
+    assert fail(tmp_path, UserError("eta must be small, but got 7. Lower it.")) == (
+        "eta must be small, but got 7. Lower it.\n"
+    )
+    assert fail(tmp_path, ZeroDivisionError("by zero\nor so")) == "ZeroDivisionError: by zero\nor so\n"
+    assert fail(tmp_path, KeyboardInterrupt()) == "KeyboardInterrupt\n"
+
+
+def test_a_new_attempt_begins_without_and_a_process_that_leaves_writes_none(tmp_path: Path) -> None:
+    (tmp_path / "error.txt").write_text("old")
+    with recorded(tmp_path):
+        assert not (tmp_path / "error.txt").exists()
+    assert fail(tmp_path, SystemExit(3)) is None
+
+
+def test_what_a_rank_wrote_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(RankFailure), recorded(tmp_path):
+        (tmp_path / "error.txt").write_text("out of memory")
+        raise RankFailure(1, 1)
+    assert (tmp_path / "error.txt").read_text() == "out of memory"
+    assert "rank 1 was killed by signal 9" in str(fail(tmp_path, RankFailure(1, -9)))
+
+
+def test_a_sweep_with_a_bad_cell_is_collected(tmp_path: Path) -> None:
+    assert run_cli(tmp_path, "-m", *TINY, "stages=[invert]", "eta=7,0", "hydra.sweep.dir=s").returncode == 2
+    done = run_cli(tmp_path, "collect", "s")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "failed: 0: eta must lie between 0" in done.stdout
+    assert (tmp_path / "s" / "0" / "error.txt").exists() and not (tmp_path / "s" / "1" / "error.txt").exists()
+
+    mended = run_cli(tmp_path, "-m", *TINY, "stages=[invert]", "eta=1,0", "hydra.sweep.dir=s")
+    assert mended.returncode == 0, mended.stderr
+    done = run_cli(tmp_path, "collect", "s")
+    assert done.returncode == 0 and "2 of 2 cells are complete" in done.stdout
+    assert run_cli(tmp_path, "collect", "nowhere").returncode == 2
+    assert run_cli(tmp_path, "collect").returncode == 2
