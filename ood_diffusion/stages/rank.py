@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 from hydra.core.utils import configure_log
@@ -13,6 +14,7 @@ from omegaconf import OmegaConf
 def main() -> None:
     """Run the cell described in the YAML file SETTINGS, and report a user's mistake as the command does."""
     threading.Thread(target=end_with, args=[os.getppid()], daemon=True).start()
+    from ood_diffusion.stages.failure import recorded
     from ood_diffusion.stages.launch import ranks_wanted
     from ood_diffusion.stages.outcome import reported
     from ood_diffusion.stages.run import run
@@ -21,8 +23,9 @@ def main() -> None:
     first = os.environ["RANK"] == "0"
     if first:
         configure_log(settings.logging)
-    with reported(aloud=first):
-        run(settings.cfg, settings.names, Path(sys.argv[2]), ranks_wanted(settings.cfg.trainer))
+    folder = Path(sys.argv[2])
+    with reported(aloud=first), recorded(folder) if first else nullcontext():
+        run(settings.cfg, settings.names, folder, ranks_wanted(settings.cfg.trainer))
 
 
 def end_with(parent: int) -> None:

@@ -95,7 +95,14 @@ def test_commands_were_found() -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "docs/architecture.md", "docs/cluster.md", "docs/data.md", "docs/extending.md", "sweeps/README.md"],
+    [
+        "README.md",
+        "docs/architecture.md",
+        "docs/cluster.md",
+        "docs/data.md",
+        "docs/extending.md",
+        "sweeps/README.md",
+    ],
 )
 def test_links_lead_somewhere(page: str) -> None:
     path = ROOT / page

@@ -64,7 +64,7 @@ def test_two_ranks_make_what_one_makes(one: Path, two: Path, kind: str) -> None:
 
 
 def test_figures_and_costs_are_the_same(one: Path, two: Path) -> None:
-    (a,), (b,) = results(one), results(two)
+    a, b = results(one)[0], results(two)[0]
     assert figures(a) == figures(b)
     assert a["cost"]["network_calls"] == b["cost"]["network_calls"]
 
@@ -102,6 +102,7 @@ def test_a_mistake_is_reported_once(tmp_path: Path) -> None:
     done = run_cli(tmp_path, *JOB, *DDP, "domain=image_folder", "domain.path=nowhere")
     assert done.returncode == 2
     assert done.stderr.count("error:") == 1 and "nowhere" in done.stderr and "Traceback" not in done.stderr
+    assert "nowhere" in next(tmp_path.rglob("error.txt")).read_text()
 
 
 @pytest.mark.parametrize(

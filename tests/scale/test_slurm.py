@@ -5,11 +5,12 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 from tests.cli import ROOT, TINY, calls, environment_with, results, run_cli
 from tests.scale.test_ranks import items
@@ -22,12 +23,18 @@ def partitions() -> set[str]:
     return {name.rstrip("*") for name in asked.stdout.split()}
 
 
-pytestmark = [
-    pytest.mark.skipif(not partitions(), reason="needs a SLURM that answers `sinfo` (.ci/run starts one)"),
-    pytest.mark.xdist_group("slurm"),
-]
+pytestmark = pytest.mark.skipif(
+    not partitions(), reason="needs a SLURM that answers `sinfo` (.ci/run starts one)"
+)
 SLURM = ["-m", "launcher=slurm", "hydra.launcher.array_parallelism=2", "hydra.sweep.dir=sweep"]
 LONG = [*TINY, "n_references=16", "steps=40", "stages=[invert]"]
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One test at a time has the cluster, whichever process runs it."""
+    with FileLock(tmp_path_factory.getbasetemp().parent / "slurm.lock"):
+        yield
 
 
 def submit(folder: Path, *overrides: str) -> "subprocess.Popen[str]":
