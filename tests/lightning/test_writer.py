@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.lightning.loop import Predictor
 from ood_diffusion.lightning.predict import predict_into
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.lightning.writer import WAITING, StoreWriter
@@ -22,7 +23,7 @@ from tests.lightning.test_predict import make_trainer
 BATCHES = 8
 
 
-class Steps(pl.LightningModule):
+class Steps(Predictor):
     """Answers a batch of ones with its number; `before` is called at the start of every step."""
 
     def __init__(self, before: Callable[[int], None] = lambda batch: None, value: float = 1.0) -> None:
