@@ -1,5 +1,8 @@
 """Image files, wherever they lie, as a domain."""
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
 from ood_diffusion.domains.collection import Collection
 from ood_diffusion.domains.images.encoded import EncodedImages
 from ood_diffusion.domains.images.source import ImageSource
@@ -20,3 +23,34 @@ class ImageCollection(Collection[bytes]):
         self, image_size: int, source: ImageSource, seed: int | None, limit: int | None, crop: float
     ) -> None:
         super().__init__(image_size, source, EncodedImages(crop), seed, limit)
+
+
+class ImageTree(ImageCollection):
+    """Files in folders, on disk or in an archive: what `ImageFolder` and `ImageZip` have in common.
+
+    Args:
+        image_size: side of the pictures in pixels.
+        path: of the tree; ``~`` is the home folder.
+        seed: of order and halves; None keeps the natural order of names.
+        limit: at most this many images; None keeps all.
+        classes: only files below folders of these names; None takes all.
+        crop: side of the centred square that is kept, as a share of the short side, in (0, 1].
+
+    Raises:
+        UserError: if `path` is missing or of another kind, holds no images or no class of that name, a
+            file is no image, or for what `Collection` refuses.
+    """
+
+    source_type: Callable[[str | Path, Sequence[str] | None], ImageSource]
+    """Opens the tree from `path` and `classes`."""
+
+    def __init__(
+        self,
+        image_size: int,
+        path: str | Path,
+        seed: int | None = 0,
+        limit: int | None = None,
+        classes: Sequence[str] | None = None,
+        crop: float = 1.0,
+    ) -> None:
+        super().__init__(image_size, self.source_type(path, classes), seed, limit, crop)

@@ -1,35 +1,13 @@
 """A .zip archive of image files."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from ood_diffusion.domains.image_collection import ImageCollection
+from ood_diffusion.domains.image_collection import ImageTree
 from ood_diffusion.domains.images.archive import ZipSource
 
 
-class ImageZip(ImageCollection):
+class ImageZip(ImageTree):
     """The images of a .zip archive, of any size and mode, read without unpacking it.
 
-    Args:
-        image_size: side of the pictures in pixels.
-        path: the archive; ``~`` is the home folder.
-        seed: of order and halves; None keeps the natural order of names.
-        limit: at most this many images; None keeps all.
-        classes: only files below folders of these names; None takes all.
-        crop: side of the centred square that is kept, as a share of the short side.
-
-    Raises:
-        UserError: if `path` is missing, no sound .zip archive or one with hostile names, holds no images
-            or no class of that name, a member is no image, or for what `Collection` refuses.
+    One with names that lead out of it, or with an archive inside, is refused.
     """
 
-    def __init__(
-        self,
-        image_size: int,
-        path: str | Path,
-        seed: int | None = 0,
-        limit: int | None = None,
-        classes: Sequence[str] | None = None,
-        crop: float = 1.0,
-    ) -> None:
-        super().__init__(image_size, ZipSource(path, classes), seed, limit, crop)
+    source_type = ZipSource

@@ -70,16 +70,16 @@ def together(ranks: Ranks, assemble: Callable[[], Cell]) -> Cell:
     Raises:
         UserError: if any rank could not assemble it, or the weights of two ranks differ.
     """
-    cell, mistake = None, None
+    outcome: Cell | str
     try:
-        cell = assemble()
+        outcome = assemble()
     except UserError as error:
-        mistake = str(error)
-    mistakes = ranks.agree(mistake)
+        outcome = str(error)
+    mistakes = ranks.agree(outcome if isinstance(outcome, str) else None)
     first = next((i for i, found in enumerate(mistakes) if found is not None), None)
-    if first is not None:
-        raise UserError(mistakes[first] if first == 0 else f"{mistakes[first]} (on rank {first})")
-    assert cell is not None  # noqa: S101  for mypy: no rank made a mistake
+    if first is not None or isinstance(outcome, str):
+        raise UserError(f"{mistakes[first]} (on rank {first})" if first else mistakes[0])
+    cell = outcome
     digests = ranks.agree(cell.model.digest())
     require(
         len(set(digests)) == 1, "all ranks must load the same weights", digests, "Copy one file to all nodes."
