@@ -1,0 +1,196 @@
+r"""Are latents a sample of Gaussian white noise? Each statistic beside its null at the same n and shape.
+
+The latents are taken as they are. Centred by their own mean they would lie in n - 1 dimensions and no longer
+be independent; a mean that references share is a departure from N(0, I), and `mean_cosine` is the statistic
+that shows it.
+
+No null simulates a latent. Under white noise the Gram matrix is Wishart (Bartlett 1933), spectral powers are
+chi-squared, projections on orthonormal directions are independent normals: each statistic's null is drawn
+exactly from these, at a cost that hardly depends on d.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ood_diffusion.checks import require
+from ood_diffusion.geometry.gram import gram, squared_norms
+from ood_diffusion.seeding import generator
+from ood_diffusion.statistics.estimate import Array, NullTest, null_test
+from ood_diffusion.statistics.field_spectrum import CHUNK, field_powers, lag_1, white_power, whiteness
+from ood_diffusion.statistics.normality import anderson_darling, anderson_darling_p, henze_zirkler
+from ood_diffusion.statistics.randomness import numpy_generator
+
+BINS = 12
+PROJECTIONS = 100
+MULTIVARIATE = 10
+"""Most coordinates that Henze–Zirkler is given, and never more than a fifth of n."""
+
+
+@dataclass(frozen=True)
+class Projections:
+    """Anderson–Darling on random directions.
+
+    Args:
+        smallest_corrected_p: smallest of the Holm-corrected p-values; at most 0.05 rejects normality at 5 %.
+        rejected_share: directions with an uncorrected p below 0.05; 0.05 is expected of Gaussian latents.
+        n_projections: directions taken.
+    """
+
+    smallest_corrected_p: float
+    rejected_share: float
+    n_projections: int
+
+
+def random_projections(latents: Tensor, seed: int, n_projections: int = PROJECTIONS) -> Projections:
+    """Anderson–Darling p-values on standardised projections to random orthonormal directions.
+
+    Blind to colour, for any Gaussian projects to Gaussians, and nearly blind to the law of single pixels,
+    which a projection averages away (Diaconis & Freedman 1984): what it sees is that latents differ in scale
+    or fall in clusters.
+
+    Args:
+        latents: ``[n, …]``, n >= 8.
+        seed: of the directions.
+        n_projections: directions, of which at most d are taken.
+
+    Raises:
+        UserError: if n < 8.
+    """
+    require(len(latents) >= 8, "normality needs 8 latents or more", len(latents), "Invert more references.")
+    projected = project(latents, n_projections, seed)
+    return Projections(*_projection_figures(projected), projected.shape[1])
+
+
+def project(latents: Tensor, count: int, seed: int) -> Array:
+    """Coordinates float64 ``[n, min(count, d)]`` of latents along random orthonormal directions."""
+    d = latents[0].numel()
+    directions = torch.randn(d, min(count, d), generator=generator(seed, "directions"))
+    basis = torch.linalg.qr(directions).Q
+    return gram(latents, basis.T, torch.float32).numpy()
+
+
+def gaussianity(latents: Tensor, seed: int, n_null: int = 200) -> dict[str, NullTest]:
+    r"""Compare latents with Gaussian white noise of the same n and shape.
+
+    Args:
+        latents: raw latents ``[n, C, H, W]``, n >= 8, H and W >= 4, any float dtype.
+        seed: of the directions and of the null.
+        n_null: draws from the null; the smallest possible p-value is 2 / (n_null + 1).
+
+    Returns:
+        Each with a two-sided p-value, not corrected for their number.
+        Against N(0, I):
+
+        - mean_square: mean squared norm over d; 1 is expected.
+        - norm_sd: standard deviation of the norms; 0.707 is expected.
+
+        Against white noise of any scale:
+
+        - mean_cosine: mean inner product of two latents over the mean squared norm; the share of power in
+          their common mean.
+        - whiteness: `field_spectrum.whiteness`; 0 is a flat spectrum. Any constant may be added.
+        - lag_1: `field_spectrum.lag_1`, correlation of neighbouring pixels. Any constant may be added.
+        - channel_correlation: root mean square correlation between channels (only if C >= 2); likewise.
+        - anderson_darling: mean A² over 100 projections: latents that differ in scale show in all of them.
+          Any mean may be added.
+        - henze_zirkler: of at most 10 coordinates among those projections; likewise.
+
+    Raises:
+        UserError: if the shape is not as above or a value is not finite.
+    """
+    require(
+        latents.ndim == 4 and len(latents) >= 8 and min(latents.shape[2:]) >= 4,
+        "latents must be [n, C, H, W] with n >= 8 and sides of 4 or more",
+        list(latents.shape),
+        "Invert more references.",
+    )
+    square = squared_norms(latents)
+    require(
+        bool(torch.isfinite(square).all()) and bool((square != square[0]).any()),
+        "latents must be finite and differ",
+        square[:3].tolist(),
+        "Look for inf, nan or copies among the inverted latents (these are squared norms).",
+    )
+    measured = _measure(latents, square, seed)
+    rng = numpy_generator(seed, "gaussianity", "null")
+    shape = tuple(latents.shape)
+    null = [_draw_null(rng, shape) for _ in range(n_null)]
+    return {
+        name: null_test(value, np.array([draw[name] for draw in null]), len(latents))
+        for name, value in measured.items()
+    }
+
+
+def _measure(latents: Tensor, square: Tensor, seed: int) -> dict[str, float]:
+    channels, height, width = latents.shape[1:]
+    total = torch.zeros(channels, height, width, dtype=torch.float64)
+    cross = torch.zeros(channels, channels, dtype=torch.float64)
+    power = np.zeros((height, width // 2 + 1))
+    for part in torch.split(latents, CHUNK):
+        fields = part.double()
+        total += fields.sum(dim=0)
+        power += field_powers(fields).sum(dim=0).numpy()
+        pixels = (fields - fields.mean(dim=(2, 3), keepdim=True)).flatten(2)
+        cross += (pixels @ pixels.mT).sum(dim=0)
+    return {
+        **_norm_figures(square.numpy(), float(total.square().sum()), total.numel()),
+        **_figures(power, width, cross.numpy(), project(latents, PROJECTIONS, seed)),
+    }
+
+
+def _draw_null(rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, float]:
+    n, channels, height, width = shape
+    d = channels * height * width
+    latent_root = _wishart_root(rng, n, d)
+    square, square_of_sum = (
+        np.square(latent_root).sum(axis=1),
+        float(np.square(latent_root.sum(axis=0)).sum()),
+    )
+    channel_root = _wishart_root(rng, channels, n * (height * width - 1))
+    power = white_power(rng, n, channels, height, width)
+    return {
+        **_norm_figures(square, square_of_sum, d),
+        **_figures(
+            power, width, channel_root @ channel_root.T, rng.standard_normal((n, min(PROJECTIONS, d)))
+        ),
+    }
+
+
+def _norm_figures(square: Array, square_of_sum: float, d: int) -> dict[str, float]:
+    n = len(square)
+    return {
+        "mean_square": float(square.mean() / d),
+        "norm_sd": float(np.sqrt(square).std(ddof=1)),
+        "mean_cosine": float((square_of_sum - square.sum()) / (n - 1) / square.sum()),
+    }
+
+
+def _figures(power: Array, width: int, cross: Array, coordinates: Array) -> dict[str, float]:
+    n = len(coordinates)
+    figures = {"whiteness": float(whiteness(power, width, BINS)), "lag_1": float(lag_1(power, width))}
+    if len(cross) > 1:
+        scale = np.sqrt(np.diag(cross))
+        above = (cross / np.outer(scale, scale))[np.triu_indices(len(cross), 1)]
+        figures["channel_correlation"] = float(np.sqrt(np.mean(above**2)))
+    figures["anderson_darling"] = float(anderson_darling(coordinates).mean())
+    few = min(MULTIVARIATE, n // 5, coordinates.shape[1])
+    figures["henze_zirkler"] = henze_zirkler(coordinates[:, : max(few, 1)])
+    return figures
+
+
+def _projection_figures(projected: Array) -> tuple[float, float]:
+    """Smallest p-value after Holm (1979; for the smallest that is Bonferroni), and the share below 0.05."""
+    p_values = anderson_darling_p(anderson_darling(projected), len(projected))
+    return min(1.0, len(p_values) * float(p_values.min())), float((p_values <= 0.05).mean())
+
+
+def _wishart_root(rng: np.random.Generator, size: int, freedom: int) -> Array:
+    """R with R Rᵀ the Gram matrix of white vectors of `freedom` coordinates; triangular if possible."""
+    if freedom < size:
+        return rng.standard_normal((size, freedom))
+    root = np.tril(rng.standard_normal((size, size)), -1)
+    root[np.diag_indices(size)] = np.sqrt(rng.chisquare(freedom - np.arange(size)))
+    return root

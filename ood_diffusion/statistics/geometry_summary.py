@@ -1,0 +1,129 @@
+"""Annulus, near-orthogonality and triangles of a set of latents, beside what isotropy predicts."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ood_diffusion.checks import require
+from ood_diffusion.geometry.gram import (
+    distances,
+    gram,
+    isotropic,
+    origin_angles,
+    squared_norms,
+    vertex_angles,
+)
+
+COMPANIONS = 10
+"""Other latents of which every two are seen from each latent."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and standard deviation of one quantity, measured and as N(0, I) has it."""
+
+    mean: float
+    sd: float
+    isotropic_mean: float
+    isotropic_sd: float
+
+
+@dataclass(frozen=True)
+class GeometrySummary:
+    r"""Geometry of n latents in d dimensions; angles in degrees.
+
+    Args:
+        norm: lengths.
+        origin_angle: between two latents, from the origin.
+        pair_distance: between two latents.
+        vertex_angle: at one latent, between two others.
+        trace: unbiased estimate of tr C, of the covariance C of the latents; d for N(0, I).
+        trace_of_square: unbiased estimate of tr C²; d for N(0, I).
+        effective_dimension: (tr C)² / tr C²; d for N(0, I), less for coloured latents. d if the estimate of
+            tr C² is not positive, which can happen to a handful of latents.
+        predicted_angle_sd: 57.3° / √effective_dimension, for latents without a common mean.
+        mean_share: unbiased estimate of the share of the mean squared norm that lies in the common mean; 0
+            for N(0, I).
+        n: latents.
+        dimensions: d.
+    """
+
+    norm: Spread
+    origin_angle: Spread
+    pair_distance: Spread
+    vertex_angle: Spread
+    trace: float
+    trace_of_square: float
+    effective_dimension: float
+    predicted_angle_sd: float
+    mean_share: float
+    n: int
+    dimensions: int
+
+
+def geometry_summary(latents: Tensor) -> GeometrySummary:
+    """Measure a set of latents ``[n, …]``, n >= 4, from one Gram matrix.
+
+    Vertex angles are taken at each latent between its successors in the given order, ten at most.
+
+    Raises:
+        UserError: if n < 4.
+    """
+    n, d = len(latents), latents[0].numel()
+    require(n >= 4, "tr C² has an unbiased estimate from 4 latents on", n, "Invert more references.")
+    square, inner = squared_norms(latents), gram(latents, latents)
+    rows, columns = torch.triu_indices(n, n, offset=1)
+    companions = (torch.arange(n)[:, None] + torch.arange(1, min(COMPANIONS + 1, n))) % n
+    among = inner[companions[:, :, None], companions[:, None, :]]
+    predicted = isotropic(d)
+
+    def spread(name: str, values: Tensor) -> Spread:
+        return Spread(
+            float(values.mean()), float(values.std()), predicted[f"{name}_mean"], predicted[f"{name}_sd"]
+        )
+
+    trace, trace_of_square = trace_moments(inner)
+    effective = trace**2 / trace_of_square if trace_of_square > 0 else float(d)
+    return GeometrySummary(
+        norm=spread("norm", square.sqrt()),
+        origin_angle=spread("origin_angle", origin_angles(inner, square, square)[rows, columns]),
+        pair_distance=spread("pair_distance", distances(inner, square, square)[rows, columns]),
+        vertex_angle=spread(
+            "vertex_angle", vertex_angles(inner.gather(1, companions), square, among).flatten()
+        ),
+        trace=trace,
+        trace_of_square=trace_of_square,
+        effective_dimension=effective,
+        predicted_angle_sd=math.degrees(1 / math.sqrt(effective)),
+        mean_share=float(inner[rows, columns].mean() / square.mean()),
+        n=n,
+        dimensions=d,
+    )
+
+
+def trace_moments(inner: Tensor) -> tuple[float, float]:
+    r"""Unbiased estimates of tr C and tr C² for points of any law with finite fourth moments.
+
+    With S the sample covariance (divided by n - 1), :math:`r_i` the distance of point i from the mean of
+    all, and :math:`Q = \sum_i r_i^4 / (n-1)`:
+
+    .. math:: \widehat{\mathrm{tr}\,C^2} = \frac{n-1}{n(n-2)(n-3)}
+              \bigl[(n-1)(n-2)\,\mathrm{tr}\,S^2 + (\mathrm{tr}\,S)^2 - nQ\bigr]
+
+    (Himeno & Yamada 2014), the O(n²) form of the U-statistic of Chen, Zhang & Zhong 2010. tr S² itself is
+    too large by about (tr C)²/n, which for n ≪ d is nearly all of it. The estimate may be negative.
+
+    Args:
+        inner: Gram matrix float64 ``[n, n]`` of points that are not centred, n >= 4.
+    """
+    n = len(inner)
+    mean = inner.mean(dim=1)
+    centred = inner - mean[:, None] - mean + mean.mean()
+    own = centred.diagonal()
+    trace = own.sum() / (n - 1)
+    square = centred.square().sum() / (n - 1) ** 2
+    quartic = own.square().sum() / (n - 1)
+    factor = (n - 1) / (n * (n - 2) * (n - 3))
+    return float(trace), float(factor * ((n - 1) * (n - 2) * square + trace**2 - n * quartic))
