@@ -1,0 +1,128 @@
+"""Are generated pictures physically like those of the domain? One two-sample test per statistic."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ood_diffusion.checks import require
+from ood_diffusion.physics.curves import curves
+from ood_diffusion.physics.images import PART, Array, luminance
+from ood_diffusion.physics.intensity import moments
+from ood_diffusion.physics.morphology import morphology
+from ood_diffusion.physics.profile import source
+from ood_diffusion.physics.spectrum import power_spectrum, slope, small_scale_power
+from ood_diffusion.seeding import generator
+
+LEVEL = 0.05
+"""Chance that sets from one domain differ in any statistic by this test (family-wise, after Holm)."""
+
+RESAMPLES = 1000
+"""Bootstrap resamples of each interval."""
+
+CONSTANT = 1e-9
+"""Standard deviation below which a statistic counts as constant; differences are divided by no less."""
+
+
+def statistics(images: Tensor) -> dict[str, Array]:
+    """Every scalar statistic of each picture of uint8 ``[n, 3, H, H]``: name -> ``[n]``, finite."""
+    parts = [_statistics(part) for part in torch.split(images, PART)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _statistics(images: Tensor) -> dict[str, Array]:
+    shapes = [morphology(source(light)) for light in luminance(images)]
+    log_powers = power_spectrum(images)
+    return {
+        **moments(images),
+        "spectrum_slope": slope(log_powers),
+        "small_scale_power": small_scale_power(log_powers),
+        **{name: np.array([shape[name] for shape in shapes]) for name in shapes[0]},
+    }
+
+
+def compare(samples: Tensor, held_out: Tensor, seed: int) -> dict[str, dict[str, Any]]:
+    """Compare the physical statistics of two sets of pictures.
+
+    Hand over references instead of samples for the yardstick: what real pictures of the domain score.
+
+    Args:
+        samples: uint8 ``[n, 3, H, H]``, n >= 2.
+        held_out: uint8 ``[m, 3, H, H]`` of the domain, m >= 2, same H.
+        seed: of the bootstrap.
+
+    Returns:
+        ``statistics``: see `differences`; ``curves``: see `curves`. Plain numbers and lists.
+
+    Raises:
+        UserError: if a set holds fewer than 2 pictures or their sizes differ.
+    """
+    require(
+        min(len(samples), len(held_out)) >= 2 and samples.shape[1:] == held_out.shape[1:],
+        "a physical comparison needs two sets of at least 2 pictures of one size",
+        (list(samples.shape), list(held_out.shape)),
+        "Raise n_samples, n_references or n_held_out.",
+    )
+    return {
+        "statistics": differences(statistics(samples), statistics(held_out), seed),
+        "curves": curves(samples, held_out),
+    }
+
+
+def differences(
+    samples: Mapping[str, Array], held_out: Mapping[str, Array], seed: int
+) -> dict[str, dict[str, Any]]:
+    """Test every statistic of two sets for a difference.
+
+    Args:
+        samples: name -> ``[n]``.
+        held_out: name -> ``[m]``, the same names.
+        seed: of the bootstrap.
+
+    Returns:
+        Name -> ``samples`` and ``held_out`` (means); ``difference`` of the means in standard deviations of
+        held_out, with its percentile bootstrap interval of 95 % ``low``, ``high``; ``ks`` (Kolmogorov–Smirnov
+        statistic, 0 … 1) with ``p``; ``p_holm``, adjusted for the number of statistics (Holm 1979); and
+        ``differs``: p_holm < 0.05, so that two sets of one domain differ anywhere in at most 5 % of cases.
+    """
+    from scipy.stats import ks_2samp
+
+    tests = {name: ks_2samp(samples[name], held_out[name]) for name in samples}
+    adjusted = holm(np.array([float(test.pvalue) for test in tests.values()]))
+    found: dict[str, dict[str, Any]] = {}
+    for (name, test), p_holm in zip(tests.items(), adjusted, strict=True):
+        a, b = samples[name], held_out[name]
+        low, high = np.percentile(_bootstrap(a, b, seed, name), [2.5, 97.5])
+        found[name] = {
+            "samples": float(a.mean()),
+            "held_out": float(b.mean()),
+            "difference": float((a.mean() - b.mean()) / max(b.std(ddof=1), CONSTANT)),
+            "low": float(low),
+            "high": float(high),
+            "ks": float(test.statistic),
+            "p": float(test.pvalue),
+            "p_holm": float(p_holm),
+            "differs": bool(p_holm < LEVEL),
+        }
+    return found
+
+
+def holm(p: Array) -> Array:
+    """Adjusted p-values ``[k]``, at most 1: they bound the chance of any false alarm (Holm 1979)."""
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
+    adjusted = np.empty_like(p)
+    adjusted[order] = stepped
+    return adjusted
+
+
+def _bootstrap(a: Array, b: Array, seed: int, name: str) -> Array:
+    """Standardised differences of the means of resampled sets, ``[RESAMPLES]``."""
+    start = torch.randint(2**62, (1,), generator=generator(seed, "physics bootstrap", name))
+    rng = np.random.default_rng(int(start))
+    again_a, again_b = (x[rng.integers(0, len(x), (RESAMPLES, len(x)))] for x in (a, b))
+    sd = np.maximum(again_b.std(axis=1, ddof=1), CONSTANT)
+    drawn: Array = (again_a.mean(axis=1) - again_b.mean(axis=1)) / sd
+    return drawn
