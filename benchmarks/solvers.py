@@ -25,7 +25,7 @@ from ood_diffusion.diffusion.heun import Heun
 from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.domains.image_folder import ImageFolder
-from ood_diffusion.lightning.pixels import to_unit_range
+from ood_diffusion.pixels import to_unit_range
 from ood_diffusion.models.base import FrozenModel
 
 IMAGES, BUDGETS = 4, (8, 16, 32)

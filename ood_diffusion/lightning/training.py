@@ -10,7 +10,7 @@ from torch.nn.functional import mse_loss
 
 from ood_diffusion.diffusion.prediction import target
 from ood_diffusion.diffusion.schedule import Schedule
-from ood_diffusion.lightning.pixels import to_unit_range
+from ood_diffusion.pixels import to_unit_range
 
 
 class DenoiserTraining(pl.LightningModule):

@@ -1,6 +1,6 @@
 """`Inverter` and `Generator`: a frozen model walked along its trajectory by `Trainer.predict`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -9,8 +9,8 @@ from torch import Tensor
 from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.solver import EpsFunction, Solver
 from ood_diffusion.lightning.loop import Account, Predictor
-from ood_diffusion.lightning.pixels import to_bytes, to_unit_range
 from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.pixels import to_bytes, to_unit_range
 from ood_diffusion.seeding import generator, normal
 
 EXACT_BELOW = 20.0
@@ -51,16 +51,27 @@ class Trajectory(Predictor):
             self.solver.add_tally(account[1:])
 
     def _integrate(
-        self, eps: EpsFunction, batch: dict[str, Any], x: Tensor, levels: Sequence[float], **noise: Any
+        self,
+        eps: EpsFunction,
+        batch: dict[str, Any],
+        x: Tensor,
+        levels: Sequence[float],
+        visit: Callable[[Tensor], None] = lambda x: None,
+        **noise: Any,
     ) -> Tensor:
         share = len(batch["ids"]) / (len(levels) - 1)
+
+        def on_step(state: Tensor) -> None:
+            visit(state)
+            self.on_progress(share)
+
         return integrate(
             eps,
             x,
             self.model.schedule,
             levels,
             self.solver,
-            on_step=lambda: self.on_progress(share),
+            on_step=on_step,
             **noise,
         )
 
@@ -73,6 +84,30 @@ class Inverter(Trajectory):
         ``[B, *state_shape]``."""
         x = self.model.encode(to_unit_range(batch["data"]))
         return self._integrate(inverting(self.model), batch, x, self.levels)
+
+
+class PassageInverter(Trajectory):
+    """Images to the states that they pass through on the way up.
+
+    Args:
+        model: the frozen model.
+        solver: the numerical method.
+        levels: the grid, ascending from 0.
+        kept: indices into `levels`, ascending, each at least 1: the states that are returned.
+    """
+
+    def __init__(
+        self, model: FrozenModel, solver: Solver, levels: Sequence[float], kept: Sequence[int]
+    ) -> None:
+        super().__init__(model, solver, levels)
+        self.kept = list(kept)
+
+    def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> Tensor:
+        """``batch["data"]``: uint8 ``[B, 3, H, W]`` -> states, float32 ``[B, len(kept), *state_shape]``."""
+        states: list[Tensor] = []
+        x = self.model.encode(to_unit_range(batch["data"]))
+        self._integrate(inverting(self.model), batch, x, self.levels, visit=states.append)
+        return torch.stack([states[i - 1] for i in self.kept], dim=1)
 
 
 class Generator(Trajectory):

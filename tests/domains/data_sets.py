@@ -84,5 +84,7 @@ def prepared(name: str, folder: Path) -> list[str]:
         "image_zip": [f"path={zipped(mine, folder / 'mine.zip')}"],
         "hub_dataset": [f"name={mine}"],
         "array": [f"path={folder / 'mine.npy'}", "axes=NHW", "low=0.01", "high=100"],
+        "model_samples": ["steps=2"],  # no data: only to be quick
+        "own_samples": ["steps=2"],
     }
     return [f"domain.{setting}" for setting in stated.get(name, [])]

@@ -1,0 +1,97 @@
+"""Line drawings made from the pictures of another domain, so that photo and sketch exist as a pair."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ood_diffusion.checks import require
+from ood_diffusion.domains.base import Domain, Split
+from ood_diffusion.fingerprint import fingerprint
+
+SKETCH_VERSION = 1
+"""Part of every key: raise it whenever a change in the filter moves a single pixel."""
+
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+"""Weights of R, G, B in what the eye takes for brightness (ITU-R BT.709)."""
+
+BLACK = 95
+"""Percentile of a picture's edge strengths that is drawn in full black."""
+
+FAINTEST = 0.01
+"""Full black needs at least this luminance step per pixel (of full scale): flat pictures stay white."""
+
+
+class SketchesOf(Domain):
+    """Black lines on white along the edges of another domain's pictures.
+
+    Sketch i of a split is of picture i of that split: build the other domain with the same settings, and
+    the two are pairs.
+
+    Args:
+        image_size: side of the pictures in pixels.
+        of: builds the other domain when called as ``of(image_size=…)``; in YAML a domain with
+            ``_partial_: true``.
+        scale: standard deviation, in pixels, of the Gaussian that smooths before edges are looked for,
+            in (0, 10]; larger leaves out detail.
+        threshold: edges weaker than this share of a full-black one are left out, in [0, 1).
+
+    Raises:
+        UserError: if a setting is out of range, or for what the other domain refuses.
+    """
+
+    def __init__(
+        self, image_size: int, of: Callable[..., Domain], scale: float = 1.0, threshold: float = 0.35
+    ) -> None:
+        """Build the other domain; nothing is drawn yet."""
+        super().__init__(image_size)
+        require(0 < scale <= 10, "domain.scale must lie in (0, 10]", scale, "1 is usual.")
+        require(0 <= threshold < 1, "domain.threshold must lie in [0, 1)", threshold, "0.35 is usual.")
+        self.drawn = of(image_size=image_size)
+        self.scale, self.threshold = float(scale), float(threshold)
+
+    def size(self, split: Split) -> int | None:
+        """As many as the other domain has."""
+        return self.drawn.size(split)
+
+    def key(self, split: Split, index: int) -> str:
+        """Hash the other picture's key and the settings of the filter."""
+        self.check_item(split, index)
+        settings = {"scale": self.scale, "threshold": self.threshold, "version": SKETCH_VERSION}
+        return fingerprint({"domain": "sketches_of", "of": self.drawn.key(split, index)} | settings)
+
+    def render(self, split: Split, index: int) -> Tensor:
+        """Draw one sketch: uint8, shape ``[3, image_size, image_size]``, three equal channels."""
+        self.check_item(split, index)
+        picture = self.drawn.render(split, index).numpy()
+        paper = 1 - ink(np.tensordot(LUMINANCE, picture / 255.0, 1), self.scale, self.threshold)
+        drawing = torch.from_numpy((255 * paper).round().astype(np.uint8))
+        return drawing.expand(3, -1, -1).contiguous()
+
+
+def ink(luminance: NDArray[np.float64], scale: float, threshold: float) -> NDArray[np.float64]:
+    """Canny's edges with grades instead of a yes or no: 0 bare paper … 1 black, ``[H, W]``.
+
+    The gradient of the Gaussian-smoothed luminance is kept where it is largest along its own direction
+    (non-maximum suppression, Canny 1986), which leaves lines one or two pixels wide, and is then scaled
+    from `threshold` to the picture's own full black. (Canny's hysteresis has no place with grades.)
+
+    Args:
+        luminance: ``[H, W]`` in [0, 1].
+        scale: of the Gaussian, in pixels.
+        threshold: share of full black below which nothing is drawn, in [0, 1).
+    """
+    from scipy import ndimage  # imported here: it costs a third of a second
+
+    down, right = (ndimage.gaussian_filter(luminance, scale, order=order) for order in ((1, 0), (0, 1)))
+    strength = np.hypot(down, right)
+    place, step = np.indices(luminance.shape), np.stack([down, right]) / (strength + 1e-12)
+    ahead, behind = (
+        ndimage.map_coordinates(strength, place + sign * step, order=1, mode="nearest") for sign in (1, -1)
+    )
+    ridge = np.where((strength >= ahead) & (strength >= behind), strength, 0.0)
+    black = max(float(np.percentile(strength, BLACK)), FAINTEST)
+    drawn: NDArray[np.float64] = ((ridge / black - threshold) / (1 - threshold)).clip(0, 1)
+    return drawn
