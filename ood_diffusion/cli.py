@@ -7,6 +7,7 @@ without a traceback.
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import hydra
@@ -20,6 +21,14 @@ from ood_diffusion.stages.outcome import reported
 from ood_diffusion.stages.settings import read_settings
 
 GROUPS = ("model", "domain", "prior", "sampler", "selection", "solver", "grid", "extractor")
+
+
+COMMANDS = {
+    "claims": "ood_diffusion.claims.across_runs",
+    "collect": "ood_diffusion.report.collect_command",
+    "leaderboard": "ood_diffusion.claims.leaderboard_command",
+}
+"""Commands that read what runs have left, and the modules in which they are functions of that name."""
 
 
 def conf_folder() -> str:
@@ -51,14 +60,13 @@ def job(cfg: DictConfig) -> None:
 def main() -> None:
     """Entry point; exit status 0 for success, 2 for a mistake of the user's, 1 for one of ours.
 
-    ``ood-diffusion collect …`` is no job: 0 says there that all cells are complete, 1 that some are not.
+    `COMMANDS` are no jobs: there 1 says that not all cells are complete.
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors arrive here instead of being printed there
     with reported():
-        if sys.argv[1:2] == ["collect"]:
-            from ood_diffusion.report.collect_command import collect
-
-            sys.exit(0 if collect(sys.argv[2:]) else 1)
+        name = sys.argv[1] if len(sys.argv) > 1 else ""
+        if name in COMMANDS:
+            sys.exit(0 if getattr(import_module(COMMANDS[name]), name)(sys.argv[2:]) else 1)
         job()
         show_sweep()
 

@@ -19,7 +19,7 @@ def integrate(
     solver: Solver,
     eta: float = 0.0,
     draw_noise: Callable[[], Tensor] | None = None,
-    on_step: Callable[[], None] = lambda: None,
+    on_step: Callable[[Tensor], None] = lambda x: None,
 ) -> Tensor:
     """Carry `x` from ``levels[0]`` to ``levels[-1]``.
 
@@ -31,7 +31,7 @@ def integrate(
         solver: the numerical method.
         eta: share of fresh noise, 0 … 1; must be 0 when inverting.
         draw_noise: called once a step when ``eta > 0``; returns standard normal shaped like `x`.
-        on_step: called after every step, for progress.
+        on_step: called with the states after every step.
 
     Returns:
         The states at ``levels[-1]``.
@@ -46,7 +46,7 @@ def integrate(
     for a, b in itertools.pairwise(levels):
         noise = draw_noise() if eta and draw_noise is not None else None
         x = solver.step(eps, x, Step(schedule, a, b, eta, noise), history)
-        on_step()
+        on_step(x)
     return x
 
 

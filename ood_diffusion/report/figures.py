@@ -45,19 +45,19 @@ def distance_histogram(
         generated: the mean over all samples, drawn as a line.
         held_out: the mean over held-out images, drawn as a line.
     """
-    figure, axes = _panel("distance to the nearest reference (feature space)", "images")
+    figure, axes = panel("distance to the nearest reference (feature space)", "images")
     values = distances[np.isfinite(distances)]
     axes.hist(values, bins=_edges([values]), color=ORANGE, alpha=0.75, label=f"samples (n = {len(values)})")
     if generated is not None:
         axes.axvline(generated, color=ORANGE, linewidth=1.8, label="mean of samples")
     if held_out is not None:
         axes.axvline(held_out, color=GREEN, linewidth=1.8, linestyle="--", label="mean of held-out images")
-    return _svg(figure, axes)
+    return svg(figure, axes)
 
 
 def acceptance_bars(acceptance: Mapping[str, Any]) -> str:
     """Bars of the share of proposals that pass each geometric test (shares in [0, 1]); SVG text."""
-    figure, axes = _panel("proposals accepted (%)", "", height=2.2)
+    figure, axes = panel("proposals accepted (%)", "", height=2.2)
     words = [word for word in ACCEPTANCE if acceptance.get(word.key) is not None][::-1]
     shares = [100 * float(acceptance[word.key]) for word in words]
     colours = [PURPLE if word.key == "all" else BLUE for word in words]
@@ -66,11 +66,11 @@ def acceptance_bars(acceptance: Mapping[str, Any]) -> str:
     axes.set_xlim(0, 118)
     axes.set_xticks([0, 25, 50, 75, 100])
     axes.grid(visible=False, axis="y")
-    return _svg(figure, axes, legend=False)
+    return svg(figure, axes, legend=False)
 
 
 def _histogram(sets: Arrays, band: Band | None, label: str, band_label: str) -> str:
-    figure, axes = _panel(label, "density")
+    figure, axes = panel(label, "density")
     finite = {name: values[np.isfinite(values)] for name, values in sets.items()}
     finite = {name: values for name, values in finite.items() if len(values)}
     edges = _edges(list(finite.values()))
@@ -82,7 +82,7 @@ def _histogram(sets: Arrays, band: Band | None, label: str, band_label: str) -> 
         mean, sd = band
         axes.axvspan(mean - 2 * sd, mean + 2 * sd, color=INK, alpha=0.16, linewidth=0, label=band_label)
         axes.axvline(mean, color=INK, linewidth=1, linestyle=":")
-    return _svg(figure, axes)
+    return svg(figure, axes)
 
 
 def _edges(sets: list[NDArray[np.floating]]) -> list[float]:
@@ -95,7 +95,8 @@ def _edges(sets: list[NDArray[np.floating]]) -> list[float]:
     return cast(list[float], np.linspace(low - room / 2, high + room / 2, bins + 1).tolist())
 
 
-def _panel(x: str, y: str, height: float = 2.8) -> tuple[Figure, Axes]:
+def panel(x: str, y: str, height: float = 2.8) -> tuple[Figure, Axes]:
+    """An empty figure with labelled axes in the house style; `height` in inches."""
     figure = Figure(
         figsize=(5.4, height), facecolor=PANEL, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08)
     )
@@ -111,7 +112,8 @@ def _panel(x: str, y: str, height: float = 2.8) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _svg(figure: Figure, axes: Axes, legend: bool = True) -> str:
+def svg(figure: Figure, axes: Axes, legend: bool = True) -> str:
+    """The figure as SVG text, the same bytes for the same content; with a legend where there are labels."""
     if legend and axes.get_legend_handles_labels()[0]:
         figure.legend(loc="outside upper center", ncols=3, fontsize=8.5, labelcolor=INK, frameon=False)
     buffer = io.StringIO()

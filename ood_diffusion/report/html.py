@@ -9,6 +9,7 @@ from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 
 from ood_diffusion.report import sections, tiles
+from ood_diffusion.report.claims_table import ClaimRow, claim_rows
 from ood_diffusion.report.pictures import Pictures
 from ood_diffusion.report.plots import Plot, plots_of
 from ood_diffusion.report.results import Results
@@ -29,7 +30,7 @@ def write_report(
     """Write the page of one cell; sections without numbers or images are left out.
 
     Args:
-        path: the HTML file.
+        path: the HTML file; pictures of claims lie beside it.
         results: the words of `results.json`, as many as there are.
         pictures: the images; the first 24 of each kind are shown, fewer when the page would exceed 2 MB.
         latent_norms: norms of latents per set ("references", "samples"); ``[n]`` each.
@@ -39,15 +40,23 @@ def write_report(
         OSError: if the file cannot be written; an older page then stays.
     """
     plots = plots_of(results, pictures, latent_norms, origin_angles)
+    claims = claim_rows(results, path.parent)
     small = pictures.references.shape[-1] <= tiles.LOSSLESS
     for count, lossless in PLANS if small else PLANS[1:]:
-        page = render(results, pictures, plots, count, lossless).lstrip().encode()
+        page = render(results, pictures, plots, claims, count, lossless).lstrip().encode()
         if len(page) <= MAX_BYTES:
             break
     atomic_write(path, page)
 
 
-def render(results: Results, pictures: Pictures, plots: list[Plot], count: int, lossless: bool) -> str:
+def render(
+    results: Results,
+    pictures: Pictures,
+    plots: list[Plot],
+    claims: list[ClaimRow],
+    count: int,
+    lossless: bool,
+) -> str:
     """Fill the template, showing the first `count` tiles of each kind; every text is escaped."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -74,6 +83,7 @@ def render(results: Results, pictures: Pictures, plots: list[Plot], count: int, 
         cost=sections.cost_table(results),
         peak_memory=results.get("cost", {}).get("peak_memory_mib"),
         plots=plots,
+        claims=claims,
         versions=results.get("versions", {}),
         weights=results.get("weights", {}),
         weights_equal=sections.weights_equal(results),

@@ -30,6 +30,7 @@ class Cell(TypedDict, total=False):
     n_references: int
     n_held_out: int
     n_samples: int
+    n_training: int
     batch_size: int | str
     precision: str
     compile: bool
@@ -178,6 +179,14 @@ class Results(TypedDict, total=False):
     latents: Latents
     sample: Sample
     metrics: Metrics
+    analyse: dict[str, Any]
+    bandwidth: dict[str, Any]
+    interference: dict[str, Any]
+    few_shot: dict[str, Any]
+    preservation: dict[str, Any]
+    physics: dict[str, Any]
+    transfer: dict[str, Any]
+    claims: dict[str, str]
     cost: Cost
     versions: dict[str, str]
     weights: Weights

@@ -1,5 +1,6 @@
 """From results to the rows of the page's tables: every function leaves out what is missing."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,9 @@ from ood_diffusion.report.wording import (
     percent,
     spread,
 )
+
+SYMMETRIC = ("fid", "kid")
+"""Metrics whose interval reaches as far up as down."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +52,36 @@ class Table:
 
 
 def metric_table(results: Results) -> Table:
-    """Sets as columns, metrics as rows; the extractor and both counts stand under every FID."""
+    """Sets as columns, metrics as rows; the extractor and both counts stand under every FID.
+
+    Distances are given with half their 95 % interval, shares with the interval itself under them.
+    """
     metrics = results.get("metrics", {})
     sets: dict[str, Mapping[str, Any]] = dict(metrics.get("sets", {}))  # type: ignore[arg-type]
     names = [name for name in SETS if name in sets] + [name for name in sets if name not in SETS]
     rows = [Row("n", [Entry(number(sets[name].get("n"))) for name in names])] if names else []
     for word in metric_words(metrics.get("better", {}), [key for name in names for key in sets[name]]):
-        notes = [qualify(metrics, sets[name]) if word.key == "fid" else "" for name in names]
-        values = [number(sets[name].get(word.key)) for name in names]
-        rows.append(Row(word.name, [Entry(v, n) for v, n in zip(values, notes, strict=True)], word))
+        rows.append(Row(word.name, [judged(metrics, name, word) for name in names], word))
     return Table(names, rows)
+
+
+def judged(metrics: Mapping[str, Any], name: str, word: Word) -> Entry:
+    """One figure of one set with its 95 % interval, where there is one."""
+    found, interval = metrics["sets"][name], metrics.get("intervals", {}).get(name, {}).get(word.key, {})
+    value, low, high = found.get(word.key), interval.get("low"), interval.get("high")
+    bounded = None not in (value, low, high)
+    note = qualify(metrics, found) if word.key == "fid" else ""
+    if word.key in SYMMETRIC:
+        return Entry(plus_minus(value, (high - low) / 2) if bounded else number(value), note)
+    return Entry(number(value), f"{low:.2f} to {high:.2f}" if bounded else note)
+
+
+def plus_minus(value: float, half: float) -> str:
+    """``105.6 ± 4.1``: half an interval with two digits, and the value with as many decimals."""
+    if not half > 0:
+        return number(value)
+    decimals = max(1 - math.floor(math.log10(half)), 0)
+    return f"{value:,.{decimals}f} ±\u00a0{half:,.{decimals}f}".replace("-", "−")
 
 
 def geometry_table(results: Results) -> Table:

@@ -6,8 +6,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ood_diffusion.report.claim_words import checks_of
+from ood_diffusion.report.claims_table import claims_table
 from ood_diffusion.report.results import Results
 from ood_diffusion.report.sections import metric_table, weights_equal
+from ood_diffusion.report.wide import print_wide
 from ood_diffusion.report.wording import SETS, number, percent, spread
 
 
@@ -17,15 +20,18 @@ def summary_table(results: Results) -> Table:
     title = Text(f"{cell.get('domain', 'unseen domain')}, drawn by {cell.get('model', 'a frozen model')}")
     judged = metric_table(results)
     columns = judged.columns or list(SETS)
-    table = Table(title=title, title_style="bold", title_justify="left")
+    extractor = f"Features: {metrics['extractor']}." if "extractor" in metrics else ""
+    caption = f"{extractor} ±: half the 95 % interval." if metrics.get("intervals") else extractor
+    table = Table(
+        title=title, title_style="bold", title_justify="left", caption=caption, caption_justify="left"
+    )
     table.add_column("", no_wrap=True)
     for column in columns:
         table.add_column(Text(column), justify="right")
     for row in judged.rows:
         arrow = f" {row.word.arrow}" if row.word and row.word.arrow else ""
-        name, values = f"{row.name}{arrow}", [entry.value for entry in row.entries]
-        if row.name == "FID":
-            name = f"{name} ({metrics.get('extractor', '?')})"
+        name = f"{row.name}{arrow}"
+        values = [entry.value.replace("\u00a0", " ") for entry in row.entries]
         if row.name == "n":
             name, values = (
                 "n vs held-out",
@@ -43,6 +49,8 @@ def print_summary(results: Results, report_path: Path | None, console: Console |
     """Print the summary table, whether the weights are unchanged, and where the report lies."""
     console = console or Console()
     console.print(summary_table(results))
+    if any(checks_of(results)):
+        print_wide(console, claims_table(results))
     equal = weights_equal(results)
     if equal is not None:
         text = "Weights before and after: equal." if equal else "Weights before and after: NOT EQUAL."

@@ -8,11 +8,12 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from ood_diffusion.checks import UserError, require
-from ood_diffusion.diffusion.prediction import TO_EPS
+from ood_diffusion.domains.base import Domain
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.stages.cell import Cell
-from ood_diffusion.stages.settings import Settings, read_settings
+from ood_diffusion.stages.feasible import check
+from ood_diffusion.stages.settings import AUTO, Settings, read_settings
 
 KNOBS = tuple(Settings.__dataclass_fields__)
 
@@ -30,6 +31,12 @@ def assemble(cfg: DictConfig, names: dict[str, str], run_folder: Path, ranks: Ra
         UserError: for settings or data that cannot work, from wherever they are found out.
     """
     settings = read_settings(cfg)
+    require(
+        "preservation" in cfg.stages or cfg.stage.preservation.finetune is None,
+        "baseline=finetune needs the stage preservation",
+        list(cfg.stages),
+        "Add preservation to stages.",
+    )
     selection = plain(cfg.selection)
     max_proposals = selection.pop("max_proposals")
     model: FrozenModel = build(cfg.model)
@@ -37,13 +44,15 @@ def assemble(cfg: DictConfig, names: dict[str, str], run_folder: Path, ranks: Ra
         settings=settings,
         names=names,
         model=model.compute_in(settings.precision, settings.compile),
-        domain=build(cfg.domain, image_size=model.image_shape[1]),
+        domain=build_domain(cfg.domain, model),
+        training_domain=build_domain(cfg.training_domain, model),
         solver=build(cfg.solver),
         grid=build(cfg.grid),
         prior=build(cfg.prior),
         sampler=build(cfg.sampler),
         selection=build(selection),
         training=build(cfg.training),
+        stage_settings={name: build(cfg.stage[name]) for name in with_settings(cfg, settings)},
         draw_recipe={group: plain(cfg[group]) for group in ("prior", "sampler", "selection")},
         max_proposals=max_proposals,
         make_extractor=partial(build, cfg.extractor),
@@ -56,9 +65,22 @@ def assemble(cfg: DictConfig, names: dict[str, str], run_folder: Path, ranks: Ra
     return cell
 
 
+def with_settings(cfg: DictConfig, settings: Settings) -> list[str]:
+    """The stages of this run that have settings; level=auto runs `bandwidth`, asked for or not."""
+    stages = {*cfg.stages, "bandwidth"} if settings.level == AUTO else set(cfg.stages)
+    return [name for name in cfg.stage if name in stages]
+
+
 def plain(part: Any) -> dict[str, Any]:
     """A group's settings as a dictionary, interpolations resolved."""
     return cast(dict[str, Any], OmegaConf.to_container(part, resolve=True))
+
+
+def build_domain(part: DictConfig, model: FrozenModel) -> Domain:
+    """A domain at the size of the model's images; one whose `model` is null draws from this model."""
+    own = {"model": model} if "model" in part and part.model is None else {}
+    domain: Domain = build(part, image_size=model.image_shape[1], **own)
+    return domain
 
 
 def build(part: Any, **more: Any) -> Any:
@@ -79,66 +101,3 @@ def build(part: Any, **more: Any) -> Any:
         if isinstance(error.__cause__, TypeError):
             raise UserError(f"{error.__cause__} (in the settings of {part.get('_target_')})") from None
         raise
-
-
-def check(cell: Cell, stages: list[str]) -> None:
-    """Raise `UserError` for what would only fail after compute has been spent."""
-    settings, levels = cell.settings, cell.levels
-    require(len(levels) >= 2, "the grid needs at least two levels", levels, "Raise steps.")
-    available = cell.domain.size("references")
-    require(
-        available is None or settings.n_references <= available,
-        f"n_references must be at most the {available} reference images of domain={cell.names['domain']}",
-        settings.n_references,
-        f"Set n_references={available} or bring more images.",
-    )
-    if "train" in stages:
-        check_trainable(cell)
-    if "sample" in stages:
-        check_learners(cell)
-    if "evaluate" in stages:
-        check_judges(cell)
-
-
-def check_trainable(cell: Cell) -> None:
-    """Raise `UserError` unless the stage `train` can train such a network in such a way."""
-    model = cell.model
-    require(
-        model.prediction_type in TO_EPS and model.state_shape == model.image_shape,
-        "the stage train needs a network that predicts epsilon, v or the image, in pixels",
-        f"model={cell.names['model']}",
-        "Train it with the code of its authors.",
-    )
-    size = cell.ranks.size
-    require(size == 1, "the stage train runs on one device", size, "Set trainer.devices=1.")
-
-
-def check_learners(cell: Cell) -> None:
-    """Raise `UserError` unless prior, sampler and selection have the references they need."""
-    for group, part in (("prior", cell.prior), ("sampler", cell.sampler), ("selection", cell.selection)):
-        require(
-            cell.settings.n_references >= part.min_references,
-            f"{group}={cell.names[group]} needs at least {part.min_references} references",
-            cell.settings.n_references,
-            f"Raise n_references or change {group}.",
-        )
-
-
-def check_judges(cell: Cell) -> None:
-    """Raise `UserError` unless the extractor can be built and every metric has the images it needs."""
-    _ = cell.extractor
-    judges = cell.domain.size("held_out")
-    counts = {
-        "n_samples": cell.settings.n_samples,
-        "n_references": cell.settings.n_references,
-        "n_held_out": cell.settings.n_held_out if judges is None else min(judges, cell.settings.n_held_out),
-    }
-    for name, make in cell.make_metrics.items():
-        least = make().min_images
-        for count, images in counts.items():
-            require(
-                images >= least,
-                f"metric={name} needs {count} to be at least {least}",
-                images,
-                "Bring more images or leave out the stage evaluate.",
-            )

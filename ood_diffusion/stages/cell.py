@@ -3,17 +3,18 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ood_diffusion.checks import UserError
 from ood_diffusion.diffusion.grids import Grid
 from ood_diffusion.diffusion.integrate import check_eta
 from ood_diffusion.diffusion.solver import Solver
-from ood_diffusion.domains.base import Domain
+from ood_diffusion.domains.base import Domain, Split
 from ood_diffusion.domains.splits import check_disjoint
 from ood_diffusion.lightning.batch_size import remembered_batch_size
 from ood_diffusion.lightning.loop import Predictor
@@ -29,6 +30,10 @@ from ood_diffusion.stages.settings import Settings
 from ood_diffusion.stages.training_settings import TrainingSettings
 from ood_diffusion.storage.store import TensorStore
 
+SPLIT_BY = {"domain", "training_domain", "n_held_out", "n_training"}
+SHARED = ("extractor", "held_out", "training_references", "training_held_out")
+"""What `Cell.at` need not find out again, unless something in `SPLIT_BY` changes."""
+
 
 @dataclass
 class Cell:
@@ -39,12 +44,14 @@ class Cell:
         names: the choice made in every configuration group (model, domain, …).
         model: the frozen model.
         domain: where references and held-out images come from.
+        training_domain: images of the domain that the model was trained on, or what stands for them.
         solver: the numerical method.
         grid: where it stops along the trajectory.
         prior: learned on the bank of latents.
         sampler: proposes new latents.
         selection: keeps or drops proposals.
         training: settings of the stage `train`.
+        stage_settings: settings of the stages that have some, by the stage's name.
         draw_recipe: what determines the draws beside the references and the seed; JSON.
         max_proposals: proposals per wanted sample before giving up.
         make_extractor: builds the feature extractor (kept for when it is needed).
@@ -54,18 +61,21 @@ class Cell:
         run_folder: where this cell's own outputs go.
         results: what goes to `results.json`; stages fill it.
         images_made: items that went through predict loops so far.
+        subset: content digest -> picture id of the references, where they are not the domain's first ones.
     """
 
     settings: Settings
     names: Mapping[str, str]
     model: FrozenModel
     domain: Domain
+    training_domain: Domain
     solver: Solver
     grid: Grid
     prior: Prior
     sampler: Sampler
     selection: Selection
     training: TrainingSettings
+    stage_settings: Mapping[str, Any]
     draw_recipe: Mapping[str, Any]
     max_proposals: int
     make_extractor: Callable[[], FeatureExtractor]
@@ -75,12 +85,32 @@ class Cell:
     run_folder: Path
     results: dict[str, Any] = field(default_factory=dict)
     images_made: int = 0
+    subset: dict[str, str] | None = None
+
+    def at(self, subset: dict[str, str] | None = None, **changes: Any) -> "Cell":
+        """The same cell with other knobs, parts or references; what it finds goes to `results` of its own.
+
+        Args:
+            subset: some of this cell's references; None: all of them.
+            changes: knobs of `Settings`, or parts (``sampler=…``; then also ``draw_recipe=…``).
+        """
+        knobs = {name: changes.pop(name) for name in list(changes) if name in Settings.__dataclass_fields__}
+        subset = self.subset if subset is None else subset
+        if subset is not None:
+            knobs["n_references"] = len(subset)
+        other = replace(self, settings=replace(self.settings, **knobs), subset=subset, results={}, **changes)
+        if not SPLIT_BY & {*knobs, *changes}:
+            other.__dict__.update({name: self.__dict__[name] for name in SHARED if name in self.__dict__})
+        return other
 
     @cached_property
     def levels(self) -> list[float]:
         """The trajectory's grid, ascending; raises `UserError` where settings and schedule disagree."""
         check_eta(self.settings.eta, self.solver)
-        return self.grid(self.model.schedule, self.settings.level, self.settings.steps)
+        level = self.settings.level
+        if isinstance(level, str):
+            raise UserError(f"level={level} must be replaced before the trajectory is known. Set level=500.")
+        return self.grid(self.model.schedule, level, self.settings.steps)
 
     @cached_property
     def extractor(self) -> FeatureExtractor:
@@ -119,6 +149,8 @@ class Cell:
     @cached_property
     def references(self) -> dict[str, str]:
         """Content digest -> picture id of the references."""
+        if self.subset is not None:
+            return self.subset
         return stored_split(self.domain, self.pictures, "references", self.settings.n_references)
 
     @cached_property
@@ -130,6 +162,23 @@ class Cell:
         held_out = stored_split(self.domain, self.pictures, "held_out", n)
         check_disjoint(list(self.references), list(held_out))
         return held_out
+
+    @cached_property
+    def training_references(self) -> dict[str, str]:
+        """Content digest -> picture id of images of the training domain, `n_training` at most."""
+        return self._training_split("references")
+
+    @cached_property
+    def training_held_out(self) -> dict[str, str]:
+        """Others of the training domain, `n_training` at most; disjoint from `training_references`."""
+        held_out = self._training_split("held_out")
+        check_disjoint(list(self.training_references), list(held_out))
+        return held_out
+
+    def _training_split(self, split: Split) -> dict[str, str]:
+        available, wanted = self.training_domain.size(split), self.settings.n_training
+        n = wanted if available is None else min(wanted, available)
+        return stored_split(self.training_domain, self.pictures, split, n)
 
     @cached_property
     def batch_size(self) -> int:

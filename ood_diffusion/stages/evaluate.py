@@ -1,6 +1,7 @@
 """New images against held-out images of the domain: FID, KID, precision, recall, novelty."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -8,9 +9,14 @@ from torchmetrics import MetricCollection
 
 from ood_diffusion.lightning.features import FeaturePass
 from ood_diffusion.metrics.novelty import nearest, novelty
+from ood_diffusion.stages.calls import calls_along
 from ood_diffusion.stages.cell import Cell
+from ood_diffusion.stages.decode import image_ids
 from ood_diffusion.stages.reconstruct import reconstruction_ids
-from ood_diffusion.stages.sample import draw, image_ids
+from ood_diffusion.stages.sample import draw
+from ood_diffusion.statistics.estimate import Estimate
+from ood_diffusion.statistics.feature_intervals import fid_interval, kid_interval
+from ood_diffusion.statistics.intervals import proportion_interval
 from ood_diffusion.storage.store import TensorStore
 
 FEATURE_BATCH = 64
@@ -34,13 +40,16 @@ def evaluate(cell: Cell) -> None:
         sets["reconstructions"] = features_of(
             cell, decoded, dict(zip(decoded.digests(ids), ids, strict=True))
         )
+    scores = {name: score(cell, judge, generated) for name, generated in sets.items()}
     cell.results["metrics"] = {
         "extractor": cell.extractor.name,
         "num_features": cell.extractor.num_features,
         "n_real": len(judge),
         "better": better(cell),
-        "sets": {name: score(cell, judge, generated) for name, generated in sets.items()},
+        "sets": scores,
+        "intervals": {name: intervals(scores[name], judge, generated) for name, generated in sets.items()},
         "novelty": novelty(samples, references, judge),
+        "making": making(cell),
     }
 
 
@@ -70,6 +79,38 @@ def score(cell: Cell, real: Tensor, generated: Tensor) -> dict[str, float]:
     return {"n": len(generated), **{name: float(value) for name, value in metrics.compute().items()}}
 
 
+def intervals(found: Mapping[str, float], real: Tensor, generated: Tensor) -> dict[str, dict[str, float]]:
+    """95 % intervals of the figures in `found` that have one, each as the fields of an `Estimate`.
+
+    FID and KID: for their expectation at these numbers of images, both sets drawn anew. Precision: other
+    generated images, the same real ones. Recall: other real images, the same generated ones. Density and
+    coverage are no means over independent images and get none.
+    """
+    made: dict[str, Estimate] = {}
+    if "fid" in found:
+        made["fid"] = fid_interval(generated, real)
+    if "kid" in found and min(len(generated), len(real)) >= 3:
+        made["kid"] = kid_interval(generated, real)
+    for name, n in (("precision", len(generated)), ("recall", len(real))):
+        if name in found:
+            made[name] = proportion_interval(round(found[name] * n), n)
+    return {name: dict(vars(estimate)) for name, estimate in made.items()}
+
+
+def making(cell: Cell) -> dict[str, Any]:
+    """What the samples depend on and cost: network calls to invert a reference and to denoise a sample.
+
+    An implicit solver may need fewer calls; rejected proposals cost none.
+    """
+    down = cell.levels[::-1]
+    up, eta = calls_along(cell.solver, cell.model.schedule, cell.levels), cell.settings.eta
+    return {
+        "uses_prior": cell.sampler.uses_prior,
+        "calls_per_reference": up.most,
+        "calls_per_sample": calls_along(cell.solver, cell.model.schedule, down, eta).most,
+    }
+
+
 def better(cell: Cell) -> dict[str, str]:
     """Metric name -> "higher" or "lower", as each metric class says; left out where neither is."""
     words = {True: "higher", False: "lower"}
@@ -88,3 +129,11 @@ def nearest_references(
     recipe = {"extractor": cell.extractor.name, "weights": cell.extractor.digest}
     store = TensorStore(cell.store_root, "features", recipe, torch.float32)
     return nearest(store.read(samples), store.read(references))
+
+
+def features_in_order(cell: Cell, source: TensorStore, ids: Sequence[str]) -> Tensor:
+    """Features ``[len(ids), d]`` of images in `source`; images that are equal have equal rows."""
+    digests = source.digests(ids)
+    unique = dict(zip(digests, ids, strict=True))
+    rows = dict(zip(unique, features_of(cell, source, unique), strict=True))
+    return torch.stack([rows[digest] for digest in digests])

@@ -17,9 +17,14 @@ from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.report.work import Plan, Work
 from ood_diffusion.stages.calls import calls_along
 from ood_diffusion.stages.cell import Cell
+from ood_diffusion.stages.decode import image_ids
 from ood_diffusion.stages.inspect import SHOWN
-from ood_diffusion.stages.sample import image_ids, recipe_of_draws
+from ood_diffusion.stages.sample import recipe_of_draws
+from ood_diffusion.stages.settings import AUTO, STAGES
 from ood_diffusion.storage.store import TensorStore
+
+COUNTED = ("inspect", "train", "invert", "reconstruct", "sample", "evaluate", "report")
+"""The stages whose network calls a plan knows; the others decide by what they find how many they need."""
 
 Digests = dict[str, str | None]
 """Identity -> content digest of what is on disk, None for what is not."""
@@ -41,7 +46,12 @@ def plan_cell(cell: Cell, stages: Collection[str]) -> Plan:
         works.append(own_images(cell))
     if "train" in stages:
         notes.append(f"train: {cell.training.max_steps:,} optimiser steps, not counted as network calls")
-    if not {"invert", "reconstruct", "sample", "evaluate"} & set(stages):
+    uncounted = [stage for stage in STAGES if stage in stages and stage not in COUNTED]
+    if uncounted:
+        notes.append(f"{', '.join(uncounted)}: network calls not counted (conf/stage says how many)")
+    if settings.level == AUTO:
+        notes.append("level=auto: the stage bandwidth runs first and chooses it; calls are not counted")
+    if settings.level == AUTO or not {"invert", "reconstruct", "sample", "evaluate"} & set(stages):
         return Plan(works, network=network, outputs=outputs, notes=notes)
 
     references, schedule, levels = reference_digests(cell), cell.model.schedule, cell.levels

@@ -4,7 +4,8 @@ import logging
 import resource
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -15,33 +16,19 @@ from omegaconf import DictConfig
 from ood_diffusion.checks import UserError
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.report.card import print_card
+from ood_diffusion.report.claim_words import verdicts
 from ood_diffusion.report.pictures import Pictures
 from ood_diffusion.report.results import Results, write_json
 from ood_diffusion.report.table import print_summary
 from ood_diffusion.report.wandb_log import close_run, guarded, log_results, open_run
 from ood_diffusion.stages.assemble import KNOBS, assemble, plain
 from ood_diffusion.stages.cell import Cell
-from ood_diffusion.stages.evaluate import evaluate
-from ood_diffusion.stages.inspect import inspect
-from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.joining import join, others_alive, together, trainer_maker
 from ood_diffusion.stages.launch import started_by_cluster
-from ood_diffusion.stages.reconstruct import reconstruct
-from ood_diffusion.stages.report import collect_pictures, report, report_path
-from ood_diffusion.stages.sample import sample
-from ood_diffusion.stages.settings import STAGES
-from ood_diffusion.stages.train import train
+from ood_diffusion.stages.report import collect_pictures, report_path
+from ood_diffusion.stages.settings import AUTO, STAGES
 
 NONE = torch.empty(0, 3, 1, 1, dtype=torch.uint8)
-RUN = {
-    "inspect": inspect,
-    "train": train,
-    "invert": invert,
-    "reconstruct": reconstruct,
-    "sample": sample,
-    "evaluate": evaluate,
-    "report": report,
-}
 VERSIONS = ("ood-diffusion", "torch", "pytorch-lightning", "torchmetrics", "diffusers", "hydra-core", "wandb")
 
 
@@ -75,8 +62,11 @@ def run_stages(cfg: DictConfig, cell: Cell) -> None:
     before = cell.model.digest()
     chosen = [name for name in STAGES if name in cfg.stages]
     with_images = chosen != ["inspect"]
+    if cell.settings.level == AUTO and with_images:
+        cell, chosen = at_recommended_level(cell), [name for name in chosen if name != "bandwidth"]
     description = describe(cell, with_images)
-    cell.results = {"cell": description, "versions": {p: version(p) for p in VERSIONS}}
+    versions = {p: version(p) for p in VERSIONS}
+    cell.results = {"cell": description, "versions": versions, **cell.results}
     tracked = cfg.logger.mode != "disabled"
     tracker = (
         open_run(plain(cfg.logger), {**description, "conf": plain(cfg)}, cell.run_folder) if tracked else None
@@ -85,7 +75,7 @@ def run_stages(cfg: DictConfig, cell: Cell) -> None:
         for name in chosen:
             keep_accounts(cell, before)  # before each stage too: the report shows them
             with cell.stage(name):
-                RUN[name](cell)
+                stage(name)(cell)
         keep_accounts(cell, before)
         if tracker is not None:
             with guarded("log the results"):
@@ -99,6 +89,22 @@ def run_stages(cfg: DictConfig, cell: Cell) -> None:
         print_card(cell.names["model"], results["model"])
     if with_images:
         print_summary(results, report_path(cell) if "report" in chosen else None)
+
+
+def at_recommended_level(cell: Cell) -> Cell:
+    """The cell at the level that its stage `bandwidth`, run here, recommends; with what that stage found."""
+    with cell.stage("bandwidth"):
+        stage("bandwidth")(cell)
+    level = cell.results["bandwidth"]["recommended"]
+    logging.getLogger(__name__).info("level=auto: %g", level)
+    chosen = cell.at(level=level)
+    chosen.results = cell.results
+    return chosen
+
+
+def stage(name: str) -> Callable[[Cell], None]:
+    """The function that runs a stage: it has the stage's name and lies in the file of that name."""
+    return cast(Callable[[Cell], None], getattr(import_module(f"ood_diffusion.stages.{name}"), name))
 
 
 def describe(cell: Cell, with_images: bool) -> dict[str, Any]:
@@ -119,6 +125,8 @@ def keep_accounts(cell: Cell, before: str) -> None:
     if after != before:
         raise UserError(f"the frozen weights changed during the run: {before} -> {after}. Results are void.")
     cell.results["weights"] = {"before": before, "after": after}
+    if found := verdicts(cell.results):
+        cell.results["claims"] = found
     unit = 1024**2 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     cell.results.setdefault("cost", {})["peak_memory_mib"] = round(peak, 1)

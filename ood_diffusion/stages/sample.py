@@ -15,9 +15,9 @@ from ood_diffusion.geometry.gram import (
     squared_norms,
     vertex_angles,
 )
-from ood_diffusion.lightning.trajectory import Generator
 from ood_diffusion.samplers.propose import Acceptance, propose
 from ood_diffusion.stages.cell import Cell
+from ood_diffusion.stages.decode import decode
 from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.storage.store import TensorStore
 
@@ -28,14 +28,7 @@ SHOWN = 512
 def sample(cell: Cell) -> None:
     """Draw what is not drawn yet, decode what is not decoded yet, and describe the latents."""
     draws, ids = draw(cell)
-    targets = image_ids(cell, draws.digests(ids))
-    cell.predict(
-        cell.images(cell.settings.eta),
-        draws,
-        dict(zip(targets, ids, strict=True)),
-        Generator(cell.model, cell.solver, cell.levels, cell.settings.eta, cell.settings.seed),
-        "sample",
-    )
+    decode(cell, draws, ids, "sample")
     latents = cell.bank.read(list(cell.references)[:SHOWN])
     drawn = draws.read(ids[:SHOWN])
     cell.results["sample"] = {
@@ -85,12 +78,6 @@ def recipe_of_draws(cell: Cell, references: Sequence[str]) -> dict[str, Any]:
         "seed": cell.settings.seed,
         "n_samples": cell.settings.n_samples,
     }
-
-
-def image_ids(cell: Cell, latent_digests: list[str]) -> list[str]:
-    """Ids of the images the latents decode to: with noise, the seed belongs to the address."""
-    suffix = f"-seed{cell.settings.seed}" if cell.settings.eta else ""
-    return [digest + suffix for digest in latent_digests]
 
 
 def geometry(latents: Tensor) -> dict[str, float]:

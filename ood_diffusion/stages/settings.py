@@ -7,8 +7,26 @@ from typing import Any
 from ood_diffusion.checks import require, require_choice
 from ood_diffusion.models.precision import PRECISIONS
 
-STAGES = ("inspect", "train", "invert", "reconstruct", "sample", "evaluate", "report")
+STAGES = (
+    "inspect",
+    "train",
+    "invert",
+    "reconstruct",
+    "analyse",
+    "bandwidth",
+    "sample",
+    "evaluate",
+    "interference",
+    "few_shot",
+    "preservation",
+    "physics",
+    "transfer",
+    "report",
+)
 """In the order in which they run."""
+
+AUTO = "auto"
+"""The `level` that stands for the one that the stage `bandwidth` recommends."""
 
 
 @dataclass(frozen=True)
@@ -18,11 +36,13 @@ class Settings:
     Args:
         eta: share of fresh noise when generating, 0 (deterministic) … 1 (ancestral).
         steps: solver steps each way.
-        level: level t the references are inverted to and samples start from, 1 < level <= T.
+        level: level t the references are inverted to and samples start from, 1 < level <= T; "auto": the one
+            that the stage `bandwidth`, run first, recommends.
         seed: determines draws and noise; item i of seed s is the same in every run.
         n_references: images inverted and learned from.
         n_held_out: images of the domain kept for judging only, at most.
         n_samples: new images to make.
+        n_training: images of the training domain, per split, that the stages about it compare with.
         batch_size: images per network call, or "auto" for the largest that fits and still pays.
         precision: arithmetic inside the network, see `models.precision.PRECISIONS`.
         compile: whether `torch.compile` fuses the network.
@@ -33,23 +53,24 @@ class Settings:
 
     eta: float
     steps: int
-    level: float
+    level: float | str
     seed: int
     n_references: int
     n_held_out: int
     n_samples: int
+    n_training: int
     batch_size: int | str
     precision: str
     compile: bool
 
     def __post_init__(self) -> None:
-        for name in ("steps", "seed", "n_references", "n_held_out", "n_samples"):
+        for name in ("steps", "seed", "n_references", "n_held_out", "n_samples", "n_training"):
             self._check(name, int, 0 if name == "seed" else 1)
         if self.batch_size != "auto":
             self._check("batch_size", int, 1)
         require_choice("precision", self.precision, PRECISIONS)
         require(isinstance(self.compile, bool), "compile must be true or false", self.compile, "Try false.")
-        for name in ("eta", "level"):
+        for name in ("eta", "level") if self.level != AUTO else ("eta",):
             self._check(name, (int, float), 0)
             object.__setattr__(self, name, float(getattr(self, name)))  # eta=0 and eta=0.0 are one cell
         require(self.eta <= 1, "eta must lie between 0 (deterministic) and 1 (ancestral)", self.eta, "Try 0.")

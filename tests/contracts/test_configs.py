@@ -17,7 +17,9 @@ from ood_diffusion.stages.assemble import build, plain
 from tests.domains.data_sets import prepared
 
 CONF = Path(conf_folder())
-OTHERS = ("launcher", "metric", "schedule", "trainer", "training", "logger", "experiment", "sweep")
+OTHERS = (
+    "baseline", "launcher", "metric", "schedule", "stage", "trainer", "training", "logger", "experiment", "sweep",
+)  # fmt: skip
 LATENTS = torch.randn(24, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
@@ -88,7 +90,9 @@ def test_solver_on_grid(solver: str, grid: str) -> None:
 @pytest.mark.parametrize("name", choices("domain"))
 def test_domain(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
-    domain = build(composed(f"domain={name}", *prepared(name, tmp_path)).domain, image_size=24)
+    cfg = composed(f"domain={name}", *prepared(name, tmp_path))
+    own = {"model": build(cfg.model)} if name == "own_samples" else {}
+    domain = build(cfg.domain, image_size=24, **own)
     for split in ("references", "held_out"):
         image = domain.render(split, 0)
         assert image.shape == (3, 24, 24) and image.dtype == torch.uint8
@@ -124,7 +128,8 @@ def test_experiment_states_differences_and_each_takes_effect(name: str) -> None:
     cfg, default = composed(f"experiment={name}"), composed()
     for key in stated:
         if key != "defaults":
-            assert cfg[key] == stated[key] != default[key], f"{name}: {key}"
+            merged = OmegaConf.merge({key: cfg[key]}, {key: stated[key]})
+            assert merged[key] == cfg[key] != default[key], f"{name}: {key}"
     for override in stated.get("defaults", []):
         ((group, choice),) = override.items()
         group = group.removeprefix("override /")

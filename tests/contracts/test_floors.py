@@ -7,10 +7,10 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "ood_diffusion"
 FLOORS = [
-    {"checks", "seeding", "fingerprint"},
+    {"checks", "seeding", "fingerprint", "pixels"},
     {"diffusion", "geometry", "storage"},
-    {"models", "domains", "priors", "metrics", "report"},
-    {"samplers"},
+    {"models", "domains", "priors", "metrics", "physics", "report", "statistics"},
+    {"claims", "samplers"},
     {"lightning"},
     {"stages"},
     {"cli"},

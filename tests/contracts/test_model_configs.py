@@ -78,6 +78,7 @@ def nothing(folder: Path) -> list[str]:
 PREPARE: dict[str, Callable[[Path], list[str]]] = {
     "afhq_dog_256": nothing,
     "cats_64": nothing,
+    "galaxies_64": nothing,
     "celebahq_256": nothing,
     "diffusers": pipeline,
     "edm": pipeline,

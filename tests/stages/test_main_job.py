@@ -35,6 +35,7 @@ def test_every_figure_is_there_and_finite(folder: Path) -> None:
         "n_references": 12,
         "n_held_out": 16,
         "n_samples": 8,
+        "n_training": 96,
         "batch_size": 4,
         "precision": "fp32",
         "compile": False,
@@ -43,6 +44,13 @@ def test_every_figure_is_there_and_finite(folder: Path) -> None:
         figures = r["metrics"]["sets"][name]
         assert set(figures) == {"n", "fid", "kid", "precision", "recall", "density", "coverage"}
         assert all(math.isfinite(value) for value in figures.values())
+        intervals = r["metrics"]["intervals"][name]
+        assert set(intervals) == {"fid", "kid", "precision", "recall"}
+        for metric, found in intervals.items():
+            assert found["value"] == pytest.approx(figures[metric], rel=1e-6, abs=1e-9)
+            assert found["low"] < found["value"] < found["high"] or found["value"] in (0, 1)
+        assert intervals["precision"]["n"] == figures["n"] and intervals["recall"]["n"] == 16
+    assert r["metrics"]["making"] == {"uses_prior": False, "calls_per_reference": 2, "calls_per_sample": 2}
     assert r["metrics"]["sets"]["samples"]["n"] == 8 and r["metrics"]["n_real"] == 16
     assert r["metrics"]["extractor"].startswith("efficientnet_lite0")
     assert r["weights"]["before"] == r["weights"]["after"]

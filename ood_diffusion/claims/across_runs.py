@@ -1,0 +1,103 @@
+"""`ood-diffusion claims FOLDER`: the verdicts of many runs side by side, and what only many runs can say."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ood_diffusion.checks import require
+from ood_diffusion.claims.bandwidth import across_domains
+from ood_diffusion.report.cells import CellFolder, differing, find_cells, word
+from ood_diffusion.report.claim_words import CLAIMS, checks_of, interval, verdicts
+from ood_diffusion.report.claims_table import STYLES
+from ood_diffusion.report.table_file import check_output, write_rows
+from ood_diffusion.report.wide import print_wide
+
+
+def claims(arguments: Sequence[str]) -> bool:
+    """Print and write the checks of every run below the folder that the command line names.
+
+    Returns:
+        True; a claim that does not hold is a finding, not a failure.
+
+    Raises:
+        UserError: if there is no such folder, or no run in it has tested a claim.
+    """
+    asked = parser().parse_args(arguments)
+    folder = Path(asked.folder)
+    require(folder.is_dir(), "claims needs a folder that exists", asked.folder, "Try outputs.")
+    output = Path(asked.output) if asked.output else folder / "claims.csv"
+    check_output(output)
+    cells = [cell for cell in find_cells(folder) if any(checks_of(cell.results))]
+    require(
+        bool(cells),
+        "claims needs a folder with runs that have tested claims",
+        asked.folder,
+        "Run `ood-diffusion experiment=claims` first.",
+    )
+    write_rows([row for cell in cells for row in rows(folder, cell)], output)
+    console = Console()
+    print_wide(console, verdict_table(cells))
+    if (found := across_domains([cell.results for cell in cells])) is not None:
+        line = f"{found.claim} over all runs: {found.figure}: {interval(vars(found.found))}; {found.verdict}"
+        console.print(Text(line), soft_wrap=True)
+    console.print(Text(f"Table: {output}"), soft_wrap=True)
+    return True
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of the arguments after `claims`."""
+    made = argparse.ArgumentParser(
+        prog="ood-diffusion claims",
+        description="The verdicts on the paper's claims of all runs below a folder, side by side.",
+    )
+    made.add_argument("folder", metavar="FOLDER", help="of a sweep, or any that holds runs")
+    made.add_argument("--output", metavar="FILE", help="a .csv or .parquet file (default: FOLDER/claims.csv)")
+    return made
+
+
+def rows(folder: Path, cell: CellFolder) -> list[dict[str, Any]]:
+    """One flat row per check of a run."""
+    where = cell.results.get("cell", {})
+    return [
+        {
+            "folder": cell.folder.relative_to(folder).as_posix(),
+            "model": where.get("model"),
+            "domain": where.get("domain"),
+            "claim": check["claim"],
+            "figure": check["figure"],
+            **bounds("", check["found"]),
+            "against": check["against"],
+            **bounds("against_", check["against_found"]),
+            "verdict": check["verdict"],
+        }
+        for check in checks_of(cell.results)
+    ]
+
+
+def bounds(prefix: str, estimate: Mapping[str, Any]) -> dict[str, Any]:
+    """An estimate's value and interval under names of their own."""
+    return {f"{prefix}{key}": estimate[key] for key in ("value", "low", "high")}
+
+
+def verdict_table(cells: Sequence[CellFolder]) -> Table:
+    """Claims as rows, runs as columns, each headed by what distinguishes it."""
+    names = [name for name in differing(cells) if name in ("model", "domain", "level", "seed")] or ["domain"]
+    table = Table(box=box.SIMPLE)
+    table.add_column("claim")
+    for cell in cells:
+        path = cell.coordinate("domain.path")
+        where = [word(cell.coordinate(name)) for name in names]
+        table.add_column("\n".join([*where, *([Path(str(path)).stem] if path else [])]))
+    found = [verdicts(cell.results) for cell in cells]
+    for claim, says in CLAIMS.items():
+        if any(claim in of_run for of_run in found):
+            words = [of_run.get(claim, "") for of_run in found]
+            texts = [Text(verdict, style=STYLES.get(verdict, "")) for verdict in words]
+            table.add_row(Text(f"{claim}  {says}"), *texts)
+    return table

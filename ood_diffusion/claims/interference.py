@@ -1,0 +1,95 @@
+"""C7: does fresh noise pull trajectories over to the training domain?"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ood_diffusion.claims.check import Check, limit
+from ood_diffusion.claims.combined import minus
+from ood_diffusion.claims.verdict import above
+from ood_diffusion.report.claim_words import Verdict
+from ood_diffusion.statistics.estimate import Array, Estimate
+from ood_diffusion.statistics.intervals import paired_difference, proportion_interval
+
+NOTHING = Estimate(math.nan, -math.inf, math.inf, 0)
+
+
+def balanced(a: Estimate, b: Estimate) -> Estimate:
+    """Mean of two independent rates, with an interval from theirs (`claims.combined.minus`)."""
+    negative = Estimate(-b.value, -b.high, -b.low, b.n)
+    total = minus(a, negative)
+    return Estimate(total.value / 2, total.low / 2, total.high / 2, total.n)
+
+
+def rise(captured: Sequence[bool], captured_without: Sequence[bool]) -> Estimate:
+    """Share captured with noise minus that without, of the same latents in the same order.
+
+    Newcombe (1998c), method 10: Wilson's intervals, and the correlation within pairs with his correction.
+    """
+    a, b = np.asarray(captured, dtype=bool), np.asarray(captured_without, dtype=bool)
+    n = len(a)
+    both, neither = int((a & b).sum()), int((~a & ~b).sum())
+    only_a, only_b = int((a & ~b).sum()), int((~a & b).sum())
+    product = float(both * neither - only_a * only_b)
+    if product > 0:
+        product = max(product - n / 2, 0.0)
+    sides = (both + only_a) * (only_b + neither) * (both + only_b) * (only_a + neither)
+    correlation = product / math.sqrt(sides) if sides else 0.0
+    with_noise, without = (proportion_interval(int(x.sum()), n) for x in (a, b))
+    return minus(with_noise, without, correlation=correlation)
+
+
+def captured_more(
+    scores: Array, without: Array, eta: float, negligible: float, readable: bool, picture: str
+) -> Check:
+    """Whether more latents are captured with noise than without.
+
+    Supported: the interval of the rise lies above 0. Not supported: it lies below `negligible` and reaches
+    down to 0. Inconclusive: neither, or the probe cannot tell the two domains apart.
+
+    Args:
+        scores: the probe's scores at `eta`, ``[n]``; above 0 is captured.
+        without: those of the same latents at eta 0.
+        eta: the largest.
+        negligible: a rise smaller than this share counts as none.
+        readable: whether the probe is good enough to read anything from it.
+        picture: file that shows it.
+    """
+    found = rise((scores > 0).tolist(), (without > 0).tolist())
+    verdict: Verdict = above(found, 0.0)
+    if verdict == "inconclusive" and found.high < negligible:
+        verdict = "not supported"
+    figure = f"rise of the capture rate from eta 0 to {eta:g}"
+    against = f"none; below {negligible:g} counts as none"
+    return Check("C7", figure, found, against, limit(0.0), verdict if readable else "inconclusive", picture)
+
+
+def drifted(scores: Array, without: Array, ends: tuple[float, float], eta: float, seed: int,
+            readable: bool, picture: str) -> Check:  # fmt: skip
+    """Whether images move towards the training domain, captured or not; sees what a rate of 0 or 1 hides.
+
+    Args:
+        scores: the probe's scores at `eta`, ``[n]``.
+        without: those of the same latents at eta 0.
+        ends: mean score of held-out images of the unseen domain (position 0) and of the training domain (1).
+        eta: the largest.
+        seed: of the bootstrap over latents.
+        readable: as in `captured_more`.
+        picture: file that shows it.
+    """
+    found = paired_difference(position(scores, ends), position(without, ends), seed)
+    verdict: Verdict = above(found, 0.0) if readable else "inconclusive"
+    figure = f"drift from eta 0 to {eta:g} (0: unseen domain, 1: training domain)"
+    return Check("C7", figure, found, "no drift", limit(0.0), verdict, picture)
+
+
+def position(scores: Array, ends: tuple[float, float]) -> Array:
+    """Scores on a scale on which the unseen domain lies at 0 and the training domain at 1."""
+    return np.asarray((scores - ends[0]) / (ends[1] - ends[0]))
+
+
+def not_defined(solver: str) -> Check:
+    """The row of a solver that knows no noise."""
+    against = f"solver={solver} is deterministic: eta must be 0"
+    return Check("C7", "rise of the capture rate with eta", NOTHING, against, limit(0.0), "inconclusive")

@@ -1,0 +1,71 @@
+"""`ood-diffusion leaderboard FOLDER`: the ways to propose latents, ranked over all runs below the folder."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from ood_diffusion.checks import require
+from ood_diffusion.claims.leaderboard import can_be_ranked, leaderboards
+from ood_diffusion.report.collect import begun
+from ood_diffusion.report.leaderboard_table import file_rows, forest, screen_table
+from ood_diffusion.report.table_file import check_output, write_rows
+from ood_diffusion.report.wide import print_wide
+from ood_diffusion.report.wording import FID_WARNING
+from ood_diffusion.storage.atomic import atomic_write
+
+
+def leaderboard(arguments: Sequence[str]) -> bool:
+    """Write and print the boards of the runs below the folder that the command line names.
+
+    Returns:
+        True.
+
+    Raises:
+        UserError: if there is no such folder, no run in it that can be ranked, or no way to write the output
+            as it is named.
+    """
+    asked = parser().parse_args(arguments)
+    folder = Path(asked.folder)
+    require(folder.is_dir(), "leaderboard needs a folder that exists", asked.folder, "Try outputs/sweeps.")
+    output = Path(asked.output) if asked.output else folder / "leaderboard.csv"
+    check_output(output)
+    cells = begun(folder)
+    boards = leaderboards(cells)
+    require(bool(boards), "leaderboard needs runs with the stage evaluate", asked.folder, "Run it first.")
+    rows = [
+        row for (model, domain), standings in boards.items() for row in file_rows(model, domain, standings)
+    ]
+    write_rows(rows, output)
+    console = Console()
+    for (model, domain), standings in boards.items():
+        print_wide(console, screen_table(f"{domain}, drawn by {model}", standings))
+        name = re.sub(r"[^\w.-]+", "_", f"leaderboard_{model}_{domain}")
+        atomic_write(output.with_name(f"{name}.svg"), forest(standings).encode())
+    console.print(
+        Text("=: not told apart from the first. ±: half the 95 % interval, for other images and seeds.")
+    )
+    for cell in cells:
+        if not can_be_ranked(cell):
+            why = cell.error or "no FID of samples with an interval"
+            console.print(Text(f"left out: {cell.folder.relative_to(folder)}: {why}"), soft_wrap=True)
+    if {"extractor", "n_samples", "n_held_out"} & {name for row in rows for name in row}:
+        console.print(Text(FID_WARNING))
+    console.print(Text(f"Table: {output}, a plot per board beside it"), soft_wrap=True)
+    return True
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of the arguments after `leaderboard`."""
+    made = argparse.ArgumentParser(
+        prog="ood-diffusion leaderboard",
+        description="Rank prior, sampler and selection by FID, over all runs below a folder and over seeds.",
+    )
+    made.add_argument("folder", metavar="FOLDER", help="of a sweep, or any that holds runs")
+    made.add_argument(
+        "--output", metavar="FILE", help="a .csv or .parquet file (default: FOLDER/leaderboard.csv)"
+    )
+    return made

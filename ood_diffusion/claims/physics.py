@@ -1,0 +1,93 @@
+"""C10, astrophysics: are new images physically like those of the domain?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ood_diffusion.claims.check import Check
+from ood_diffusion.claims.verdict import LEVEL, within
+from ood_diffusion.report.claim_words import Verdict
+from ood_diffusion.statistics.estimate import Estimate
+
+GROUPS = {
+    "power spectrum": ("spectrum_slope", "small_scale_power"),
+    "morphology": ("half_light_radius", "concentration", "asymmetry", "smoothness", "gini", "m20"),
+    "intensity": ("intensity_mean", "intensity_sd", "intensity_skewness", "intensity_kurtosis"),
+}
+"""Every statistic of `physics.comparison.statistics`, in the groups that are judged together."""
+
+Differences = Mapping[str, Mapping[str, Any]]
+"""Of `physics.comparison.differences`."""
+
+
+def judge(differences: Differences, names: Sequence[str], band: float) -> tuple[str, Verdict]:
+    """The statistic of a group that speaks most against likeness, and the verdict on the whole group.
+
+    Supported: every interval lies within ± `band` and no distribution differs (Holm-adjusted p at least
+    0.05); each must pass, so none needs correcting (intersection–union). Not supported: one interval lies
+    wholly beyond the band, even when widened for the number of all statistics (Bonferroni), so that chance
+    denies anywhere in at most 5 % of cases. Inconclusive: all else, such as a distribution of the same mean
+    and another shape.
+
+    Args:
+        differences: of all statistics, in standard deviations.
+        names: those of the group.
+        band: the largest difference that counts as none.
+    """
+    rank: dict[str, tuple[bool, bool, float]] = {}
+    for name in names:
+        found = estimate(differences[name], 0)
+        denied = within(widened(found, len(differences)), -band, band) == "not supported"
+        rank[name] = (denied, bool(differences[name]["p_holm"] < LEVEL), max(found.low, -found.high))
+    worst = max(rank, key=lambda name: rank[name])
+    if rank[worst][0]:
+        return worst, "not supported"
+    all_within = all(within(estimate(differences[n], 0), -band, band) == "supported" for n in names)
+    return worst, "supported" if all_within and not any(rank[n][1] for n in names) else "inconclusive"
+
+
+def physical(
+    samples: Differences, references: Differences, corrupted: Differences, band: float, n: tuple[int, int],
+    pictures: Mapping[str, str],
+) -> list[Check]:  # fmt: skip
+    """One check per group, of the statistic that speaks most against likeness.
+
+    Inconclusive as well where the measure itself fails: real references are denied (then denial says
+    nothing), or the power spectrum of the corrupted ones is not (then support says nothing).
+
+    Args:
+        samples: differences from the held-out images.
+        references: the same of real images.
+        corrupted: the same of references without their small scales.
+        band: the largest difference that counts as none, in standard deviations.
+        n: numbers of samples and of references.
+        pictures: group -> file that shows it.
+    """
+    found_out = judge(corrupted, GROUPS["power spectrum"], band)[1] == "not supported"
+    checks = []
+    for group, names in GROUPS.items():
+        worst, verdict = judge(samples, names, band)
+        real = judge(references, names, band)[1]
+        if (verdict == "supported" and not found_out) or (verdict == "not supported" == real):
+            verdict = "inconclusive"
+        figure = (
+            f"{group}: {worst.replace('_', ' ')}, difference from held-out images in their sd "
+            f"(shape: p = {samples[worst]['p_holm']:.2g}, Holm)"
+        )
+        against = f"as good as none is ± {band:g}; real references"
+        found, yardstick = estimate(samples[worst], n[0]), estimate(references[worst], n[1])
+        checks.append(Check("C10", figure, found, against, yardstick, verdict, pictures[group]))
+    return checks
+
+
+def estimate(difference: Mapping[str, Any], n: int) -> Estimate:
+    """The standardised difference with its 95 % interval."""
+    return Estimate(difference["difference"], difference["low"], difference["high"], n)
+
+
+def widened(found: Estimate, tests: int) -> Estimate:
+    """The interval that all of `tests` intervals hold together in 95 % of cases, by the normal quantiles."""
+    from scipy.stats import norm
+
+    factor = float(norm.isf(LEVEL / 2 / tests) / norm.isf(LEVEL / 2))
+    low, high = (found.value + factor * (end - found.value) for end in (found.low, found.high))
+    return Estimate(found.value, low, high, found.n)

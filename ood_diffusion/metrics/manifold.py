@@ -1,0 +1,43 @@
+"""Is this image of the domain? Membership in the union of balls around images of it."""
+
+import torch
+from torch import Tensor
+
+from ood_diffusion.checks import require
+from ood_diffusion.metrics.brackets import points, squares
+from ood_diffusion.metrics.distances import neighbour_radii, sides
+
+
+def inside(features: Tensor, domain: Tensor, k: int) -> Tensor:
+    """Whether each image lies in a ball around at least one image of the domain.
+
+    The balls reach to the k-th nearest other image of the domain and are closed (Kynkäänniemi et al. 2019,
+    eq. 1): the mean over images is the improved precision. The balls shrink as the domain's images grow in
+    number, so only shares at equal numbers can be compared.
+
+    Args:
+        features: ``[m, d]``.
+        domain: features of images of the domain ``[n, d]``, n > k.
+        k: which neighbour sets the radius, at least 1.
+
+    Returns:
+        bool ``[m]``.
+
+    Raises:
+        UserError: if k < 1, the domain has k images or fewer, or d differs.
+    """
+    require(k >= 1, "nearest_k must be at least 1", k, "Naeem et al. 2020 recommend 5.")
+    require(
+        len(domain) > k and features.shape[1:] == domain.shape[1:],
+        f"a domain must be given by more than {k} images, all with features of one length",
+        (list(features.shape), list(domain.shape)),
+        "Bring more held-out images or lower nearest_k.",
+    )
+    centre = domain.mean(dim=0, dtype=torch.float64)
+    balls, seen = points(domain, centre), points(features, centre)
+    radius = neighbour_radii(balls, k)
+    found = [
+        (sides(part, balls, squares(part, balls), radius) <= 0).any(dim=1)
+        for _, part in seen.blocks(len(domain))
+    ]
+    return torch.cat(found)

@@ -1,0 +1,142 @@
+"""Plots of the stage analyse: round trips, spectra, principal components, AUC and angles."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+
+from ood_diffusion.report.figures import BLUE, INK, ORANGE, PURPLE, panel, svg
+
+COLOURS = {"ood": ORANGE, "id": BLUE}
+WORDS = {"ood": "unseen", "id": "training"}
+LINES = ("-", "--", ":", "-.")
+
+
+def round_trip_curve(curve: Sequence[Mapping[str, Any]], rounding: float) -> str:
+    """PSNR with intervals against network calls, a line per domain (colour) and solver (style); SVG text.
+
+    Args:
+        curve: rows with "domain", "solver", "calls" and "psnr" (fields of an `Estimate`).
+        rounding: PSNR in dB of rounding to bytes, drawn as a line.
+    """
+    figure, axes = panel("network calls per image, there and back (at most)", "round-trip PSNR (dB)", 3.2)
+    solvers = list(dict.fromkeys(row["solver"] for row in curve))
+    for domain in COLOURS:
+        for solver, line in zip(solvers, LINES * len(solvers), strict=False):
+            rows = [row for row in curve if (row["domain"], row["solver"]) == (domain, solver)]
+            rows.sort(key=lambda row: row["calls"])
+            values = [row["psnr"]["value"] for row in rows]
+            reach = [
+                [abs(row["psnr"][end] - row["psnr"]["value"]) for row in rows] for end in ("low", "high")
+            ]
+            axes.errorbar(
+                [row["calls"] for row in rows],
+                values,
+                reach,
+                color=COLOURS[domain],
+                linestyle=line,
+                capsize=3,
+                label=f"{WORDS[domain]}, {solver}",
+            )
+    axes.axhline(rounding, color=INK, linewidth=1, linestyle=":", label="rounding to bytes")
+    axes.set_xscale("log", base=2)
+    ticks = sorted({row["calls"] for row in curve})
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    return svg(figure, axes)
+
+
+def spectra(levels: Sequence[Mapping[str, Any]]) -> str:
+    """Radial power spectra, a colour per level, unseen domain solid and training domain dashed; SVG text.
+
+    `levels`: each with "level", and under "ood" and "id" a "spectrum" of "frequency" and "power".
+    """
+    figure, axes = panel("cycles per picture", "power per channel", 3.4)
+    shades = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(levels)))
+    for shade, found in zip(shades, levels, strict=True):
+        for domain, line in (("ood", "-"), ("id", "--")):
+            curve = found[domain]["spectrum"]
+            label = f"level {found['level']:.4g}" if domain == "ood" else None
+            axes.plot(curve["frequency"], curve["power"], line, color=shade, linewidth=1.4, label=label)
+    for domain, line in (("ood", "-"), ("id", "--")):
+        axes.plot([], [], line, color=INK, label=WORDS[domain])
+    axes.axhline(1, color=INK, linewidth=1, linestyle=":", label="N(0, I)")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    return svg(figure, axes)
+
+
+def components(coordinates: Mapping[str, NDArray[np.floating]], shares: Sequence[float]) -> str:
+    """Scatter of the first two principal components (``[n, 2]`` per domain); SVG text.
+
+    `shares`: of the variance along each, in [0, 1].
+    """
+    labels = [f"component {i} ({share:.1%} of variance)" for i, share in enumerate(shares, start=1)]
+    figure, axes = panel(labels[0], labels[1], 3.4)
+    for domain, points in coordinates.items():
+        axes.scatter(
+            points[:, 0],
+            points[:, 1],
+            s=14,
+            color=COLOURS[domain],
+            alpha=0.75,
+            linewidth=0,
+            label=WORDS[domain],
+        )
+    return svg(figure, axes)
+
+
+def auc_curve(levels: Sequence[Mapping[str, Any]]) -> str:
+    """Cross-validated AUC against level, of latents and of trivial features, with the null's range; SVG text.
+
+    `levels`: ascending, each with "level" and, under "separability" and "trivial_separability", the fields of
+    a `NullTest`.
+    """
+    figure, axes = panel("level t", "AUC, unseen against training", 3.0)
+    x = [found["level"] for found in levels]
+    null = [found["separability"] for found in levels]
+    axes.fill_between(
+        x,
+        [test["null_low"] for test in null],
+        [test["null_high"] for test in null],
+        color=INK,
+        alpha=0.16,
+        linewidth=0,
+        label="labels permuted, 95 %",
+    )
+    sets = {
+        "separability": (BLUE, "-", "latents"),
+        "trivial_separability": (PURPLE, "--", "norm, colour, spectrum"),
+    }
+    for key, (colour, line, label) in sets.items():
+        values = [found[key]["statistic"] for found in levels]
+        axes.plot(x, values, line, color=colour, marker="o", markersize=4, label=label)
+    axes.set_ylim(min(0.35, *axes.get_ylim()), 1.02)
+    return svg(figure, axes)
+
+
+def angle_curves(
+    angles: Mapping[str, tuple[NDArray[np.floating], NDArray[np.floating]]], dimensions: int
+) -> str:
+    """Histograms of angles at vertices and at the origin, in degrees, with what N(0, I) predicts; SVG text.
+
+    Args:
+        angles: domain -> angles at the origin, angles in triangles.
+        dimensions: d of the latents.
+    """
+    figure, axes = panel("angle (degrees)", "share per degree", 3.0)
+    edges = np.arange(0, 181.0)
+    for domain, (origin, vertex) in angles.items():
+        for values, line, where in ((vertex, "--", "in triangles"), (origin, "-", "at the origin")):
+            shares = np.histogram(values, edges)[0] / len(values)
+            axes.stairs(
+                shares, edges, color=COLOURS[domain], linestyle=line, label=f"{WORDS[domain]}, {where}"
+            )
+    sd = np.degrees(1 / np.sqrt(dimensions))
+    for mean, width in ((60, 2 * sd * 0.75**0.5), (90, 2 * sd)):
+        label = "N(0, I): mean ± 2 sd" if mean == 60 else None
+        axes.axvspan(mean - width, mean + width, color=INK, alpha=0.16, linewidth=0, label=label)
+    every = np.concatenate([values for pair in angles.values() for values in pair])
+    axes.set_xlim(np.floor(min(every.min(), 58)) - 2, np.ceil(max(every.max(), 92)) + 2)
+    return svg(figure, axes)

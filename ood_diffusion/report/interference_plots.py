@@ -1,0 +1,115 @@
+"""Capture by the training domain: against eta, and by the way latents are proposed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from matplotlib.axes import Axes
+
+from ood_diffusion.report.figures import BLUE, GREEN, INK, ORANGE, panel, svg
+
+Curve = Sequence[Mapping[str, Any]]
+DOMAINS = (("fid_unseen", "unseen domain", BLUE), ("fid_training", "training domain", ORANGE))
+
+
+class Interval(Protocol):
+    """A value with its 95 % interval."""
+
+    @property
+    def value(self) -> float:
+        """The estimate."""
+
+    @property
+    def low(self) -> float:
+        """Lower end."""
+
+    @property
+    def high(self) -> float:
+        """Upper end."""
+
+
+def capture_curve(curve: Curve, false_capture: Interval) -> str:
+    """Capture rate in percent with its interval against eta, above the probe's false rate; SVG text.
+
+    Args:
+        curve: "eta", and "capture" as an `Interval` of shares; ascending.
+        false_capture: share of real images of the unseen domain that the probe gives to the other one.
+    """
+    figure, axes = panel("eta", "captured (%)")
+    _points(axes, curve, "capture", "samples", BLUE, scale=100)
+    band = (100 * false_capture.low, 100 * false_capture.high)
+    axes.axhspan(*band, color=GREEN, alpha=0.3, linewidth=0, label="real images of the unseen domain")
+    axes.set_ylim(-4, 104)
+    return svg(figure, axes)
+
+
+def fid_curves(curve: Curve, training_domain: Mapping[str, Any]) -> str:
+    """FID against held-out images of either domain, with intervals, against eta; SVG text.
+
+    Args:
+        curve: "eta", "fid_unseen" and "fid_training" as `Interval`; ascending.
+        training_domain: "fid_unseen" of images of the training domain, a line: the gap between the two.
+    """
+    figure, axes = panel("eta", "FID")
+    for key, name, colour in DOMAINS:
+        _points(axes, curve, key, f"to {name}", colour)
+    gap = training_domain["fid_unseen"].value
+    axes.axhline(gap, color=INK, linewidth=1, linestyle=":", label="between the domains")
+    axes.set_ylim(bottom=0)
+    return svg(figure, axes)
+
+
+def sampler_bars(
+    compared: Mapping[str, Mapping[str, Any]], false_capture: Interval, training_domain: Mapping[str, Any]
+) -> str:
+    """Capture rate and FID against both domains, a row per way to propose latents; SVG text.
+
+    Args:
+        compared: name -> "capture", "fid_unseen", "fid_training" as `Interval`; the first one on top.
+        false_capture: as in `capture_curve`.
+        training_domain: as in `fid_curves`.
+    """
+    figure, left = panel("captured (%)", "", height=1.3 + 0.36 * len(compared))
+    columns = figure.add_gridspec(1, 2)
+    left.set_subplotspec(columns[0, 0])
+    right = figure.add_subplot(columns[0, 1], sharey=left)
+    right.set_xlabel("FID", color=INK)
+    right.set_facecolor(left.get_facecolor())
+    right.tick_params(colors=INK, labelsize=9, labelleft=False, left=False)
+    right.spines[["top", "right", "left"]].set_visible(False)
+    right.grid(axis="x", color=left.xaxis.get_gridlines()[0].get_color(), linewidth=0.7)
+    right.set_axisbelow(True)
+    rows = list(compared.values())
+    places = list(range(len(rows)))
+    shares = [100 * found["capture"].value for found in rows]
+    left.barh(places, shares, height=0.55, color=BLUE, alpha=0.8)
+    left.errorbar(
+        shares, places, xerr=_arms([found["capture"] for found in rows], 100), fmt="none", ecolor=INK
+    )
+    left.axvspan(100 * false_capture.low, 100 * false_capture.high, color=GREEN, alpha=0.3, linewidth=0)
+    left.set_xlim(0, 100)
+    left.set_yticks(places, list(compared))
+    left.grid(visible=False, axis="y")
+    for key, name, colour in DOMAINS:
+        offset = -0.12 if key == "fid_unseen" else 0.12
+        right.errorbar(
+            [found[key].value for found in rows], [place + offset for place in places],
+            xerr=_arms([found[key] for found in rows]), fmt="o", color=colour, markersize=4,
+            label=f"to {name}",
+        )  # fmt: skip
+    gap = training_domain["fid_unseen"].value
+    right.axvline(gap, color=INK, linewidth=1, linestyle=":", label="between the domains")
+    right.set_xlim(left=0)
+    left.invert_yaxis()
+    return svg(figure, right)
+
+
+def _points(axes: Axes, curve: Curve, key: str, label: str, colour: str, scale: float = 1) -> None:
+    etas, found = [point["eta"] for point in curve], [point[key] for point in curve]
+    values = [scale * each.value for each in found]
+    axes.errorbar(
+        etas, values, yerr=_arms(found, scale), color=colour, capsize=4, marker="o", markersize=4, label=label
+    )
+
+
+def _arms(found: Sequence[Interval], scale: float = 1) -> list[list[float]]:
+    return [[scale * (x.value - x.low) for x in found], [scale * (x.high - x.value) for x in found]]

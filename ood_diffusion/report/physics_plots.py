@@ -1,0 +1,41 @@
+"""Power spectra, radial profiles and intensities of several sets of images."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ood_diffusion.report.figures import COLOURS, PURPLE, panel, svg
+
+LABELS = {
+    "power_spectrum": ("cycles per image", "log10 power per mode (mean 1)"),
+    "radial_profile": ("distance from the centre (share of half a side)", "luminance (mean 1)"),
+    "intensity_pdf": ("luminance", "probability density"),
+    "log_intensity_pdf": ("log10 of luminance", "probability density"),
+}
+"""Curve -> what its axes show."""
+
+
+def bands(curve: str, x: list[float], sets: Mapping[str, Mapping[str, Any]]) -> str:
+    """Mean of each set, with the band that holds its middle 68 % of images; SVG text.
+
+    Args:
+        curve: a key of `LABELS`.
+        x: where the curve is known.
+        sets: name -> "mean", "low", "high", each as long as `x`; names that `report.figures.COLOURS` does not
+            know are drawn as a dashed mean without a band.
+    """
+    figure, axes = panel(*LABELS[curve], height=3.2)
+    for name, values in sets.items():
+        colour, known = COLOURS.get(name, PURPLE), name in COLOURS
+        title = name.replace("_", "-")
+        axes.plot(
+            x, values["mean"], color=colour, linewidth=1.6, linestyle="-" if known else "--", label=title
+        )
+        if known:
+            axes.fill_between(x, values["low"], values["high"], color=colour, alpha=0.16, linewidth=0)
+    if curve == "power_spectrum":
+        axes.set_xscale("log", base=2)
+        ticks = [2**i for i in range(int(max(x)).bit_length())]
+        axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    else:
+        axes.set_ylim(bottom=0)
+    return svg(figure, axes)

@@ -1,0 +1,129 @@
+"""Latents of both domains at one level: Gaussian, separable, isotropic? Claims C2 to C4."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ood_diffusion.geometry.gram import gram, origin_angles, vertex_angles
+from ood_diffusion.statistics.estimate import Array, Estimate
+from ood_diffusion.statistics.field_spectrum import field_powers, radial_power
+from ood_diffusion.statistics.gaussianity import BINS, gaussianity
+from ood_diffusion.statistics.geometry_summary import COMPANIONS, geometry_summary
+from ood_diffusion.statistics.latent_frechet import latent_frechet
+from ood_diffusion.statistics.separability import separability, trivial_separability
+
+
+def compared(level: float, latents: Mapping[str, Tensor], seed: int, n_null: int) -> dict[str, Any]:
+    """All statistics of one level, nested plain numbers.
+
+    Args:
+        level: of the latents.
+        latents: "ood" and "id" -> float32 ``[n, C, H, W]``, n >= 8.
+        seed: of projections, folds, splits and nulls.
+        n_null: draws from the null of `gaussianity`.
+    """
+    pair = latents["id"], latents["ood"]
+    return {
+        "level": level,
+        **{name: described(z, seed, n_null) for name, z in latents.items()},
+        "separability": asdict(separability(*pair, seed)),
+        "trivial_separability": asdict(trivial_separability(*pair, seed)),
+        "frechet": asdict(latent_frechet(*pair, seed)),
+    }
+
+
+def described(latents: Tensor, seed: int, n_null: int) -> dict[str, Any]:
+    """Statistics of one set of latents: against Gaussian noise, of its geometry, and its spectrum."""
+    tests = gaussianity(latents, seed, n_null)
+    return {
+        "n": len(latents),
+        "gaussianity": {name: asdict(test) for name, test in tests.items()},
+        "geometry": asdict(geometry_summary(latents)),
+        "isotropy": {name: asdict(found) for name, found in isotropy(latents).items()},
+        "spectrum": spectrum(latents),
+    }
+
+
+def spectrum(latents: Tensor) -> dict[str, list[float]]:
+    """Mean power per channel of latents ``[n, C, H, W]`` by frequency; 1 for N(0, I).
+
+    Returns:
+        "frequency" in cycles per picture (its longer side), the mean of each log-spaced bin, and "power".
+    """
+    height, width = latents.shape[2:]
+    power = field_powers(latents).mean(dim=0).numpy() / latents.shape[1]
+    radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]) * max(height, width)
+    return {
+        "frequency": radial_power(radius, width, BINS).tolist(),
+        "power": radial_power(power, width, BINS).tolist(),
+    }
+
+
+def isotropy(latents: Tensor) -> dict[str, Estimate]:
+    """Three figures that N(0, I) fixes, with jackknife intervals over latents ``[n, …]``, n >= 5.
+
+    Pairs and triples of the same latents are not independent, so intervals must come from the latents: one
+    is left out at a time (Tukey 1958), with Student's t of n - 1 degrees of freedom.
+
+    Returns:
+        - norm_spread: standard deviation of the norms over their mean.
+        - origin_angle: mean angle at the origin between two latents, in degrees.
+        - vertex_deviation: root mean square deviation from 60° of the angles in triangles of latents.
+    """
+    from scipy import stats
+
+    inner, n = gram(latents, latents), len(latents)
+    everyone = torch.arange(n)
+    without = [isotropy_figures(inner[keep][:, keep]) for keep in (everyone[everyone != i] for i in everyone)]
+    found = {}
+    for name, value in isotropy_figures(inner).items():
+        others = np.array([figures[name] for figures in without])
+        error = math.sqrt((n - 1) / n * float(np.square(others - others.mean()).sum()))
+        half = float(stats.t.ppf(0.975, n - 1)) * error
+        found[name] = Estimate(value, value - half, value + half, n)
+    return found
+
+
+def isotropy_figures(inner: Tensor) -> dict[str, float]:
+    """The figures of `isotropy` from a Gram matrix float64 ``[n, n]``."""
+    norms = inner.diagonal().sqrt()
+    origin, vertex = angles(inner)
+    return {
+        "norm_spread": float(norms.std() / norms.mean()),
+        "origin_angle": float(origin.mean()),
+        "vertex_deviation": float(np.sqrt(np.square(vertex - 60).mean())),
+    }
+
+
+def angles(inner: Tensor) -> tuple[Array, Array]:
+    """Angles in degrees from a Gram matrix float64 ``[n, n]``, n >= 3.
+
+    Returns:
+        Those at the origin, one per pair; and those at each latent between any two of its successors in the
+        given order, ten at most.
+    """
+    n, square = len(inner), inner.diagonal()
+    rows, columns = torch.triu_indices(n, n, offset=1)
+    companions = (torch.arange(n)[:, None] + torch.arange(1, min(COMPANIONS + 1, n))) % n
+    among = inner[companions[:, :, None], companions[:, None, :]]
+    origin = origin_angles(inner, square, square)[rows, columns]
+    return origin.numpy(), vertex_angles(inner.gather(1, companions), square, among).flatten().numpy()
+
+
+def principal(latents: Mapping[str, Tensor]) -> tuple[dict[str, Array], list[float]]:
+    """First two principal components of all latents together.
+
+    Returns:
+        Name of the set -> coordinates ``[n, 2]``; and the share of the variance along each.
+    """
+    from sklearn.decomposition import PCA
+
+    pooled = torch.cat([z.flatten(1) for z in latents.values()]).numpy()
+    pca = PCA(2, svd_solver="full").fit(pooled)
+    coordinates = {name: pca.transform(z.flatten(1).numpy()) for name, z in latents.items()}
+    return coordinates, pca.explained_variance_ratio_.tolist()

@@ -1,0 +1,69 @@
+"""From who is still inside at which angle to one figure: how far a latent may be turned."""
+
+import numpy as np
+
+from ood_diffusion.statistics.estimate import Array, Estimate
+from ood_diffusion.statistics.randomness import numpy_generator
+
+RESAMPLES = 4000
+
+
+def half_fall(angles: Array, shares: Array) -> Array:
+    """The angle at which each share has fallen to half of its value at the first angle.
+
+    Args:
+        angles: ascending, ``[a]``, in degrees.
+        shares: share of images inside the domain at each, ``[r, a]``.
+
+    Returns:
+        ``[r]``, in degrees, by linear interpolation up to the first angle at or below the half; the largest
+        angle where there is none, 0 where nothing is inside to begin with.
+    """
+    half = shares[:, 0] / 2
+    fallen = shares <= half[:, None]
+    at = fallen.argmax(axis=1)  # 0 where none is
+    before, rows = np.maximum(at - 1, 0), np.arange(len(shares))
+    drop = shares[rows, before] - shares[rows, at]
+    part = (shares[rows, before] - half) / np.where(at > 0, drop, 1)
+    found: Array = angles[before] + part * (angles[at] - angles[before])
+    return np.where(fallen.any(axis=1), found, angles[-1])
+
+
+def censored(inside: Array) -> bool:
+    """Whether the share inside, ``[n, a]``, never falls to half: the band is then wider than was looked."""
+    share = inside.mean(axis=0)
+    return bool((share > share[0] / 2).all())
+
+
+def bandwidth_interval(angles: Array, inside: Array, seed: int) -> Estimate:
+    """`half_fall` of the share inside, with a percentile bootstrap interval over images.
+
+    Args:
+        angles: ascending, ``[a]``, in degrees.
+        inside: of each image at each angle, bool ``[n, a]``.
+        seed: of the resampling.
+    """
+    value = float(half_fall(angles, inside.mean(axis=0, keepdims=True))[0])
+    low, high = np.quantile(_resampled(angles, inside, seed, "bandwidth"), [0.025, 0.975])
+    return Estimate(value, float(low), float(high), len(inside))
+
+
+def bandwidth_difference(angles: Array, a: Array, b: Array, seed: int) -> Estimate:
+    """Bandwidth of `a` less that of `b`, independent sets of images, with a percentile bootstrap interval.
+
+    Args:
+        angles: ascending, in degrees, the same for both.
+        a: who is inside, bool ``[n, angles]``.
+        b: likewise, ``[m, angles]``.
+        seed: of the resampling.
+    """
+    values = [half_fall(angles, inside.mean(axis=0, keepdims=True))[0] for inside in (a, b)]
+    spread = _resampled(angles, a, seed, "first") - _resampled(angles, b, seed, "second")
+    low, high = np.quantile(spread, [0.025, 0.975])
+    return Estimate(float(values[0] - values[1]), float(low), float(high), len(a) + len(b))
+
+
+def _resampled(angles: Array, inside: Array, seed: int, name: str) -> Array:
+    n = len(inside)
+    weights = numpy_generator(seed, "bandwidth", name).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
+    return half_fall(angles, weights @ inside.astype(np.float64) / n)

@@ -1,0 +1,59 @@
+"""Settings of the stage `bandwidth`; they check themselves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ood_diffusion.checks import require
+
+
+@dataclass(frozen=True)
+class BandwidthSettings:
+    """Settings of the stage.
+
+    Args:
+        levels: where the band is measured, each as `level`.
+        n_images: references that are moved, at most.
+        angles: of the turns in random directions, in degrees, ascending from 0 (not moved).
+        etas: ascending from 0: with how much fresh noise latents are decoded where they are; empty: not
+            measured, as with a solver that has no eta.
+        nearest_k: which neighbour sets the radius of a ball around a held-out image.
+        n_judges: held-out images that stand for a domain, at most; of both domains equally many.
+        check_levels: levels whose samples are compared by FID with the recommended one's; none: no check.
+        max_regret: relative excess of the recommended level's FID over the best other one's that still counts
+            as well recommended.
+    """
+
+    levels: Sequence[float]
+    n_images: int
+    angles: Sequence[float]
+    etas: Sequence[float]
+    nearest_k: int
+    n_judges: int
+    check_levels: Sequence[float]
+    max_regret: float
+
+    def __post_init__(self) -> None:
+        angles, name = list(self.angles), "stage.bandwidth"
+        require(len(self.levels) >= 1, f"{name}.levels must hold a level", self.levels, "Try [300,500].")
+        require(self.n_images >= 3, f"{name}.n_images must be at least 3", self.n_images, "Try 16.")
+        require(
+            len(angles) >= 2 and angles[0] == 0 and angles == sorted(set(angles)) and angles[-1] <= 180,
+            f"{name}.angles must ascend from 0 to 180 degrees at most",
+            angles,
+            "Try [0,20,40].",
+        )
+        etas = list(self.etas)
+        require(
+            not etas or (len(etas) >= 2 and etas[0] == 0 and etas == sorted(set(etas)) and etas[-1] <= 1),
+            f"{name}.etas must be empty or ascend from 0 to 1 at most",
+            etas,
+            "Try [0,0.5,1].",
+        )
+        require(self.nearest_k >= 1, f"{name}.nearest_k must be at least 1", self.nearest_k, "Try 5.")
+        require(
+            self.n_judges > self.nearest_k,
+            f"{name}.n_judges must be more than nearest_k",
+            self.n_judges,
+            "Try 96.",
+        )
+        require(self.max_regret >= 0, f"{name}.max_regret must not be negative", self.max_regret, "Try 0.1.")

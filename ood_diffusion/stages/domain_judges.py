@@ -1,0 +1,82 @@
+"""Images judged by two domains: which one a probe gives them to, and how far they are from either."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from ood_diffusion.claims.interference import balanced, position
+from ood_diffusion.metrics.prdc import prdc
+from ood_diffusion.metrics.probe import Probe, area_under_curve
+from ood_diffusion.statistics.estimate import Array, Estimate
+from ood_diffusion.statistics.feature_intervals import fid_interval
+from ood_diffusion.statistics.intervals import mean_interval, proportion_interval
+
+NEIGHBOURS = 5
+"""Of precision, as `metrics.prdc.PRDC` has it."""
+
+
+@dataclass(frozen=True)
+class Judges:
+    """What images are judged by: the probe, and held-out features of both domains.
+
+    Args:
+        probe: fitted on other images of both domains.
+        unseen: ``[n, d]``, as many as are held out of the unseen domain.
+        training: ``[m, d]`` of the training domain.
+    """
+
+    probe: Probe
+    unseen: Tensor
+    training: Tensor
+
+    @property
+    def equal(self) -> tuple[Tensor, Tensor]:
+        """As many of either domain, so that FIDs against the two can be compared."""
+        n = min(len(self.unseen), len(self.training))
+        return self.unseen[:n], self.training[:n]
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Mean score of the unseen and of the training domain."""
+        unseen, training = (self.probe.scores(x) for x in (self.unseen, self.training))
+        return float(unseen.mean()), float(training.mean())
+
+
+def quality(judges: Judges) -> dict[str, Any]:
+    """How well the probe tells held-out images apart; both its false rates; what it was fitted with."""
+    unseen, training = (judges.probe.scores(x) for x in (judges.unseen, judges.training))
+    right = proportion_interval(int((unseen <= 0).sum()), len(unseen))
+    recognised = capture_rate(training)
+    return {
+        "accuracy": balanced(right, recognised),
+        "auc": area_under_curve(training, unseen),
+        "false_capture": capture_rate(unseen),
+        "recognised": recognised,
+        "strength": judges.probe.strength,
+    }
+
+
+def capture_rate(scores: Array) -> Estimate:
+    """Share of images that the probe gives to the training domain, not corrected for its false rates."""
+    return proportion_interval(int((scores > 0).sum()), len(scores))
+
+
+def figures(judges: Judges, features: Tensor, seed: int) -> dict[str, Any]:
+    """Where one set of images lies: capture rate, position between the domains, FID against either."""
+    scores = judges.probe.scores(features)
+    unseen, training = judges.equal
+    return {
+        "n": len(features),
+        "capture": capture_rate(scores),
+        "position": mean_interval(position(scores, judges.ends), seed),
+        "fid_unseen": fid_interval(features, unseen),
+        "fid_training": fid_interval(features, training),
+    }
+
+
+def precision_of(features: Tensor, real: Tensor) -> Estimate:
+    """Precision, conditional on the real images, with Wilson's interval; neighbours as many as there are."""
+    k = min(NEIGHBOURS, len(features) - 1, len(real) - 1)
+    share = float(prdc(real, features, k)["precision"])
+    return proportion_interval(round(share * len(features)), len(features))

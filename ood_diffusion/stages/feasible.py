@@ -1,0 +1,102 @@
+"""What can be found wrong with a cell before any compute is spent."""
+
+from ood_diffusion.checks import require
+from ood_diffusion.diffusion.prediction import TO_EPS
+from ood_diffusion.stages.analyse import check_analysed
+from ood_diffusion.stages.cell import Cell
+
+DRAWING = {"sample", "interference", "few_shot", "preservation", "physics"}
+"""Stages that draw new latents."""
+JUDGING = {"evaluate", "interference", "few_shot"}
+"""Stages that judge images by the metrics."""
+
+
+def check(cell: Cell, stages: list[str]) -> None:
+    """Raise `UserError` for what would only fail after compute has been spent."""
+    settings = cell.settings
+    for level in levels_of(cell):
+        grid = cell.at(level=level).levels
+        require(len(grid) >= 2, "the grid needs at least two levels", grid, "Raise steps.")
+    available = cell.domain.size("references")
+    require(
+        available is None or settings.n_references <= available,
+        f"n_references must be at most the {available} reference images of domain={cell.names['domain']}",
+        settings.n_references,
+        f"Set n_references={available} or bring more images.",
+    )
+    if "train" in stages:
+        check_trainable(cell, "the stage train")
+    if "analyse" in stages:
+        check_analysed(cell)
+    if "preservation" in stages:
+        check_preservation(cell)
+    band = cell.stage_settings.get("bandwidth")
+    if DRAWING & set(stages) or (band and band.check_levels):
+        check_learners(cell)
+    if JUDGING & set(stages):
+        check_judges(cell)
+
+
+def levels_of(cell: Cell) -> list[float]:
+    """Where trajectories of this run may end: at the cell's level and at those of the stage `bandwidth`."""
+    own = [] if isinstance(cell.settings.level, str) else [cell.settings.level]
+    band = cell.stage_settings.get("bandwidth")
+    return own if band is None else [*own, *band.levels, *band.check_levels]
+
+
+def check_trainable(cell: Cell, what: str) -> None:
+    """Raise `UserError` unless `what` can train such a network in such a way."""
+    model = cell.model
+    require(
+        model.prediction_type in TO_EPS and model.state_shape == model.image_shape,
+        f"{what} needs a network that predicts epsilon, v or the image, in pixels",
+        f"model={cell.names['model']}",
+        "Train it with the code of its authors.",
+    )
+    size = cell.ranks.size
+    require(size == 1, f"{what} runs on one device", size, "Set trainer.devices=1.")
+
+
+def check_preservation(cell: Cell) -> None:
+    """Raise `UserError` unless the baselines can run, and their images be judged."""
+    settings = cell.stage_settings["preservation"]
+    for level in settings.sdedit_levels:
+        name = f"stage.preservation.sdedit_levels: {level:g}"
+        require(1 < level <= cell.model.schedule.timesteps, "levels lie in (1, T]", name, "Choose others.")
+        _ = cell.at(level=float(level)).levels
+    for name in ("n_samples", "n_held_out", "n_training"):
+        count = getattr(cell.settings, name)
+        require(count >= 2, f"the stage preservation needs {name} to be at least 2", count, f"Raise {name}.")
+    if settings.finetune is not None:
+        check_trainable(cell, "baseline=finetune")
+
+
+def check_learners(cell: Cell) -> None:
+    """Raise `UserError` unless prior, sampler and selection have the references they need."""
+    for group, part in (("prior", cell.prior), ("sampler", cell.sampler), ("selection", cell.selection)):
+        require(
+            cell.settings.n_references >= part.min_references,
+            f"{group}={cell.names[group]} needs at least {part.min_references} references",
+            cell.settings.n_references,
+            f"Raise n_references or change {group}.",
+        )
+
+
+def check_judges(cell: Cell) -> None:
+    """Raise `UserError` unless the extractor can be built and every metric has the images it needs."""
+    _ = cell.extractor
+    judges = cell.domain.size("held_out")
+    counts = {
+        "n_samples": cell.settings.n_samples,
+        "n_references": cell.settings.n_references,
+        "n_held_out": cell.settings.n_held_out if judges is None else min(judges, cell.settings.n_held_out),
+    }
+    for name, make in cell.make_metrics.items():
+        least = make().min_images
+        for count, images in counts.items():
+            require(
+                images >= least,
+                f"metric={name} needs {count} to be at least {least}",
+                images,
+                "Bring more images or leave out the stage evaluate.",
+            )

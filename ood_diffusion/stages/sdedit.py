@@ -1,0 +1,44 @@
+"""SDEdit: references, noised to a level and denoised by the frozen model: a baseline without training."""
+
+import torch
+from torch import Tensor
+
+from ood_diffusion.pixels import to_unit_range
+from ood_diffusion.seeding import generator, normal
+from ood_diffusion.stages.cell import Cell
+from ood_diffusion.stages.decode import decode, stored_latents
+from ood_diffusion.storage.store import TensorStore
+
+
+def sdedit(cell: Cell) -> tuple[TensorStore, list[str]]:
+    """`n_samples` images from references noised to the cell's level (Meng et al. 2022, algorithm 1).
+
+    Image i comes from reference i mod n and the noise of item i, the same at every level; it is denoised
+    with the cell's solver, steps and eta.
+
+    Returns:
+        The store of images, and the id of each in order.
+    """
+    wanted = list(cell.references.values())[: cell.settings.n_samples]
+    latents = noised(cell, states(cell, wanted), cell.settings.n_samples)
+    recipe = {"sdedit": list(cell.references), "seed": cell.settings.seed}
+    return decode(cell, *stored_latents(cell, recipe, latents), f"SDEdit {cell.levels[-1]:g}")
+
+
+@torch.no_grad()
+def states(cell: Cell, pictures: list[str]) -> Tensor:
+    """Pictures at level 0, float32 ``[len(pictures), *state_shape]``."""
+    return torch.cat([cell.model.encode(to_unit_range(part)) for part in cell.pictures.blocks(pictures)])
+
+
+def noised(cell: Cell, x0: Tensor, n: int) -> Tensor:
+    r"""Draws from :math:`q(x_t|x_0) = N(\alpha x_0, \sigma^2)` at the cell's level, float32 ``[n, C, H, W]``.
+
+    Args:
+        cell: gives level (where its grid ends), schedule and seed.
+        x0: clean states ``[m, C, H, W]``; draw i is of ``x0[i % m]``.
+        n: how many.
+    """
+    t, schedule = cell.levels[-1], cell.model.schedule
+    noise = normal([generator(cell.settings.seed, "sdedit", i) for i in range(n)], x0.shape[1:])
+    return schedule.alpha(t) * x0[torch.arange(n) % len(x0)] + schedule.sigma(t) * noise

@@ -1,0 +1,81 @@
+"""C6 from figures: who is compared, and when something follows."""
+
+import math
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from ood_diffusion.claims.bandwidth import across_domains, well_recommended, wider
+from ood_diffusion.statistics.estimate import Estimate
+
+
+def run(images: str, gap: float, band: float, level: float = 500.0) -> dict[str, Any]:
+    equal = {"model": "m", "level": level, "angles": [0, 10]}
+    comparison = {"equal": equal, "unseen": {"value": band}}
+    return {"bandwidth": {"images": images, "gap": {"value": gap}, "comparison": comparison}}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (1.0, 5.0, "supported"),
+        (-5.0, -1.0, "not supported"),
+        (-1.0, 5.0, "inconclusive"),
+        (0.0, 0.0, "inconclusive"),
+    ],
+)
+def test_wider_needs_the_whole_interval(low: float, high: float, verdict: str) -> None:
+    check = wider(Estimate((low + high) / 2, low, high, 32), 500, "p.svg")
+    assert (check.claim, check.verdict, check.picture) == ("C6", verdict, "p.svg")
+
+
+def test_regret_is_over_the_best_other_level() -> None:
+    fids = {
+        100.0: Estimate(90.0, 85.0, 95.0, 9),
+        500.0: Estimate(60.0, 55.0, 65.0, 9),
+        900.0: Estimate(50.0, 47.0, 53.0, 9),
+    }
+    middle = well_recommended(fids, 500.0, 0.1, "")
+    assert middle.found.value == pytest.approx(0.2)
+    half = 1.2 * math.hypot(5 / 60, 3 / 50)  # relative errors of a quotient
+    assert (middle.found.low, middle.found.high) == pytest.approx((0.2 - half, 0.2 + half))
+    assert middle.verdict == "inconclusive" and middle.against_found.value == 0.1
+    assert well_recommended(fids, 900.0, 0.1, "").found.value == pytest.approx(50 / 60 - 1)
+    assert well_recommended(fids, 900.0, 0.1, "").verdict == "supported"
+    assert well_recommended(fids, 100.0, 0.1, "").verdict == "not supported"
+
+
+def test_the_correlation_is_spearmans_over_domains() -> None:
+    gaps, bands = [10.0, 20.0, 30.0, 40.0, 50.0, 60.0], [5.0, 9.0, 8.0, 20.0, 21.0, 40.0]
+    check = across_domains([run(str(i), *pair) for i, pair in enumerate(zip(gaps, bands, strict=True))])
+    assert check is not None and check.verdict == "supported"
+    assert check.found.value == pytest.approx(stats.spearmanr(gaps, bands).statistic)
+    falling = across_domains([run(str(gap), gap, -gap) for gap in gaps])
+    assert falling is not None and falling.verdict == "not supported"
+
+
+def test_four_domains_decide_nothing_and_two_have_no_correlation() -> None:
+    rows = [run(str(i), i, i) for i in range(4)]
+    four = across_domains(rows)
+    assert four is not None and four.verdict == "inconclusive" and four.found.value == pytest.approx(1)
+    assert across_domains(rows[:2]) is None and across_domains([]) is None
+    assert across_domains([{"cell": {}}, *rows[:2]]) is None
+
+
+def test_runs_that_differ_in_more_than_the_domain_are_not_mixed() -> None:
+    here, there = [run(str(i), i, i) for i in range(5)], [run(str(i), i, -9 * i, 700.0) for i in range(4)]
+    check = across_domains([*there, *here])
+    assert check is not None and check.found.n == 5 and check.found.value == pytest.approx(1)
+
+
+def test_seeds_of_one_domain_are_one_point() -> None:
+    rows = [run("a", 1, 1), run("a", 1, 30), run("b", 2, 3), run("c", 3, 4)]  # a has its mean, 15.5
+    check = across_domains(rows)
+    assert check is not None and check.found.n == 3
+    assert check.found.value == pytest.approx(stats.spearmanr([1, 2, 3], [15.5, 3, 4]).statistic)
+
+
+def test_bands_that_are_all_as_wide_as_was_looked_say_nothing() -> None:
+    check = across_domains([run(str(i), i, 60.0) for i in range(5)])
+    assert check is not None and check.verdict == "inconclusive" and math.isnan(check.found.value)

@@ -1,0 +1,35 @@
+"""C1's rules: retrieval, and PSNR beside the training domain's."""
+
+import pytest
+
+from ood_diffusion.claims.reconstruction import as_exact, retrieved
+from ood_diffusion.statistics.estimate import Estimate
+from ood_diffusion.statistics.intervals import proportion_interval
+
+
+@pytest.mark.parametrize(
+    ("found", "n", "verdict"),
+    [
+        (96, 96, "supported"),
+        (93, 96, "supported"),
+        (92, 96, "inconclusive"),
+        (16, 16, "inconclusive"),  # all of them, but too few to say nine in ten
+        (35, 35, "supported"),
+        (70, 96, "not supported"),
+    ],
+)
+def test_retrieval_needs_the_whole_interval(found: int, n: int, verdict: str) -> None:
+    check = retrieved(proportion_interval(found, n), 704, 0.9, "p.svg")
+    assert check.verdict == verdict and check.claim == "C1" and "704" in check.figure
+    assert check.found.value == found / n and check.against_found.value == 0.9
+
+
+@pytest.mark.parametrize(
+    ("gain", "verdict"),
+    [((0, -1, 1), "supported"), ((-2.5, -4, -1), "inconclusive"), ((-5, -6, -3.5), "not supported")],
+)
+def test_psnr_may_be_three_decibels_worse(gain: tuple[float, float, float], verdict: str) -> None:
+    unseen, training = Estimate(30, 29, 31, 96), Estimate(35, 34, 36, 16)
+    check = as_exact(unseen, training, Estimate(*gain, 112), 3.0, "p.svg")
+    assert check.verdict == verdict
+    assert (check.found, check.against_found) == (unseen, training)

@@ -1,0 +1,143 @@
+"""`ood-diffusion leaderboard`: which runs are one way, what is averaged, and who is first."""
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.claims.leaderboard import leaderboards
+from ood_diffusion.claims.leaderboard_command import leaderboard
+from ood_diffusion.report.collect import begun
+from ood_diffusion.report.leaderboard_table import Standing
+from tests.report.fake import cell, results
+
+BOARD = ("cats-64", "galaxies")
+
+
+def run(
+    folder: Path, fid: float, half: float = 5.0, uses_prior: bool = True, kid: float = 0.03, **knobs: Any
+) -> None:
+    """A run with this FID; `knobs` go to its coordinates."""
+    made = results()
+    made["cell"] |= knobs
+    metrics = made["metrics"]
+    metrics["sets"]["samples"] |= {"fid": fid, "kid": kid}
+    interval = {"value": fid, "low": fid - half, "high": fid + half, "n": 64}
+    metrics["intervals"] = {"samples": {"fid": interval}}
+    metrics["making"] = {"uses_prior": uses_prior, "calls_per_reference": 24, "calls_per_sample": 48}
+    made["interference"] = {"own": {"capture": {"value": 0.25}}}
+    cell(folder, found=made)
+
+
+def boards(folder: Path) -> dict[tuple[str, str], list[Standing]]:
+    return leaderboards(begun(folder))
+
+
+def ways(standings: list[Standing]) -> list[tuple[str, str, str]]:
+    return [(each.prior, each.sampler, each.selection) for each in standings]
+
+
+def test_a_low_fid_is_first_and_overlap_is_a_tie(tmp_path: Path) -> None:
+    for i, (prior, fid) in enumerate(
+        (("gaussian", 130.0), ("span", 100.0), ("kde", 109.0), ("shrunk", 111.0))
+    ):
+        run(tmp_path / str(i), fid, prior=prior)
+    found = boards(tmp_path)[BOARD]
+    assert [each.prior for each in found] == ["span", "kde", "shrunk", "gaussian"]
+    assert [each.rank for each in found] == [1, 2, 3, 4]
+    assert [each.tied for each in found] == [True, True, False, False]  # 104 … 114 meets 95 … 105, 106 … not
+
+
+def test_seeds_are_averaged_and_widen_the_interval(tmp_path: Path) -> None:
+    for seed, fid in enumerate((90.0, 100.0, 110.0)):
+        run(tmp_path / str(seed), fid, seed=seed, kid=0.01 * seed)
+    (only,) = boards(tmp_path)[BOARD]
+    assert only.seeds == 3 and only.fid == 100 and only.figures["kid"] == pytest.approx(0.01)
+    within, between = 5 / 1.959964, 10 / math.sqrt(3)
+    assert (only.high - only.low) / 2 > 1.96 * math.hypot(within, between)
+
+
+def test_the_same_run_again_counts_once(tmp_path: Path) -> None:
+    run(tmp_path / "1", 100.0)
+    run(tmp_path / "2", 120.0)
+    (only,) = boards(tmp_path)[BOARD]
+    assert only.seeds == 1 and only.fid == 120
+
+
+def test_a_prior_that_is_not_used_makes_no_difference(tmp_path: Path) -> None:
+    for i, prior in enumerate(("span", "kde")):
+        run(tmp_path / f"a{i}", 100.0, sampler="linear_combination", prior=prior, uses_prior=False)
+        run(tmp_path / f"b{i}", 110.0 + i, sampler="draw", prior=prior)
+    assert ways(boards(tmp_path)[BOARD]) == [
+        ("—", "linear_combination", "geometric"),
+        ("span", "draw", "geometric"),
+        ("kde", "draw", "geometric"),
+    ]
+
+
+def test_other_settings_that_differ_are_ways_of_their_own(tmp_path: Path) -> None:
+    run(tmp_path / "0", 100.0, eta=0.0, batch_size=8)
+    run(tmp_path / "1", 150.0, eta=1.0, batch_size=16)
+    found = boards(tmp_path)[BOARD]
+    assert [dict(each.others) for each in found] == [{"eta": "0"}, {"eta": "1"}]
+    assert found[1].label == "proposal · shrunk · geometric · eta=1"
+
+
+def test_models_and_domains_have_boards_of_their_own(tmp_path: Path) -> None:
+    run(tmp_path / "0", 100.0)
+    run(tmp_path / "1", 90.0, domain="dogs")
+    assert {board: len(found) for board, found in boards(tmp_path).items()} == {
+        BOARD: 1,
+        ("cats-64", "dogs"): 1,
+    }
+
+
+def test_figures(tmp_path: Path) -> None:
+    run(tmp_path / "0", 100.0)
+    (only,) = boards(tmp_path)[BOARD]
+    assert only.figures["acceptance"] == pytest.approx(64 / 4120)
+    assert only.figures["cost"] == pytest.approx(48 + 24 * 96 / 64)
+    assert only.figures["capture"] == 0.25 and only.figures["copies"] == 0.0156
+    assert only.figures["novelty"] == 0.9299
+    assert only.yardstick == pytest.approx(143.27 * 0.41)
+
+
+def test_the_command_writes_and_says_what_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path / "0", 100.0, prior="span")
+    run(tmp_path / "1", 104.0, prior="kde")
+    cell(tmp_path / "2", error="UserError: none kept")
+    cell(tmp_path / "3", found=results())
+    leaderboard([str(tmp_path), "--output", str(tmp_path / "t.csv")])
+    said = capsys.readouterr().out
+    assert "left out: 2: UserError: none kept" in said and "left out: 3: no FID" in said
+    assert "100.0 ± 5.0" in said and "2 =" in said
+    with (tmp_path / "t.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [(row["rank"], row["prior"], row["tied"]) for row in table] == [
+        ("1", "span", "True"),
+        ("2", "kde", "True"),
+    ]
+    assert float(table[0]["fid_low"]) == 95 and table[0]["capture"] == "0.25"
+    plot = (tmp_path / "leaderboard_cats-64_galaxies.svg").read_text()
+    assert plot.lstrip().startswith("<?xml") and "</svg>" in plot
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "leaderboard needs a folder that exists, but got 'nowhere'"),
+        (["."], "leaderboard needs runs with the stage evaluate"),
+        ([".", "--output", "t.txt"], "must be a file that ends in .csv or .parquet"),
+    ],
+)
+def test_mistakes(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        leaderboard(arguments)

@@ -1,0 +1,211 @@
+"""The stage analyse: its statistics on latents with known laws, and the whole of it through the command."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.claims.gaussianity import STATISTICS
+from ood_diffusion.geometry.gram import gram, isotropic
+from ood_diffusion.stages.analyse_latents import angles, compared, isotropy, principal, spectrum
+from ood_diffusion.stages.analyse_round_trip import spacing
+from ood_diffusion.stages.analyse_settings import AnalyseSettings
+from tests.cli import TINY, results, run_cli
+
+SMALL = [
+    *TINY,
+    "stages=[analyse]",
+    "n_training=12",
+    "training_domain.steps=2",
+    "stage.analyse.n_latents=9",
+    "stage.analyse.n_round_trip=3",
+    "stage.analyse.round_trip_steps=[1,2]",
+    "stage.analyse.levels=[1000]",
+    "stage.analyse.n_null=320",
+    "stage.analyse.steps=3",
+]
+
+
+def white(n: int, seed: int, side: int = 16) -> torch.Tensor:
+    return torch.randn(n, 3, side, side, generator=torch.Generator().manual_seed(seed))
+
+
+def test_isotropy_of_white_noise_is_what_theory_says() -> None:
+    found, d = isotropy(white(64, 0)), 3 * 16 * 16
+    expected = isotropic(d)
+    spread = expected["norm_sd"] / expected["norm_mean"]
+    for name, value in {
+        "norm_spread": spread,
+        "origin_angle": 90.0,
+        "vertex_deviation": expected["vertex_angle_sd"],
+    }.items():
+        assert found[name].value == pytest.approx(value, rel=0.15)
+        assert found[name].low <= value <= found[name].high
+
+
+def test_jackknife_intervals_have_the_spread_over_repetitions() -> None:
+    """Standard errors of other white noise; over a few sets their mean must match the true spread."""
+    sets = [isotropy(white(24, seed, side=8)) for seed in range(40)]
+    for name in sets[0]:
+        values = torch.tensor([found[name].value for found in sets])
+        claimed = torch.tensor([(found[name].high - found[name].low) / 2 / 2.069 for found in sets])
+        assert 0.6 < float(claimed.square().mean().sqrt() / values.std()) < 1.6, name
+
+
+def test_a_common_mean_shows_in_the_origin_angle_alone() -> None:
+    """Latents whose mean has the same power as their noise: cosine 1/2, so 60° at the origin."""
+    shifted = white(32, 1) + 1.0
+    found, plain = isotropy(shifted), isotropy(white(32, 1))
+    assert found["origin_angle"].value == pytest.approx(60, abs=0.5)
+    assert found["vertex_deviation"].value == pytest.approx(plain["vertex_deviation"].value, rel=1e-3)
+
+
+def test_triangles_have_a_mean_of_60_whatever_the_points() -> None:
+    """Why C4 judges their spread: with every triangle taken whole the mean is no finding."""
+    clusters = torch.cat([white(6, 2), 20 + white(5, 3)])  # 11 points: ten companions are all others
+    vertex = angles(gram(clusters, clusters))[1]
+    assert vertex.mean() == pytest.approx(60) and vertex.std() > 20
+
+
+def test_spectrum_of_white_noise_is_one_and_of_a_wave_is_at_its_frequency() -> None:
+    found = spectrum(white(64, 4, side=32))
+    assert max(abs(power - 1) for power in found["power"]) < 0.15
+    assert found["frequency"] == sorted(found["frequency"]) and found["frequency"][0] >= 1
+    wave = torch.cos(2 * math.pi * 8 * torch.arange(32) / 32).expand(2, 3, 32, 32)
+    power = spectrum(wave)["power"]
+    peak = spectrum(wave)["frequency"][power.index(max(power))]
+    assert 6.5 < peak < 9.5 and sum(power) == pytest.approx(max(power))
+
+
+def test_principal_components_part_two_clusters() -> None:
+    coordinates, shares = principal({"ood": white(10, 5) + 2, "id": white(10, 6) - 2})
+    first = coordinates["ood"][:, 0], coordinates["id"][:, 0]
+    assert (first[0].min() > first[1].max()) or (first[0].max() < first[1].min())
+    assert shares[0] > 0.5 > shares[1]
+
+
+def test_two_white_sets_are_not_told_apart_and_two_shifted_ones_are() -> None:
+    same = compared(500.0, {"ood": white(24, 7), "id": white(24, 8)}, 0, 50)
+    assert same["separability"]["p_value"] > 0.05 and same["frechet"]["p_value"] > 0.05
+    other = compared(500.0, {"ood": white(24, 7) + 0.5, "id": white(24, 8)}, 0, 50)
+    assert other["separability"]["statistic"] == 1 and other["frechet"]["p_value"] < 0.05
+    assert other["ood"]["gaussianity"]["mean_cosine"]["p_value"] < 0.05
+    assert other["id"]["gaussianity"]["mean_cosine"]["p_value"] > 0.05
+
+
+def test_spacing_is_the_median_distance_to_the_nearest_other() -> None:
+    assert spacing(torch.tensor([[0.0], [1.0], [3.0], [7.0]])) == 1  # 1, 1, 2, 4: the lower median
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("analyse")
+    done = run_cli(folder, *SMALL)
+    assert done.returncode == 0, done.stderr
+    return folder, results(folder)[0]
+
+
+def test_every_claim_has_its_checks(found: tuple[Path, dict[str, Any]]) -> None:
+    checks = found[1]["analyse"]["checks"]
+    assert [c["claim"] for c in checks].count("C1") == 2
+    assert [c["claim"] for c in checks].count("C2") == 2
+    assert [c["claim"] for c in checks].count("C3") == 4
+    assert [c["claim"] for c in checks].count("C4") == 6
+    assert set(found[1]["claims"]) == {"C1", "C2", "C3", "C4"}
+    for check in checks:
+        (picture,) = found[0].glob(f"**/{check['picture']}")
+        assert picture.stat().st_size > 1000
+
+
+def test_round_trips_of_every_domain_solver_and_number_of_steps(
+    found: tuple[Path, dict[str, Any]],
+) -> None:
+    trips = found[1]["analyse"]["round_trip"]
+    cases = {(row["domain"], row["solver"], row["steps"], row["calls"]) for row in trips["curve"]}
+    assert cases == {
+        (domain, solver, steps, 2 * steps)
+        for domain in ("ood", "id")
+        for solver in ("dpmpp_2m", "ddim")
+        for steps in (1, 2)
+    }
+    assert all(row["psnr"]["n"] == 3 for row in trips["curve"])
+    assert trips["own"]["ood"]["psnr"]["n"] == 9 and trips["own"]["id"]["psnr"]["n"] == 3
+    assert trips["gallery"] == 12 + 16 + 12
+    for row in trips["curve"]:
+        assert 0 <= row["retrieved"]["value"] <= 1 and row["feature_distance"]["value"] > 0
+        assert row["snr"]["value"] < row["psnr"]["value"]
+
+
+def test_levels_hold_the_cells_own_and_the_top(found: tuple[Path, dict[str, Any]]) -> None:
+    levels = [at["level"] for at in found[1]["analyse"]["latents"]]
+    assert levels == sorted(levels) and levels[-1] == 1000
+    for at in found[1]["analyse"]["latents"]:
+        for domain in ("ood", "id"):
+            assert at[domain]["n"] == 9 and len(at[domain]["gaussianity"]) == 8
+            assert all(math.isfinite(test["statistic"]) for test in at[domain]["gaussianity"].values())
+            assert at[domain]["geometry"]["dimensions"] == 3 * 64 * 64
+
+
+def test_again_computes_nothing_and_finds_the_same(found: tuple[Path, dict[str, Any]]) -> None:
+    folder, first = found
+    done = run_cli(folder, *SMALL)
+    assert done.returncode == 0, done.stderr
+    second = results(folder)[-1]
+    assert second["analyse"] == first["analyse"]
+    assert second["cost"]["network_calls"]["analyse"] == 0
+
+
+VALID: dict[str, Any] = {
+    "solvers": {},
+    "n_round_trip": 2,
+    "round_trip_steps": [1],
+    "min_retrieval": 0.9,
+    "max_psnr_loss": 3.0,
+    "n_latents": 8,
+    "levels": [500],
+    "steps": 1,
+    "n_null": 320,
+    "bands": {name: [0.0, 1.0] for name in STATISTICS},
+    "angle_band": 5.0,
+    "max_vertex_deviation": 2.5,
+    "max_norm_spread": 0.05,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("n_round_trip", 1),
+        ("round_trip_steps", [0]),
+        ("round_trip_steps", [1.5]),
+        ("min_retrieval", 1.0),
+        ("max_psnr_loss", 0.0),
+        ("n_latents", 7),
+        ("levels", []),
+        ("steps", 0),
+        ("n_null", 319),
+        ("bands", {"lag_1": [0.0, 1.0]}),
+        ("bands", {**VALID["bands"], "lag_1": [0.1, 0.1]}),
+        ("angle_band", -1.0),
+    ],
+)
+def test_every_setting_checks_itself(name: str, wrong: object) -> None:
+    AnalyseSettings(**VALID)
+    with pytest.raises(UserError, match=f"stage.analyse.{name}"):
+        AnalyseSettings(**VALID | {name: wrong})
+
+
+def test_no_fewer_draws_than_a_rejection_needs() -> None:
+    """The smallest p-value times the number of statistics must be able to fall below 5 %."""
+    assert 2 / (VALID["n_null"] + 1) * len(STATISTICS) < 0.05 <= 2 / VALID["n_null"] * len(STATISTICS)
+
+
+def test_images_are_counted_before_the_network_runs(tmp_path: Path) -> None:
+    for override in ("n_references=7", "n_training=7", "n_held_out=1"):
+        done = run_cli(tmp_path, *SMALL, override)
+        assert done.returncode == 2 and override.split("=")[0] in done.stderr, override
+        assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("**/store/latents"))
