@@ -25,8 +25,8 @@ from ood_diffusion.diffusion.heun import Heun
 from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.domains.image_folder import ImageFolder
-from ood_diffusion.pixels import to_unit_range
 from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.pixels import to_unit_range
 
 IMAGES, BUDGETS = 4, (8, 16, 32)
 GRIDS = {"uniform_lambda": uniform_lambda, "karras": karras, "uniform_t": uniform_t}

@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+"""Weights of R, G, B in what the eye takes for brightness (ITU-R BT.709)."""
+
 
 def to_unit_range(images: Tensor) -> Tensor:
     """uint8 0 … 255 to float32 in [-1, 1], same shape."""

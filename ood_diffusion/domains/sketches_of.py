@@ -4,24 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ood_diffusion.checks import require
 from ood_diffusion.domains.base import Domain, Split
 from ood_diffusion.fingerprint import fingerprint
+from ood_diffusion.geometry.edges import ink
+from ood_diffusion.pixels import LUMINANCE
 
 SKETCH_VERSION = 1
 """Part of every key: raise it whenever a change in the filter moves a single pixel."""
-
-LUMINANCE = (0.2126, 0.7152, 0.0722)
-"""Weights of R, G, B in what the eye takes for brightness (ITU-R BT.709)."""
-
-BLACK = 95
-"""Percentile of a picture's edge strengths that is drawn in full black."""
-
-FAINTEST = 0.01
-"""Full black needs at least this luminance step per pixel (of full scale): flat pictures stay white."""
 
 
 class SketchesOf(Domain):
@@ -69,29 +61,3 @@ class SketchesOf(Domain):
         paper = 1 - ink(np.tensordot(LUMINANCE, picture / 255.0, 1), self.scale, self.threshold)
         drawing = torch.from_numpy((255 * paper).round().astype(np.uint8))
         return drawing.expand(3, -1, -1).contiguous()
-
-
-def ink(luminance: NDArray[np.float64], scale: float, threshold: float) -> NDArray[np.float64]:
-    """Canny's edges with grades instead of a yes or no: 0 bare paper … 1 black, ``[H, W]``.
-
-    The gradient of the Gaussian-smoothed luminance is kept where it is largest along its own direction
-    (non-maximum suppression, Canny 1986), which leaves lines one or two pixels wide, and is then scaled
-    from `threshold` to the picture's own full black. (Canny's hysteresis has no place with grades.)
-
-    Args:
-        luminance: ``[H, W]`` in [0, 1].
-        scale: of the Gaussian, in pixels.
-        threshold: share of full black below which nothing is drawn, in [0, 1).
-    """
-    from scipy import ndimage  # imported here: it costs a third of a second
-
-    down, right = (ndimage.gaussian_filter(luminance, scale, order=order) for order in ((1, 0), (0, 1)))
-    strength = np.hypot(down, right)
-    place, step = np.indices(luminance.shape), np.stack([down, right]) / (strength + 1e-12)
-    ahead, behind = (
-        ndimage.map_coordinates(strength, place + sign * step, order=1, mode="nearest") for sign in (1, -1)
-    )
-    ridge = np.where((strength >= ahead) & (strength >= behind), strength, 0.0)
-    black = max(float(np.percentile(strength, BLACK)), FAINTEST)
-    drawn: NDArray[np.float64] = ((ridge / black - threshold) / (1 - threshold)).clip(0, 1)
-    return drawn

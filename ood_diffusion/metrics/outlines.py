@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ood_diffusion.domains.sketches_of import LUMINANCE, ink
+from ood_diffusion.geometry.edges import ink
+from ood_diffusion.pixels import LUMINANCE
 
 SCALE, THRESHOLD = 1.0, 0.35
 """Of the edge filter: those that `domains.sketches_of` draws with."""

@@ -5,12 +5,10 @@ from numpy.typing import NDArray
 from torch import Tensor, uint8
 
 from ood_diffusion.checks import require
+from ood_diffusion.pixels import LUMINANCE
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-LUMINANCE = (0.2126, 0.7152, 0.0722)
-"""Weights of R, G, B in what the eye takes for brightness (ITU-R BT.709)."""
 
 SMALLEST = 16
 """Side, in pixels, below which rings and scales cannot be told apart."""

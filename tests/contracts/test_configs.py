@@ -14,12 +14,12 @@ from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.seeding import generator
 from ood_diffusion.stages.assemble import build, plain
+from ood_diffusion.stages.settings import STAGES
 from tests.domains.data_sets import prepared
 
 CONF = Path(conf_folder())
-OTHERS = (
-    "baseline", "launcher", "metric", "schedule", "stage", "trainer", "training", "logger", "experiment", "sweep",
-)  # fmt: skip
+OTHERS = ("launcher", "metric", "schedule", "trainer", "training", "logger", "experiment", "sweep")
+OF_STAGES = ("baseline", "stage")
 LATENTS = torch.randn(24, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
@@ -41,10 +41,10 @@ def composed(*overrides: str) -> DictConfig:
 def test_every_group_is_known_here() -> None:
     """A new group needs a test in this file (models and schedules: test_model_configs.py)."""
     folders = {path.name for path in CONF.iterdir() if path.is_dir() and any(path.glob("*.yaml"))}
-    assert folders == {*GROUPS, *OTHERS}
+    assert folders == {*GROUPS, *OTHERS, *OF_STAGES}
 
 
-@pytest.mark.parametrize("group", [*GROUPS, *OTHERS])
+@pytest.mark.parametrize("group", [*GROUPS, *OTHERS, *OF_STAGES])
 def test_every_file_says_what_it_is(group: str) -> None:
     for path in (CONF / group).glob("*.yaml"):
         assert "#" in path.read_text().split("_target_")[0], f"{path.name} has no comment at its head"
@@ -115,6 +115,19 @@ def test_trainer(name: str) -> None:
 @pytest.mark.parametrize("name", choices("training"))
 def test_training(name: str) -> None:
     assert build(composed(f"training={name}").training).max_steps > 0
+
+
+@pytest.mark.parametrize("name", choices("stage"))
+def test_stage(name: str) -> None:
+    """Every file is read without being asked for, and its class has a field for each of its settings."""
+    assert name in STAGES
+    assert build(composed().stage[name]) is not None
+
+
+@pytest.mark.parametrize("name", choices("baseline"))
+def test_baseline(name: str) -> None:
+    settings = build(composed(f"baseline={name}").stage.preservation)
+    assert (settings.finetune is None) == (name == "none")
 
 
 @pytest.mark.parametrize("name", choices("logger"))

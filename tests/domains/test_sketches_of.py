@@ -14,7 +14,8 @@ from ood_diffusion.checks import UserError
 from ood_diffusion.domains.galaxies_sim import GalaxiesSim
 from ood_diffusion.domains.image_folder import ImageFolder
 from ood_diffusion.domains.radiation_sim import RadiationSim
-from ood_diffusion.domains.sketches_of import SketchesOf, ink
+from ood_diffusion.domains.sketches_of import SketchesOf
+from ood_diffusion.geometry.edges import ink
 from ood_diffusion.stages.assemble import build
 from tests.domains.data_sets import images
 

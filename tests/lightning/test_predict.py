@@ -10,11 +10,11 @@ import torch
 
 from ood_diffusion.diffusion.ddim import DDIM
 from ood_diffusion.diffusion.grids import uniform_lambda
-from ood_diffusion.pixels import to_bytes, to_unit_range
 from ood_diffusion.lightning.predict import predict_into
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.lightning.trajectory import Generator, Inverter
 from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.pixels import to_bytes, to_unit_range
 from ood_diffusion.storage.store import TensorStore
 from tests.lightning.networks import exact_scale, gaussian_model
 

@@ -166,7 +166,8 @@ def test_measures_agree_with_statmorph() -> None:
     assert len(a) >= 8
     assert np.median(np.abs(a[:, 0] / b[:, 0] - 1)) < 0.02
     assert np.median(np.abs(a - b)[:, 1:4], axis=0) == pytest.approx([0, 0, 0], abs=0.06)
-    assert (np.array([np.corrcoef(a[:, j], b[:, j])[0, 1] for j in range(5)]) > 0.7).all()
+    correlation = [np.corrcoef(a[:, j], b[:, j])[0, 1] for j in range(5)]
+    assert (np.array(correlation) > [0.9, 0.9, 0.7, 0.4, 0.7]).all()  # Gini: another choice of pixels
 
 
 def test_statistics_do_not_depend_on_the_other_pictures() -> None:
