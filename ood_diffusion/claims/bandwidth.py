@@ -1,12 +1,12 @@
 """C6: does a larger gap to the training domain give a wider usable band around a latent?"""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ood_diffusion.claims.check import Check, limit, null_range
+from ood_diffusion.claims.excess import Floor, excess
 from ood_diffusion.claims.verdict import LEVEL, above, below
 from ood_diffusion.report.claim_words import Verdict
 from ood_diffusion.statistics.estimate import Estimate
@@ -15,47 +15,87 @@ from ood_diffusion.statistics.intervals import rank_correlation
 FEWEST_DOMAINS = 5
 """Of 4, no order is rare enough: the exact two-sided p-value of the best one is 0.08."""
 
+ALIKE = ("solver", "grid", "steps", "precision", "n_references", "n_training")
+"""Coordinates of a cell, beside those that the stage names, that its band and gap depend on."""
 
-def wider(difference: Estimate, level: float, picture: str) -> Check:
+
+def wider(
+    difference: Estimate, start: tuple[Estimate, Estimate], least: float, level: float, picture: str
+) -> Check:
     """One run's share in C6: the unseen domain's gap is positive, the training domain's zero.
+
+    Inconclusive whatever the difference unless, in both domains, more than `least` of the images that were
+    not moved are surely inside: where hardly any is, there is no band whose end could be found. That
+    condition was added once, after a review that had seen a first run on one domain.
 
     Args:
         difference: bandwidth of the unseen domain less that of the training domain, in degrees.
+        start: shares inside at angle 0, of the unseen and of the training domain, with Wilson's intervals.
+        least: what the lower ends of both must exceed.
         level: at which both were measured.
         picture: file that shows both.
     """
-    figure = f"bandwidth of the unseen domain less the training domain's at level {level:g}, degrees"
-    return Check("C6", figure, difference, "equal bandwidths", limit(0), above(difference, 0), picture)
+    figure = (
+        f"bandwidth of the unseen domain less the training domain's at level {level:g}, degrees; "
+        f"inside at 0: {_shares(start)}"
+    )
+    verdict = _where_there_is_a_band(above(difference, 0), start, least)
+    return Check("C6", figure, difference, "equal bandwidths", limit(0), verdict, picture)
 
 
-def noisier(difference: Estimate, level: float, picture: str) -> Check:
-    """The same by the noise that a trajectory bears: eta of the unseen domain less the training domain's."""
-    figure = f"eta that half of the inverted images survive, unseen less training domain, level {level:g}"
-    return Check("C6", figure, difference, "equal etas", limit(0), above(difference, 0), picture)
+def noisier(
+    difference: Estimate, start: tuple[Estimate, Estimate], least: float, level: float, picture: str
+) -> Check:
+    """The same by the noise that a trajectory bears: eta of the unseen domain less the training domain's.
+
+    Args:
+        difference: of the etas.
+        start: shares recognised at eta 0, of the unseen and of the training domain.
+        least: as in `wider`.
+        level: at which both were measured.
+        picture: file that shows both.
+    """
+    figure = (
+        f"eta that half of the inverted images survive, unseen less training domain, level {level:g}; "
+        f"recognised at eta 0: {_shares(start)}"
+    )
+    verdict = _where_there_is_a_band(above(difference, 0), start, least)
+    return Check("C6", figure, difference, "equal etas", limit(0), verdict, picture)
+
+
+def _shares(start: tuple[Estimate, Estimate]) -> str:
+    words = [f"{x.value:.0%} ({x.low:.0%} to {x.high:.0%})" for x in start]
+    return f"{words[0]} of the unseen domain, {words[1]} of the training domain"
+
+
+def _where_there_is_a_band(verdict: Verdict, start: tuple[Estimate, Estimate], least: float) -> Verdict:
+    return verdict if min(share.low for share in start) > least else "inconclusive"
 
 
 def well_recommended(
-    fids: Mapping[float, Estimate], recommended: float, max_regret: float, picture: str
+    fids: Mapping[float, Estimate], floor: Floor, recommended: float, max_regret: float, picture: str
 ) -> Check:
     """Does the measured band say where to sample?
 
     Args:
         fids: level -> FID of samples from it, 2 levels or more.
+        floor: of as many real images as there are samples.
         recommended: the level of them that was chosen without any FID.
-        max_regret: relative excess over the lowest FID at any other level that still counts as well chosen.
+        max_regret: largest excess (`claims.excess.excess`) over the lowest FID at any other level that still
+            counts as well chosen.
         picture: file that shows it.
 
     Returns:
-        The relative excess; negative where the recommended level is the best. Its interval takes the two
-        FIDs as independent; they share the held-out images, so it is too wide rather than too narrow.
+        The excess; negative where the recommended level is the best. Inconclusive where the lowest other FID
+        is not surely above the floor. Until a review that had seen a first run on one domain it was relative
+        to the whole FID.
     """
-    chosen = fids[recommended]
     best = min((fid for level, fid in fids.items() if level != recommended), key=lambda fid: fid.value)
-    regret = chosen.value / best.value - 1
-    spread = math.hypot(*((fid.high - fid.low) / 2 / fid.value for fid in (chosen, best)))
-    half = (1 + regret) * spread
-    found = Estimate(regret, regret - half, regret + half, chosen.n)
-    figure = f"FID at the recommended level {recommended:g} over the lowest at another, relative excess"
+    found = excess(fids[recommended], best, floor.fid)
+    figure = (
+        f"excess of FID at the recommended level {recommended:g} over the lowest at another, "
+        f"relative to {floor.words}"
+    )
     against = f"limit: at most {max_regret:.0%} above the best"
     return Check("auto", figure, found, against, limit(max_regret), below(found, max_regret), picture)
 
@@ -63,23 +103,26 @@ def well_recommended(
 def across_domains(rows: Sequence[Mapping[str, Any]]) -> Check | None:
     """Spearman's correlation of bandwidth with the domain gap over the domains of several runs.
 
-    Only runs that differ in nothing but the domain are compared: of one model, level, extractor, set of
-    training images and numbers of images; of several such groups the one with the most domains. Runs on the
-    same images (other seeds) count as one domain, with their means.
+    Only runs that differ in nothing but the domain are compared: of one model, level, trajectory (`ALIKE`),
+    extractor, set of training images and numbers of images; of several such groups the one with the most
+    domains. Sampler, prior, selection, eta and the run's seed do not move the band. Runs of one domain, with
+    whatever seeds, count once, with their means.
 
     Args:
-        rows: `results.json` of the runs; those without a bandwidth are passed over.
+        rows: `results.json` of the runs; those without a bandwidth, or with one that was measured before
+            domains had an identity, are passed over.
 
     Returns:
         None below 3 domains, where no correlation is defined; below 5 it is always inconclusive.
     """
-    groups: dict[tuple[Any, ...], dict[str, list[tuple[float, float]]]] = {}
+    groups: dict[tuple[str, ...], dict[tuple[str, str], list[tuple[float, float]]]] = {}
     for row in rows:
-        if "bandwidth" in row:
-            found, both = row["bandwidth"], row["bandwidth"]["comparison"]
-            group = groups.setdefault(tuple(map(str, both["equal"].values())), {})
+        if "domain" in row.get("bandwidth", {}):
+            found, both, cell = row["bandwidth"], row["bandwidth"]["comparison"], row["cell"]
+            alike = (*both["equal"].values(), *(cell[name] for name in ALIKE))
             pair = (found["gap"]["value"], both["unseen"]["value"])
-            group.setdefault(found["images"], []).append(pair)
+            group = groups.setdefault(tuple(map(str, alike)), {})
+            group.setdefault((cell["domain"], found["domain"]), []).append(pair)
     domains = max(groups.values(), key=len, default={})
     if len(domains) < 3:
         return None

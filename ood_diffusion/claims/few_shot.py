@@ -1,37 +1,41 @@
 """C9: are few references enough?"""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ood_diffusion.claims.check import Check, limit
+from ood_diffusion.claims.excess import Floor, excess
 from ood_diffusion.claims.verdict import below
 from ood_diffusion.statistics.estimate import Estimate
 
 
-def enough(curve: Sequence[Mapping[str, Any]], tolerance: float, picture: str) -> Check:
-    """Enough means that the last step up in references bought little: FID fell by less than `tolerance`.
+def enough(curve: Sequence[Mapping[str, Any]], floor: Floor, tolerance: float, picture: str) -> Check:
+    """Enough means that half of the references, or fewer, do nearly as well as all of them.
+
+    All are compared with the largest count that is at most half of them, whatever other counts are on the
+    curve: a step of a few references buys little however many are needed. The rule was revised once (before,
+    the last count but one, and FID itself), after a review that had seen a first run on one domain.
 
     Args:
-        curve: ascending in "n_references", each with "fid" as the fields of an `Estimate`.
-        tolerance: relative.
+        curve: ascending in "n_references", each with "fid" as the fields of an `Estimate`; the last is all.
+        floor: of as many real images as there are samples per run.
+        tolerance: largest excess (`claims.excess.excess`) that still counts as enough.
         picture: file that shows the curve.
 
     Returns:
-        The relative excess of FID at the last count but one over that at the last. Its interval takes the
-        two as independent, which they are but for the judge; with one count there is nothing to compare.
+        The excess of FID with the fewer references; inconclusive where no count is at most half of all, or
+        where FID with all of them is not surely above the floor.
     """
     most = curve[-1]
-    against = f"limit: the last step in references lowers FID by less than {tolerance:.0%}"
-    if len(curve) < 2:
-        nothing = Estimate(float("nan"), float("-inf"), float("inf"), most["fid"]["n"])
-        return Check(
-            "C9", "relative excess of FID", nothing, against, limit(tolerance), "inconclusive", picture
-        )
-    fewer = curve[-2]
-    few, many = Estimate(**fewer["fid"]), Estimate(**most["fid"])
-    excess = few.value / many.value - 1
-    spread = [((e.high - e.low) / 2 / e.value) for e in (few, many)]
-    half = (1 + excess) * (spread[0] ** 2 + spread[1] ** 2) ** 0.5
-    found = Estimate(excess, excess - half, excess + half, many.n)
-    figure = f"relative excess of FID with {fewer['n_references']} references over {most['n_references']}"
+    total, many = most["n_references"], Estimate(**most["fid"])
+    half = [point for point in curve if 2 * point["n_references"] <= total]
+    against = f"limit: half of the references, or fewer, cost less than {tolerance:.0%}"
+    if not half:
+        nothing = Estimate(math.nan, -math.inf, math.inf, many.n)
+        figure = f"excess of FID; no count is at most half of {total} references"
+        return Check("C9", figure, nothing, against, limit(tolerance), "inconclusive", picture)
+    fewer = half[-1]
+    found = excess(Estimate(**fewer["fid"]), many, floor.fid)
+    figure = f"excess of FID with {fewer['n_references']} references over {total}, relative to {floor.words}"
     return Check("C9", figure, found, against, limit(tolerance), below(found, tolerance), picture)

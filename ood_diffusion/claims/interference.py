@@ -1,4 +1,9 @@
-"""C7: does fresh noise pull trajectories over to the training domain?"""
+"""C7: does fresh noise pull trajectories over to the training domain?
+
+The rules are as they were before any figure was seen. What the probe is fitted on was changed once, after a
+review that had seen a first run on one domain: it was the references, of which the samples are made; now it
+is held-out images, and only others judge.
+"""
 
 import math
 from collections.abc import Sequence
@@ -72,7 +77,8 @@ def drifted(scores: Array, without: Array, ends: tuple[float, float], eta: float
     Args:
         scores: the probe's scores at `eta`, ``[n]``.
         without: those of the same latents at eta 0.
-        ends: mean score of held-out images of the unseen domain (position 0) and of the training domain (1).
+        ends: mean score of images that the probe never saw, of the unseen (position 0) and of the training
+            domain (1).
         eta: the largest.
         seed: of the bootstrap over latents.
         readable: as in `captured_more`.

@@ -1,5 +1,7 @@
 """C1: does the model reconstruct images of a domain that it has not seen?"""
 
+from collections.abc import Mapping
+
 from ood_diffusion.claims.check import Check, limit
 from ood_diffusion.claims.verdict import above
 from ood_diffusion.statistics.estimate import Estimate
@@ -22,15 +24,25 @@ def retrieved(share: Estimate, gallery: int, least: float, picture: str) -> Chec
     return Check("C1", figure, share, against, limit(least), above(share, least), picture)
 
 
-def as_exact(unseen: Estimate, training: Estimate, gain: Estimate, loss: float, picture: str) -> Check:
-    """As exact as in the model's own domain, but for `loss` dB.
+def as_exact(
+    unseen: Mapping[str, Estimate],
+    training: Mapping[str, Estimate],
+    gain: Estimate,
+    loss: float,
+    picture: str,
+) -> Check:
+    """As exact as in the model's own domain, but for `loss` dB of signal-to-noise ratio.
+
+    The ratio is PSNR less that of the best picture of one colour: how far the round trip is above giving
+    nothing back. PSNR is named beside it and decides nothing.
 
     Args:
-        unseen: PSNR of round trips of the unseen domain.
+        unseen: "snr" and "psnr" in dB of round trips of the unseen domain.
         training: of the training domain.
-        gain: their difference, unseen less training, which the verdict is about.
+        gain: difference of "snr", unseen less training, which the verdict is about.
         loss: dB by which the unseen domain may be worse.
         picture: file that shows PSNR by steps and solver.
     """
-    against = f"training domain; limit: at most {loss:g} dB worse"
-    return Check("C1", "round-trip PSNR (dB)", unseen, against, training, above(gain, -loss), picture)
+    figure = f"round-trip signal-to-noise ratio (dB above a flat picture; PSNR {unseen['psnr'].value:.3g} dB)"
+    against = f"training domain (PSNR {training['psnr'].value:.3g} dB); limit: at most {loss:g} dB worse"
+    return Check("C1", figure, unseen["snr"], against, training["snr"], above(gain, -loss), picture)

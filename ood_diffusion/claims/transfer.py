@@ -1,14 +1,17 @@
-"""C10, style transfer: does the style move, does the content stay, and is it the model's doing?"""
+"""C10, style transfer: does the style move, does the content stay, and is it the model's doing?
+
+The rule about content was revised once, after a review that had seen a first run on one domain: more than
+chance had been enough, which one result in ten can be.
+"""
 
 from ood_diffusion.claims.check import Check, limit
 from ood_diffusion.claims.combined import minus
-from ood_diffusion.claims.verdict import LEVEL, below
-from ood_diffusion.report.claim_words import Verdict
+from ood_diffusion.claims.verdict import above, below
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.intervals import proportion_interval
 
 MOST = 0.5
-"""A share of results whose own source is found that lies below this is less than most."""
+"""Content is kept where more than this share of results is most alike to its own source."""
 
 
 def style_moved(result: Estimate, source: Estimate, direction: str, picture: str) -> Check:
@@ -29,11 +32,10 @@ def style_moved(result: Estimate, source: Estimate, direction: str, picture: str
 
 
 def content_kept(found: int, n: int, direction: str, picture: str) -> Check:
-    """More results than by chance are nearer to their own source's outlines than to any other's.
+    """Most results are nearer to their own source's outlines than to any other's.
 
-    Supported: by the exact one-sided binomial test at 0.025, which holds where so few are expected that
-    Wilson's interval does not. Not supported: it does not reject, and the interval lies below `MOST`: most
-    results have lost their source. Inconclusive: all else.
+    By Wilson's interval of the share: wholly above `MOST` supports, wholly below it denies. Chance is named,
+    and decides nothing.
 
     Args:
         found: results whose own source is the nearest of all.
@@ -41,15 +43,9 @@ def content_kept(found: int, n: int, direction: str, picture: str) -> Check:
         direction: as in `style_moved`.
         picture: file that shows it.
     """
-    from scipy.stats import binomtest
-
     share = proportion_interval(found, n)
-    by_chance = float(binomtest(found, n, 1 / n, alternative="greater").pvalue)
-    verdict: Verdict = "not supported" if share.high < MOST else "inconclusive"
-    if by_chance < LEVEL / 2:
-        verdict = "supported"
-    figure, against = f"{direction}: results whose own source is the most alike", f"chance, 1 of {n}"
-    return Check("C10", figure, share, against, limit(1 / n), verdict, picture)
+    figure, against = f"{direction}: results whose own source is the most alike", f"half (chance is 1 of {n})"
+    return Check("C10", figure, share, against, limit(MOST), above(share, MOST), picture)
 
 
 def beats_pixels(result: Estimate, pixels: Estimate, direction: str, picture: str) -> Check:

@@ -27,6 +27,25 @@ def check_disjoint(references_digests: Iterable[str], held_out_digests: Iterable
     )
 
 
+def check_apart(training_digests: Iterable[str], unseen_digests: Iterable[str]) -> None:
+    """Refuse a training domain that shares a picture with the unseen one, by content.
+
+    Args:
+        training_digests: content hashes of pictures of the training domain.
+        unseen_digests: content hashes of pictures of the unseen domain.
+
+    Raises:
+        UserError: if any hash is in both; counts the shared pictures.
+    """
+    shared = set(training_digests) & set(unseen_digests)
+    require(
+        not shared,
+        "the training domain and the unseen domain must not share a picture",
+        f"{len(shared)} shared picture{'s' if len(shared) > 1 else ''}",
+        "Give one of them another seed (training_domain.seed=1) or other files.",
+    )
+
+
 def seeded_order(digests: Iterable[str], seed: int) -> list[str]:
     """Shuffle content hashes reproducibly: whatever the order they came in, the same order comes out.
 

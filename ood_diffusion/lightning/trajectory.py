@@ -1,5 +1,6 @@
 """`Inverter` and `Generator`: a frozen model walked along its trajectory by `Trainer.predict`."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -100,14 +101,20 @@ class PassageInverter(Trajectory):
         self, model: FrozenModel, solver: Solver, levels: Sequence[float], kept: Sequence[int]
     ) -> None:
         super().__init__(model, solver, levels)
-        self.kept = list(kept)
+        self.kept = set(kept)
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> Tensor:
         """``batch["data"]``: uint8 ``[B, 3, H, W]`` -> states, float32 ``[B, len(kept), *state_shape]``."""
         states: list[Tensor] = []
+        reached = itertools.count(1)
+
+        def keep(state: Tensor) -> None:
+            if next(reached) in self.kept:
+                states.append(state)
+
         x = self.model.encode(to_unit_range(batch["data"]))
-        self._integrate(inverting(self.model), batch, x, self.levels, visit=states.append)
-        return torch.stack([states[i - 1] for i in self.kept], dim=1)
+        self._integrate(inverting(self.model), batch, x, self.levels, visit=keep)
+        return torch.stack(states, dim=1)
 
 
 class Generator(Trajectory):

@@ -17,7 +17,11 @@ the choice is by log-likelihood of rows left out, not by accuracy."""
 
 @dataclass(frozen=True)
 class Probe:
-    """A fitted probe.
+    """A fitted probe. It judges neither what it was fitted on nor images that are made of that.
+
+    With n << d the fitted rows lie far out on their own side, and so do mixtures of them: these score more
+    "unseen" than any fresh image of the unseen domain. A probe for samples is therefore not fitted on the
+    references that they are drawn from.
 
     Args:
         pipeline: standardises features, then weighs them.
@@ -54,7 +58,7 @@ def fit_probe(training: Tensor, unseen: Tensor, seed: int) -> Probe:
         fewest >= FOLDS and training.shape[1] == unseen.shape[1],
         f"the domain probe needs at least {FOLDS} images of each domain, with features of one extractor",
         (list(training.shape), list(unseen.shape)),
-        "Raise n_training and n_references.",
+        "Raise n_training and n_held_out.",
     )
     rows = np.concatenate([part.double().cpu().numpy() for part in (training, unseen)])
     labels = np.repeat([1, 0], [len(training), len(unseen)])
@@ -71,8 +75,8 @@ def area_under_curve(training: NDArray[np.float64], unseen: NDArray[np.float64])
     """Probability that an image of the training domain scores above one of the unseen; ties count half.
 
     Args:
-        training: scores ``[n]`` of held-out images of the training domain.
-        unseen: scores ``[m]`` of held-out images of the unseen domain.
+        training: scores ``[n]`` of images of the training domain, none of them fitted on.
+        unseen: scores ``[m]`` of such images of the unseen domain.
     """
     from sklearn.metrics import roc_auc_score
 

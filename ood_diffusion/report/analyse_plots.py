@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from ood_diffusion.report.figures import BLUE, INK, ORANGE, PURPLE, panel, svg
 
-COLOURS = {"ood": ORANGE, "id": BLUE}
-WORDS = {"ood": "unseen", "id": "training"}
+COLOURS = {"unseen": ORANGE, "training": BLUE}
 LINES = ("-", "--", ":", "-.")
 
 
@@ -38,7 +37,7 @@ def round_trip_curve(curve: Sequence[Mapping[str, Any]], rounding: float) -> str
                 color=COLOURS[domain],
                 linestyle=line,
                 capsize=3,
-                label=f"{WORDS[domain]}, {solver}",
+                label=f"{domain}, {solver}",
             )
     axes.axhline(rounding, color=INK, linewidth=1, linestyle=":", label="rounding to bytes")
     axes.set_xscale("log", base=2)
@@ -50,17 +49,17 @@ def round_trip_curve(curve: Sequence[Mapping[str, Any]], rounding: float) -> str
 def spectra(levels: Sequence[Mapping[str, Any]]) -> str:
     """Radial power spectra, a colour per level, unseen domain solid and training domain dashed; SVG text.
 
-    `levels`: each with "level", and under "ood" and "id" a "spectrum" of "frequency" and "power".
+    `levels`: each with "level", and under "unseen" and "training" a "spectrum" of "frequency" and "power".
     """
     figure, axes = panel("cycles per picture", "power per channel", 3.4)
     shades = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(levels)))
     for shade, found in zip(shades, levels, strict=True):
-        for domain, line in (("ood", "-"), ("id", "--")):
+        for domain, line in (("unseen", "-"), ("training", "--")):
             curve = found[domain]["spectrum"]
-            label = f"level {found['level']:.4g}" if domain == "ood" else None
+            label = f"level {found['level']:.4g}" if domain == "unseen" else None
             axes.plot(curve["frequency"], curve["power"], line, color=shade, linewidth=1.4, label=label)
-    for domain, line in (("ood", "-"), ("id", "--")):
-        axes.plot([], [], line, color=INK, label=WORDS[domain])
+    for domain, line in (("unseen", "-"), ("training", "--")):
+        axes.plot([], [], line, color=INK, label=domain)
     axes.axhline(1, color=INK, linewidth=1, linestyle=":", label="N(0, I)")
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -82,7 +81,7 @@ def components(coordinates: Mapping[str, NDArray[np.floating]], shares: Sequence
             color=COLOURS[domain],
             alpha=0.75,
             linewidth=0,
-            label=WORDS[domain],
+            label=domain,
         )
     return svg(figure, axes)
 
@@ -130,9 +129,7 @@ def angle_curves(
     for domain, (origin, vertex) in angles.items():
         for values, line, where in ((vertex, "--", "in triangles"), (origin, "-", "at the origin")):
             shares = np.histogram(values, edges)[0] / len(values)
-            axes.stairs(
-                shares, edges, color=COLOURS[domain], linestyle=line, label=f"{WORDS[domain]}, {where}"
-            )
+            axes.stairs(shares, edges, color=COLOURS[domain], linestyle=line, label=f"{domain}, {where}")
     sd = np.degrees(1 / np.sqrt(dimensions))
     for mean, width in ((60, 2 * sd * 0.75**0.5), (90, 2 * sd)):
         label = "N(0, I): mean ± 2 sd" if mean == 60 else None

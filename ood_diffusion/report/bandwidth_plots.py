@@ -69,13 +69,16 @@ def eta_plot(found: Mapping[str, Any]) -> str:
     return svg(figure, axes)
 
 
-def recommendation_plot(levels: Levels, checked: Sequence[Mapping[str, Any]], recommended: float) -> str:
+def recommendation_plot(
+    levels: Levels, checked: Sequence[Mapping[str, Any]], recommended: float, floor: float
+) -> str:
     """FID with its interval against the level, and the score that chose one without FID; SVG text.
 
     Args:
         levels: with "level" and "score".
         checked: with "level" and "fid" (value, low, high).
         recommended: the chosen level.
+        floor: FID of real images.
     """
     figure, axes = panel("level", "FID")
     at, fids = [each["level"] for each in checked], [each["fid"] for each in checked]
@@ -85,6 +88,7 @@ def recommendation_plot(levels: Levels, checked: Sequence[Mapping[str, Any]], re
         at, [fid["value"] for fid in fids], [below, above], fmt="o-", color=BLUE, capsize=4, label="FID"
     )
     axes.set_ylim(bottom=0)
+    axes.axhline(floor, color=ORANGE, linewidth=1, linestyle=":", label="real images")
     axes.axvline(recommended, color=INK, linewidth=1, linestyle=":", label="recommended")
     scale = axes.twinx()
     scale.set_ylabel("score", color=GREEN)

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ood_diffusion.report.figures import BLUE, ORANGE, panel, svg
+from ood_diffusion.report.figures import BLUE, INK, ORANGE, panel, svg
 
 
-def quality_curve(curve: Sequence[Mapping[str, Any]]) -> str:
+def quality_curve(curve: Sequence[Mapping[str, Any]], floor: float) -> str:
     """FID with its interval, and every run, against the number of references on a log axis; SVG text.
 
-    `curve`: "n_references", "fid" (value, low, high) and "runs" (each with "fid"), ascending.
+    Args:
+        curve: "n_references", "fid" (value, low, high) and "runs" (each with "fid"), ascending.
+        floor: FID of real images.
     """
     figure, axes = panel("references", "FID")
     counts = [point["n_references"] for point in curve]
@@ -21,6 +23,7 @@ def quality_curve(curve: Sequence[Mapping[str, Any]]) -> str:
     axes.plot(
         *zip(*runs, strict=True), "o", color=ORANGE, markersize=4, alpha=0.8, label="one subset, one seed"
     )
+    axes.axhline(floor, color=INK, linewidth=1, linestyle=":", label="real images")
     axes.set_xscale("log", base=2)
     axes.set_xticks(counts, [str(count) for count in counts])
     axes.set_ylim(bottom=0)

@@ -18,16 +18,17 @@ def trade_off(frozen: Interval, ours: Interval, copies: Sequence[Mapping[str, An
     Args:
         frozen: the frozen model in the training domain.
         ours: its new images in the unseen domain.
-        copies: each with "budget", "id_fid" and "ood_fid"; joined by a line in the order of budgets.
+        copies: each with "budget", "fid_training" and "fid_unseen"; joined by a line in the order of budgets.
     """
     figure, axes = panel("FID in the training domain", "FID in the unseen domain", height=3.6)
     models = [("frozen, sampled", BLUE, frozen, ours)]
     ordered = sorted(copies, key=lambda each: float(each["budget"]))
     models += [
-        (f"tuned, {each['budget']:g} × calls", ORANGE, each["id_fid"], each["ood_fid"]) for each in ordered
+        (f"tuned, {each['budget']:g} × calls", ORANGE, each["fid_training"], each["fid_unseen"])
+        for each in ordered
     ]
-    x = [each["id_fid"]["value"] for each in ordered]
-    axes.plot(x, [each["ood_fid"]["value"] for each in ordered], color=ORANGE, linewidth=1, alpha=0.6)
+    x = [each["fid_training"]["value"] for each in ordered]
+    axes.plot(x, [each["fid_unseen"]["value"] for each in ordered], color=ORANGE, linewidth=1, alpha=0.6)
     for name, colour, across, up in models:
         axes.errorbar(
             across["value"],
@@ -48,17 +49,17 @@ def trade_off(frozen: Interval, ours: Interval, copies: Sequence[Mapping[str, An
 def sdedit_levels(levels: Sequence[Mapping[str, Any]], ours: Mapping[str, Any]) -> str:
     """FID of SDEdit against its level, with the share of copies at each point, beside ours; SVG text.
 
-    `levels`: each with "level", "ood_fid" and "copies"; `ours`: "ood_fid" and "copies".
+    `levels`: each with "level", "fid_unseen" and "copies"; `ours`: "fid_unseen" and "copies".
     """
     figure, axes = panel("level to which references are noised", "FID in the unseen domain")
     ordered = sorted(levels, key=lambda each: float(each["level"]))
-    x, y = [each["level"] for each in ordered], [each["ood_fid"]["value"] for each in ordered]
-    spread = [arms(each["ood_fid"]) for each in ordered]
+    x, y = [each["level"] for each in ordered], [each["fid_unseen"]["value"] for each in ordered]
+    spread = [arms(each["fid_unseen"]) for each in ordered]
     error = [[one[side][0] for one in spread] for side in (0, 1)]
     axes.errorbar(x, y, error, color=PURPLE, marker="o", capsize=4, label="SDEdit (95 %, share of copies)")
     for each in ordered:
-        label(axes, percent(each["copies"]), (each["level"], each["ood_fid"]["value"]), (7, -3))
-    mine = ours["ood_fid"]
+        label(axes, percent(each["copies"]), (each["level"], each["fid_unseen"]["value"]), (7, -3))
+    mine = ours["fid_unseen"]
     axes.axhspan(mine["low"], mine["high"], color=BLUE, alpha=0.18, linewidth=0)
     axes.axhline(mine["value"], color=BLUE, linewidth=1.4, label=f"ours ({percent(ours['copies'])} copies)")
     axes.set_xticks(x)

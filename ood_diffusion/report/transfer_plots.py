@@ -36,16 +36,18 @@ def style_curve(results: Results, ends: Mapping[str, Mapping[str, float]], level
     return svg(figure, axes)
 
 
-def content_curve(results: Results, n: int, level: float) -> str:
+def content_curve(results: Results, n: int, level: float, most: float) -> str:
     """Share of results whose own source is the most alike, in percent, against the level; SVG text.
 
     Args:
         results: as in `style_curve`, with "content".
         n: sources: chance is 1 / n.
         level: the judged one.
+        most: the share above which content is kept.
     """
     figure, axes = panel("level (0: pixels)", "own source found (%)")
     _points(axes, results, "content", 100)
+    axes.axhline(100 * most, color=GREEN, linewidth=1.4, linestyle="--", label="kept above this")
     axes.axhline(100 / n, color=INK, linewidth=1.4, linestyle="--", label="chance")
     axes.axvline(level, color=INK, linewidth=0.8, linestyle=":", label="judged")
     axes.set_ylim(-4, 104)

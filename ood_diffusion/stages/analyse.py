@@ -11,7 +11,6 @@ from ood_diffusion.claims.gaussianity import gaussian
 from ood_diffusion.claims.geometry import annulus, equilateral, orthogonal
 from ood_diffusion.claims.reconstruction import as_exact, retrieved
 from ood_diffusion.claims.separability import distant, separable
-from ood_diffusion.report.analyse_plots import WORDS
 from ood_diffusion.stages.analyse_latents import compared
 from ood_diffusion.stages.analyse_pictures import PICTURES, draw_pictures
 from ood_diffusion.stages.analyse_round_trip import domains, first, round_trips
@@ -24,7 +23,6 @@ from ood_diffusion.statistics.estimate import Estimate, NullTest
 def analyse(cell: Cell) -> None:
     """Round trips, then the statistics of latents at every level, then the checks of C1 to C4."""
     settings: AnalyseSettings = cell.stage_settings["analyse"]
-    check_analysed(cell)
     trips = round_trips(cell, settings)
     levels, states = passages(cell, settings)
     found = []
@@ -41,9 +39,11 @@ def analyse(cell: Cell) -> None:
     }
 
 
-def check_analysed(cell: Cell) -> None:
-    """Raise `UserError` unless the extractor, the trajectory to the top and enough images are there."""
+def check_analyse(cell: Cell) -> None:
+    """Raise `UserError` unless the extractor, the trajectory to the top, its levels and images are there."""
     _ = cell.extractor, top_of(cell).levels
+    top, highest = cell.model.schedule.timesteps, max(cell.stage_settings["analyse"].levels)
+    require(highest <= top, f"stage.analyse.levels must be at most {top}", highest, "Choose lower ones.")
     available = cell.domain.size("held_out"), cell.training_domain.size("references")
     wanted = cell.settings.n_held_out, cell.settings.n_training
     held_out, training = (w if a is None else min(w, a) for a, w in zip(available, wanted, strict=True))
@@ -71,7 +71,7 @@ def passages(cell: Cell, settings: AnalyseSettings) -> tuple[list[float], dict[s
     """States on the way to the top of the schedule.
 
     Returns:
-        The levels, ascending, and "ood" and "id" -> float32 ``[n, levels, *state_shape]``.
+        The levels, ascending, and "unseen" and "training" -> float32 ``[n, levels, *state_shape]``.
     """
     child = top_of(cell)
     wanted = [*settings.levels, cell.levels[-1], child.levels[-1]]
@@ -79,24 +79,21 @@ def passages(cell: Cell, settings: AnalyseSettings) -> tuple[list[float], dict[s
     levels: list[float] = []
     for name, images in domains(cell).items():
         levels, states[name] = passage(
-            child, first(images, settings.n_latents), wanted, f"levels, {WORDS[name]} domain"
+            child, first(images, settings.n_latents), wanted, f"levels, {name} domain"
         )
     return levels, states
 
 
 def round_trip_checks(trips: Mapping[str, Any], settings: AnalyseSettings) -> list[Check]:
     """C1, from what `round_trips` returned."""
-    unseen, training = trips["own"]["ood"], trips["own"]["id"]
-    difference, picture = Estimate(**trips["psnr_difference"]), PICTURES["round_trip"]
+    unseen, training = (
+        {name: Estimate(**trips["own"][domain][name]) for name in ("retrieved", "snr", "psnr")}
+        for domain in ("unseen", "training")
+    )
+    gain, picture = Estimate(**trips["snr_difference"]), PICTURES["round_trip"]
     return [
-        retrieved(Estimate(**unseen["retrieved"]), trips["gallery"], settings.min_retrieval, picture),
-        as_exact(
-            Estimate(**unseen["psnr"]),
-            Estimate(**training["psnr"]),
-            difference,
-            settings.max_psnr_loss,
-            picture,
-        ),
+        retrieved(unseen["retrieved"], trips["gallery"], settings.min_retrieval, picture),
+        as_exact(unseen, training, gain, settings.max_snr_loss, picture),
     ]
 
 
@@ -108,7 +105,7 @@ def latent_checks(found: Sequence[Mapping[str, Any]], own: int, settings: Analys
     checks = []
     for k in dict.fromkeys((own, len(found) - 1)):
         at, level = found[k], found[k]["level"]
-        tests = {name: NullTest(**test) for name, test in at["ood"]["gaussianity"].items()}
+        tests = {name: NullTest(**test) for name, test in at["unseen"]["gaussianity"].items()}
         latents, trivial, frechet = (
             NullTest(**at[name]) for name in ("separability", "trivial_separability", "frechet")
         )
@@ -118,12 +115,17 @@ def latent_checks(found: Sequence[Mapping[str, Any]], own: int, settings: Analys
             separable(latents, trivial, level, PICTURES["auc"]),
             distant(frechet, level, PICTURES["components"]),
         ]
-    for domain, words in WORDS.items():
-        spread, angle, deviation = (Estimate(**figure) for figure in found[own][domain]["isotropy"].values())
-        whose, picture = f"{words} domain, level {found[own]['level']:.4g}", PICTURES["angles"]
-        checks += [
-            annulus(spread, whose, settings.max_norm_spread, picture),
-            orthogonal(angle, whose, settings.angle_band, picture),
-            equilateral(deviation, whose, settings.max_vertex_deviation, picture),
-        ]
+    unseen, training = (
+        {name: Estimate(**figure) for name, figure in found[own][domain]["isotropy"].items()}
+        for domain in ("unseen", "training")
+    )
+    rules = {
+        "norm_spread": (annulus, settings.max_norm_spread),
+        "origin_angle": (orthogonal, settings.angle_band),
+        "vertex_deviation": (equilateral, settings.max_vertex_deviation),
+    }
+    level, picture = found[own]["level"], PICTURES["angles"]
+    checks += [
+        rule(unseen[name], training[name], level, limit, picture) for name, (rule, limit) in rules.items()
+    ]
     return checks

@@ -23,11 +23,11 @@ def compared(level: float, latents: Mapping[str, Tensor], seed: int, n_null: int
 
     Args:
         level: of the latents.
-        latents: "ood" and "id" -> float32 ``[n, C, H, W]``, n >= 8.
+        latents: "unseen" and "training" -> float32 ``[n, C, H, W]``, n >= 8.
         seed: of projections, folds, splits and nulls.
         n_null: draws from the null of `gaussianity`.
     """
-    pair = latents["id"], latents["ood"]
+    pair = latents["training"], latents["unseen"]
     return {
         "level": level,
         **{name: described(z, seed, n_null) for name, z in latents.items()},

@@ -39,7 +39,7 @@ def draw_pictures(
 ) -> None:
     """Write every picture of the stage to the run folder; `own` numbers the level nearest to the cell's."""
     latents = {name: z[:, own] for name, z in states.items()}
-    size = latents["ood"][0].numel()
+    size = latents["unseen"][0].numel()
     originals = [cell.pictures.read(list(first(images, SHOWN).values())) for images in domains(cell).values()]
     sheet = latent_sheet(torch.cat(originals), torch.cat([z[:SHOWN] for z in states.values()]))
     files = {

@@ -34,7 +34,7 @@ class Gallery:
     Args:
         rows: content digest -> row of `features`.
         features: ``[n, d]``.
-        units: domain ("ood", "id") -> median distance from an image of the domain to the nearest other one.
+        units: domain ("unseen", "training") -> median distance from an image of it to the nearest other one.
     """
 
     rows: Mapping[str, int]
@@ -47,8 +47,8 @@ def round_trips(cell: Cell, settings: AnalyseSettings) -> dict[str, Any]:
 
     Returns:
         "curve": a row for each domain, solver and number of steps; "own": domain -> the row at the cell's own
-        solver and steps, of more images of the unseen domain; "psnr_difference": unseen less training, there;
-        "gallery": images in it; "rounding": `ROUNDING`.
+        solver and steps, of more images of the unseen domain; "snr_difference": in dB, unseen less training,
+        there; "gallery": images in it; "rounding": `ROUNDING`.
     """
     gallery, seed = gallery_of(cell), cell.settings.seed
     few = {domain: first(images, settings.n_round_trip) for domain, images in domains(cell).items()}
@@ -59,12 +59,13 @@ def round_trips(cell: Cell, settings: AnalyseSettings) -> dict[str, Any]:
         for domain, images in few.items()
     ]
     name, many = cell.names["solver"], first(cell.references, settings.n_latents)
-    unseen, unseen_psnr = trip(cell.at(subset=many, eta=0.0), name, "ood", gallery)
-    training, training_psnr = trip(cell.at(subset=few["id"], eta=0.0), name, "id", gallery)
+    unseen, unseen_snr = trip(cell.at(subset=many, eta=0.0), name, "unseen", gallery)
+    own = cell.at(subset=few["training"], eta=0.0)
+    training, training_snr = trip(own, name, "training", gallery)
     return {
         "curve": curve,
-        "own": {"ood": unseen, "id": training},
-        "psnr_difference": asdict(difference(unseen_psnr, training_psnr, seed)),
+        "own": {"unseen": unseen, "training": training},
+        "snr_difference": asdict(difference(unseen_snr, training_snr, seed)),
         "gallery": len(gallery.rows),
         "rounding": ROUNDING,
     }
@@ -76,7 +77,7 @@ def trip(cell: Cell, solver: str, domain: str, gallery: Gallery) -> tuple[dict[s
     Returns:
         A row: PSNR in dB; "snr", how many dB it lies above that of the best picture of one colour; distance
         to the original in the features, in the gallery's unit; share that is nearest to its original. All of
-        them estimates. And the PSNR of each image.
+        them estimates. And the "snr" of each image.
     """
     invert(cell)
     digests, seed = list(cell.references), cell.settings.seed
@@ -84,6 +85,7 @@ def trip(cell: Cell, solver: str, domain: str, gallery: Gallery) -> tuple[dict[s
     originals = cell.pictures.read(list(cell.references.values()))
     decibels = psnr(decoded.read(ids), originals)
     flat = originals.double().mean(dim=(2, 3), keepdim=True).expand(originals.shape)
+    ratio = (decibels - psnr(flat, originals)).numpy()
     features = features_in_order(cell, decoded, ids)
     own = torch.tensor([gallery.rows[digest] for digest in digests])
     distance = (features.double() - gallery.features[own].double()).norm(dim=1) / gallery.units[domain]
@@ -96,11 +98,11 @@ def trip(cell: Cell, solver: str, domain: str, gallery: Gallery) -> tuple[dict[s
         "steps": cell.settings.steps,
         "calls": sum(way.most for way in ways),
         "psnr": asdict(mean_interval(decibels.numpy(), seed)),
-        "snr": asdict(mean_interval((decibels - psnr(flat, originals)).numpy(), seed)),
+        "snr": asdict(mean_interval(ratio, seed)),
         "feature_distance": asdict(mean_interval(distance.numpy(), seed)),
         "retrieved": asdict(proportion_interval(found, len(digests))),
     }
-    return row, decibels.numpy()
+    return row, ratio
 
 
 def gallery_of(cell: Cell) -> Gallery:
@@ -108,7 +110,7 @@ def gallery_of(cell: Cell) -> Gallery:
     ids = {**cell.references, **cell.held_out, **cell.training_references}
     features = features_of(cell, cell.pictures, ids)
     rows = {digest: row for row, digest in enumerate(ids)}
-    among = {"ood": cell.held_out, "id": cell.training_references}
+    among = {"unseen": cell.held_out, "training": cell.training_references}
     units = {name: spacing(features[[rows[i] for i in images]]) for name, images in among.items()}
     return Gallery(rows, features, units)
 
@@ -131,8 +133,8 @@ def solvers(cell: Cell, settings: AnalyseSettings) -> dict[str, Solver]:
 
 
 def domains(cell: Cell) -> dict[str, dict[str, str]]:
-    """Domain -> content digest -> picture id: "ood", the unseen one, and "id", that of the training."""
-    return {"ood": cell.references, "id": cell.training_references}
+    """Domain -> content digest -> picture id."""
+    return {"unseen": cell.references, "training": cell.training_references}
 
 
 def first(images: Mapping[str, str], n: int) -> dict[str, str]:

@@ -10,6 +10,9 @@ from ood_diffusion.diffusion.solver import Solver
 FEWEST = 8
 """Latents that the tests of normality need."""
 
+FEWEST_DRAWS = 40
+"""Of a null: with fewer, less than one is expected below its 2.5th percentile."""
+
 
 @dataclass(frozen=True)
 class AnalyseSettings:
@@ -20,11 +23,12 @@ class AnalyseSettings:
         n_round_trip: images of each domain per solver and number of steps, at most.
         round_trip_steps: numbers of steps each way.
         min_retrieval: share in (0, 1) of reconstructions that are nearest to their own original.
-        max_psnr_loss: dB by which the unseen domain's round trip may be worse than the training domain's.
+        max_snr_loss: dB of signal-to-noise ratio by which round trips of the unseen domain may be worse than
+            those of the training domain.
         n_latents: images of each domain whose latents are described, at most.
-        levels: where; the cell's own level and the top of the schedule come on top.
+        levels: where, none above the schedule's top; the cell's own level and the top are added.
         steps: solver steps from the image to the top.
-        n_null: draws from the null of the tests of normality.
+        n_null: draws from the null of the tests of normality, at least 40.
         bands: statistic of `statistics.gaussianity` -> what still counts as approximately Gaussian.
         angle_band: degrees around 90 for the mean angle at the origin.
         max_vertex_deviation: root mean square deviation of triangles' angles from 60°, in degrees.
@@ -38,7 +42,7 @@ class AnalyseSettings:
     n_round_trip: int
     round_trip_steps: Sequence[int]
     min_retrieval: float
-    max_psnr_loss: float
+    max_snr_loss: float
     n_latents: int
     levels: Sequence[float]
     steps: int
@@ -49,7 +53,7 @@ class AnalyseSettings:
     max_norm_spread: float
 
     def __post_init__(self) -> None:
-        least = {"n_round_trip": 2, "n_latents": FEWEST, "steps": 1, "n_null": 40 * len(STATISTICS)}
+        least = {"n_round_trip": 2, "n_latents": FEWEST, "steps": 1, "n_null": FEWEST_DRAWS}
         for name, lowest in least.items():
             value = getattr(self, name)
             _require(
@@ -58,7 +62,7 @@ class AnalyseSettings:
         _positive("round_trip_steps", self.round_trip_steps, (int,))
         _positive("levels", self.levels, (int, float))
         _require(0 < self.min_retrieval < 1, "min_retrieval", "between 0 and 1", self.min_retrieval)
-        for name in ("max_psnr_loss", "angle_band", "max_vertex_deviation", "max_norm_spread"):
+        for name in ("max_snr_loss", "angle_band", "max_vertex_deviation", "max_norm_spread"):
             _require(getattr(self, name) > 0, name, "positive", getattr(self, name))
         complete = set(self.bands) == set(STATISTICS)
         _require(complete, "bands", f"given for each of {list(STATISTICS)}", list(self.bands))

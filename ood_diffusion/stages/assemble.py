@@ -66,9 +66,13 @@ def assemble(cfg: DictConfig, names: dict[str, str], run_folder: Path, ranks: Ra
 
 
 def with_settings(cfg: DictConfig, settings: Settings) -> list[str]:
-    """The stages of this run that have settings; level=auto runs `bandwidth`, asked for or not."""
-    stages = {*cfg.stages, "bandwidth"} if settings.level == AUTO else set(cfg.stages)
-    return [name for name in cfg.stage if name in stages]
+    """The stages of this run that have settings; level=auto runs `bandwidth`, asked for or not, where any
+    stage needs a level.
+    """
+    chosen = set(cfg.stages)
+    if settings.level == AUTO and chosen - {"inspect", "train"}:
+        chosen.add("bandwidth")
+    return [name for name in cfg.stage if name in chosen]
 
 
 def plain(part: Any) -> dict[str, Any]:

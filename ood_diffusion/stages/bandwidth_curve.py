@@ -3,6 +3,7 @@
 import numpy as np
 
 from ood_diffusion.statistics.estimate import Array, Estimate
+from ood_diffusion.statistics.intervals import proportion_interval
 from ood_diffusion.statistics.randomness import numpy_generator
 
 RESAMPLES = 4000
@@ -33,6 +34,11 @@ def censored(inside: Array) -> bool:
     """Whether the share inside, ``[n, a]``, never falls to half: the band is then wider than was looked."""
     share = inside.mean(axis=0)
     return bool((share > share[0] / 2).all())
+
+
+def start(inside: Array) -> Estimate:
+    """The share inside, ``[n, a]``, at the first angle, of which `half_fall` takes the half; by Wilson."""
+    return proportion_interval(int(inside[:, 0].sum()), len(inside))
 
 
 def bandwidth_interval(angles: Array, inside: Array, seed: int) -> Estimate:

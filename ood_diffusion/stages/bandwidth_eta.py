@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from ood_diffusion.metrics.novelty import nearest
-from ood_diffusion.stages.bandwidth_curve import bandwidth_difference, bandwidth_interval, censored
+from ood_diffusion.stages.bandwidth_curve import bandwidth_difference, bandwidth_interval, censored, start
+from ood_diffusion.stages.bandwidth_images import first
 from ood_diffusion.stages.bandwidth_settings import BandwidthSettings
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.decode import decode
@@ -34,23 +35,32 @@ def recognised(cell: Cell, settings: BandwidthSettings) -> Array:
     return shares
 
 
-def eta_bands(unseen: Cell, training: Cell, settings: BandwidthSettings) -> tuple[dict[str, Any], Estimate]:
+def eta_bands(
+    cell: Cell, unseen: dict[str, str], training: dict[str, str], settings: BandwidthSettings
+) -> tuple[dict[str, Any], Estimate, tuple[Estimate, Estimate]]:
     """The eta at which the share recognised has fallen to half, of both domains, and their difference.
 
     Args:
-        unseen: a cell whose references are the unseen domain's.
-        training: likewise of the training domain, with as many references.
+        cell: at the level that is compared.
+        unseen: images of the unseen domain, content digest -> picture id.
+        training: likewise of the training domain. As many of either are used as the smaller set has: among
+            more images it is harder to be the nearest.
         settings: of the stage.
+
+    Returns:
+        For `results.json`; the difference; the shares recognised at eta 0, of both domains.
     """
-    etas, seed = np.array(settings.etas, dtype=np.float64), unseen.settings.seed
-    sets = {"unseen": recognised(unseen, settings), "training": recognised(training, settings)}
-    difference = bandwidth_difference(etas, sets["unseen"], sets["training"], seed)
+    etas, seed = np.array(settings.etas, dtype=np.float64), cell.settings.seed
+    n = min(len(unseen), len(training))
+    here, there = (recognised(cell.at(subset=first(images, n)), settings) for images in (unseen, training))
+    difference = bandwidth_difference(etas, here, there, seed)
     figures: dict[str, Any] = {
         name: {
             **asdict(bandwidth_interval(etas, found, seed)),
             "censored": censored(found),
             "recognised": found.mean(axis=0).tolist(),
         }
-        for name, found in sets.items()
+        for name, found in (("unseen", here), ("training", there))
     }
-    return {"etas": etas.tolist(), **figures, "difference": asdict(difference)}, difference
+    found = {"etas": etas.tolist(), **figures, "difference": asdict(difference)}
+    return found, difference, (start(here), start(there))

@@ -16,11 +16,14 @@ class BandwidthSettings:
         angles: of the turns in random directions, in degrees, ascending from 0 (not moved).
         etas: ascending from 0: with how much fresh noise latents are decoded where they are; empty: not
             measured, as with a solver that has no eta.
-        nearest_k: which neighbour sets the radius of a ball around a held-out image.
-        n_judges: held-out images that stand for a domain, at most; of both domains equally many.
+        nearest_k: which neighbour sets the radius of a ball around an image of the domain.
+        n_judges: images that stand for a domain, of those that are not moved, at most; of both domains
+            equally many.
+        least_inside: what the share inside before anything is moved must surely exceed, in both domains, for
+            C6 to have a verdict; likewise the share recognised at eta 0.
         check_levels: levels whose samples are compared by FID with the recommended one's; none: no check.
-        max_regret: relative excess of the recommended level's FID over the best other one's that still counts
-            as well recommended.
+        max_regret: excess of the recommended level's FID over the best other one's, relative to what is above
+            the FID of real images, that still counts as well recommended.
     """
 
     levels: Sequence[float]
@@ -29,6 +32,7 @@ class BandwidthSettings:
     etas: Sequence[float]
     nearest_k: int
     n_judges: int
+    least_inside: float
     check_levels: Sequence[float]
     max_regret: float
 
@@ -54,6 +58,8 @@ class BandwidthSettings:
             self.n_judges > self.nearest_k,
             f"{name}.n_judges must be more than nearest_k",
             self.n_judges,
-            "Try 96.",
+            "Try 80.",
         )
+        least = self.least_inside
+        require(0 <= least < 1, f"{name}.least_inside must lie in [0, 1)", least, "Try 0.5.")
         require(self.max_regret >= 0, f"{name}.max_regret must not be negative", self.max_regret, "Try 0.1.")

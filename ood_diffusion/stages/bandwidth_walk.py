@@ -68,7 +68,7 @@ def walk(cell: Cell, settings: BandwidthSettings, domain: Tensor) -> Walk:
     Args:
         cell: with eta 0.
         settings: of the stage.
-        domain: features of the held-out images that stand for the domain, ``[m, d]``.
+        domain: features of the images that stand for the domain, none of them moved, ``[m, d]``.
     """
     invert(cell)
     references, seed, level = list(cell.references), cell.settings.seed, f"{cell.settings.level:g}"

@@ -1,6 +1,7 @@
 """One cell of the grid: its parts, where its files are, and what it found out."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from ood_diffusion.diffusion.grids import Grid
 from ood_diffusion.diffusion.integrate import check_eta
 from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.domains.base import Domain, Split
-from ood_diffusion.domains.splits import check_disjoint
+from ood_diffusion.domains.splits import check_apart, check_disjoint
 from ood_diffusion.lightning.batch_size import remembered_batch_size
 from ood_diffusion.lightning.loop import Predictor
 from ood_diffusion.lightning.predict import predict_into
@@ -60,7 +61,7 @@ class Cell:
         store_root: the folder of all content-addressed stores.
         run_folder: where this cell's own outputs go.
         results: what goes to `results.json`; stages fill it.
-        images_made: items that went through predict loops so far.
+        made: "images": items that went through predict loops so far, those of `at`'s cells included.
         subset: content digest -> picture id of the references, where they are not the domain's first ones.
     """
 
@@ -84,14 +85,15 @@ class Cell:
     store_root: Path
     run_folder: Path
     results: dict[str, Any] = field(default_factory=dict)
-    images_made: int = 0
+    made: Counter[str] = field(default_factory=Counter)
     subset: dict[str, str] | None = None
 
     def at(self, subset: dict[str, str] | None = None, **changes: Any) -> "Cell":
         """The same cell with other knobs, parts or references; what it finds goes to `results` of its own.
 
         Args:
-            subset: some of this cell's references; None: all of them.
+            subset: content digest -> picture id of what takes the place of the references: some of them, or
+                images of the training domain, to be treated alike; None: the cell's own.
             changes: knobs of `Settings`, or parts (``sampler=…``; then also ``draw_recipe=…``).
         """
         knobs = {name: changes.pop(name) for name in list(changes) if name in Settings.__dataclass_fields__}
@@ -178,7 +180,9 @@ class Cell:
     def _training_split(self, split: Split) -> dict[str, str]:
         available, wanted = self.training_domain.size(split), self.settings.n_training
         n = wanted if available is None else min(wanted, available)
-        return stored_split(self.training_domain, self.pictures, split, n)
+        images = stored_split(self.training_domain, self.pictures, split, n)
+        check_apart(list(images), [*self.references, *self.held_out])
+        return images
 
     @cached_property
     def batch_size(self) -> int:
@@ -201,16 +205,16 @@ class Cell:
         """`predict_into` with the cell's trainer and, unless another is given, its batch size."""
         if target.missing(list(ids)):
             rows = batch_size or self.batch_size
-            self.images_made += predict_into(target, source, ids, module, self.ranks, rows, description)
+            self.made["images"] += predict_into(target, source, ids, module, self.ranks, rows, description)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Record a stage's seconds, network calls and speed."""
-        calls, images, start = self.model.network_calls, self.images_made, time.perf_counter()
+        calls, images, start = self.model.network_calls, self.made["images"], time.perf_counter()
         yield
         seconds, calls = time.perf_counter() - start, self.model.network_calls - calls
         cost = self.results.setdefault("cost", {})
         cost.setdefault("seconds", {})[name] = round(seconds, 3)
         cost.setdefault("network_calls", {})[name] = calls
-        if made := self.images_made - images:
+        if made := self.made["images"] - images:
             cost.setdefault("images_per_second", {})[name] = round(made / seconds, 3)

@@ -7,7 +7,9 @@ from torch import Tensor
 
 from ood_diffusion.claims.interference import balanced, position
 from ood_diffusion.metrics.prdc import prdc
-from ood_diffusion.metrics.probe import Probe, area_under_curve
+from ood_diffusion.metrics.probe import Probe, area_under_curve, fit_probe
+from ood_diffusion.stages.cell import Cell
+from ood_diffusion.stages.evaluate import features_of
 from ood_diffusion.statistics.estimate import Array, Estimate
 from ood_diffusion.statistics.feature_intervals import fid_interval
 from ood_diffusion.statistics.intervals import mean_interval, proportion_interval
@@ -20,14 +22,20 @@ NEIGHBOURS = 5
 class Judges:
     """What images are judged by: the probe, and held-out features of both domains.
 
+    FID, precision and copies are judged by all held-out images, the probe by those it was not fitted on:
+    they are different judges, and only the probe learns.
+
     Args:
-        probe: fitted on other images of both domains.
-        unseen: ``[n, d]``, as many as are held out of the unseen domain.
-        training: ``[m, d]`` of the training domain.
+        probe: fitted on references of the training domain and on the first held-out images of the unseen
+            one, never on the references that the samples are drawn from.
+        unseen: ``[n, d]``, all that are held out of the unseen domain.
+        fresh: ``[k, d]``, those of them that the probe was not fitted on.
+        training: ``[m, d]``, held out of the training domain.
     """
 
     probe: Probe
     unseen: Tensor
+    fresh: Tensor
     training: Tensor
 
     @property
@@ -38,14 +46,37 @@ class Judges:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """Mean score of the unseen and of the training domain."""
-        unseen, training = (self.probe.scores(x) for x in (self.unseen, self.training))
+        """Mean score of the unseen and of the training domain, of images that the probe never saw."""
+        unseen, training = (self.probe.scores(x) for x in (self.fresh, self.training))
         return float(unseen.mean()), float(training.mean())
 
 
+def judges_of(cell: Cell) -> Judges:
+    """Fit the cell's probe and gather the features of the held-out images.
+
+    Raises:
+        UserError: if there are too few different images to fit it (`fit_probe`).
+    """
+    unseen = features_of(cell, cell.pictures, cell.held_out)
+    fitted = fitted_on(len(cell.training_references), len(unseen))
+    training = features_of(cell, cell.pictures, cell.training_references)
+    return Judges(
+        fit_probe(training, unseen[:fitted], cell.settings.seed),
+        unseen,
+        unseen[fitted:],
+        features_of(cell, cell.pictures, cell.training_held_out),
+    )
+
+
+def fitted_on(n_training: int, n_held_out: int) -> int:
+    """Held-out images of the unseen domain that the probe is fitted on: as many as of the training domain,
+    half of what there is at most."""
+    return min(n_training, n_held_out // 2)
+
+
 def quality(judges: Judges) -> dict[str, Any]:
-    """How well the probe tells held-out images apart; both its false rates; what it was fitted with."""
-    unseen, training = (judges.probe.scores(x) for x in (judges.unseen, judges.training))
+    """How well the probe tells images apart that it never saw; both its false rates; its penalty."""
+    unseen, training = (judges.probe.scores(x) for x in (judges.fresh, judges.training))
     right = proportion_interval(int((unseen <= 0).sum()), len(unseen))
     recognised = capture_rate(training)
     return {

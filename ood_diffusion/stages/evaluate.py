@@ -8,7 +8,7 @@ from torch import Tensor
 from torchmetrics import MetricCollection
 
 from ood_diffusion.lightning.features import FeaturePass
-from ood_diffusion.metrics.novelty import nearest, novelty
+from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.stages.calls import calls_along
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.decode import image_ids
@@ -31,15 +31,12 @@ def evaluate(cell: Cell) -> None:
     """
     judge = features_of(cell, cell.pictures, cell.held_out)
     references = features_of(cell, cell.pictures, cell.references)
-    samples = features_of(cell, *samples_of(cell))
-    rebuilt = reconstruction_ids(cell).values()
+    samples = features_in_order(cell, *samples_of(cell))
+    rebuilt = list(reconstruction_ids(cell).values())
     decoded = cell.images(eta=0.0)
     sets = {"samples": samples, "references": references}
-    if not decoded.missing(list(rebuilt)):
-        ids = list(rebuilt)
-        sets["reconstructions"] = features_of(
-            cell, decoded, dict(zip(decoded.digests(ids), ids, strict=True))
-        )
+    if not decoded.missing(rebuilt):
+        sets["reconstructions"] = features_in_order(cell, decoded, rebuilt)
     scores = {name: score(cell, judge, generated) for name, generated in sets.items()}
     cell.results["metrics"] = {
         "extractor": cell.extractor.name,
@@ -53,12 +50,10 @@ def evaluate(cell: Cell) -> None:
     }
 
 
-def samples_of(cell: Cell) -> tuple[TensorStore, dict[str, str]]:
-    """The store of the cell's new images, and content digest -> image id in the order of sampling."""
+def samples_of(cell: Cell) -> tuple[TensorStore, list[str]]:
+    """The store of the cell's new images, and their ids in the order of sampling, repeats included."""
     draws, ids = draw(cell)
-    images = cell.images(cell.settings.eta)
-    names = image_ids(cell, draws.digests(ids))
-    return images, dict(zip(images.digests(names), names, strict=True))
+    return cell.images(cell.settings.eta), image_ids(cell, draws.digests(ids))
 
 
 def features_of(cell: Cell, source: TensorStore, ids: Mapping[str, str]) -> Tensor:
@@ -67,6 +62,14 @@ def features_of(cell: Cell, source: TensorStore, ids: Mapping[str, str]) -> Tens
     store = TensorStore(cell.store_root, "features", recipe, torch.float32)
     cell.predict(store, source, ids, FeaturePass(cell.extractor), "features", FEATURE_BATCH)
     return store.read(list(ids))
+
+
+def features_in_order(cell: Cell, source: TensorStore, ids: Sequence[str]) -> Tensor:
+    """Features ``[len(ids), d]`` of images in `source`; images that are equal have equal rows."""
+    digests = source.digests(ids)
+    unique = dict(zip(digests, ids, strict=True))
+    rows = dict(zip(unique, features_of(cell, source, unique), strict=True))
+    return torch.stack([rows[digest] for digest in digests])
 
 
 def score(cell: Cell, real: Tensor, generated: Tensor) -> dict[str, float]:
@@ -120,20 +123,3 @@ def better(cell: Cell) -> dict[str, str]:
         if metric.higher_is_better is not None:
             found |= dict.fromkeys(metric.names, words[metric.higher_is_better])
     return found
-
-
-def nearest_references(
-    cell: Cell, samples: Sequence[str], references: Sequence[str]
-) -> tuple[Tensor, Tensor]:
-    """Feature distance to the nearest reference and its index, ``[m]`` each, for image digests."""
-    recipe = {"extractor": cell.extractor.name, "weights": cell.extractor.digest}
-    store = TensorStore(cell.store_root, "features", recipe, torch.float32)
-    return nearest(store.read(samples), store.read(references))
-
-
-def features_in_order(cell: Cell, source: TensorStore, ids: Sequence[str]) -> Tensor:
-    """Features ``[len(ids), d]`` of images in `source`; images that are equal have equal rows."""
-    digests = source.digests(ids)
-    unique = dict(zip(digests, ids, strict=True))
-    rows = dict(zip(unique, features_of(cell, source, unique), strict=True))
-    return torch.stack([rows[digest] for digest in digests])

@@ -1,10 +1,13 @@
 """What can be found wrong with a cell before any compute is spent."""
 
+from importlib import import_module
+
 from ood_diffusion.checks import require
 from ood_diffusion.diffusion.prediction import TO_EPS
-from ood_diffusion.stages.analyse import check_analysed
 from ood_diffusion.stages.cell import Cell
 
+FEATURELESS = {"inspect", "train", "invert", "reconstruct", "sample"}
+"""Stages that do without the feature extractor, whose weights may be missing."""
 DRAWING = {"sample", "interference", "few_shot", "preservation", "physics"}
 """Stages that draw new latents."""
 JUDGING = {"evaluate", "interference", "few_shot"}
@@ -12,7 +15,10 @@ JUDGING = {"evaluate", "interference", "few_shot"}
 
 
 def check(cell: Cell, stages: list[str]) -> None:
-    """Raise `UserError` for what would only fail after compute has been spent."""
+    """Raise `UserError` for what would only fail after compute has been spent.
+
+    A stage X with settings has its own check, if any, as ``check_X`` in its file.
+    """
     settings = cell.settings
     for level in levels_of(cell):
         grid = cell.at(level=level).levels
@@ -26,11 +32,12 @@ def check(cell: Cell, stages: list[str]) -> None:
     )
     if "train" in stages:
         check_trainable(cell, "the stage train")
-    if "analyse" in stages:
-        check_analysed(cell)
-    if "preservation" in stages:
-        check_preservation(cell)
     band = cell.stage_settings.get("bandwidth")
+    if {*stages, *cell.stage_settings} - FEATURELESS - {"report"}:
+        _ = cell.extractor
+    for stage in cell.stage_settings:
+        module = import_module(f"ood_diffusion.stages.{stage}")
+        getattr(module, f"check_{stage}", lambda cell: None)(cell)
     if DRAWING & set(stages) or (band and band.check_levels):
         check_learners(cell)
     if JUDGING & set(stages):
@@ -55,20 +62,6 @@ def check_trainable(cell: Cell, what: str) -> None:
     )
     size = cell.ranks.size
     require(size == 1, f"{what} runs on one device", size, "Set trainer.devices=1.")
-
-
-def check_preservation(cell: Cell) -> None:
-    """Raise `UserError` unless the baselines can run, and their images be judged."""
-    settings = cell.stage_settings["preservation"]
-    for level in settings.sdedit_levels:
-        name = f"stage.preservation.sdedit_levels: {level:g}"
-        require(1 < level <= cell.model.schedule.timesteps, "levels lie in (1, T]", name, "Choose others.")
-        _ = cell.at(level=float(level)).levels
-    for name in ("n_samples", "n_held_out", "n_training"):
-        count = getattr(cell.settings, name)
-        require(count >= 2, f"the stage preservation needs {name} to be at least 2", count, f"Raise {name}.")
-    if settings.finetune is not None:
-        check_trainable(cell, "baseline=finetune")
 
 
 def check_learners(cell: Cell) -> None:

@@ -1,7 +1,7 @@
 """Quality against the number of references: random subsets of the bank, several of each size."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -13,7 +13,8 @@ from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.report.few_shot_plots import quality_curve
 from ood_diffusion.seeding import generator
 from ood_diffusion.stages.cell import Cell
-from ood_diffusion.stages.evaluate import features_of, samples_of, score
+from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of, score
+from ood_diffusion.stages.floor import floor_of
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.sample import sample
 from ood_diffusion.statistics.feature_intervals import fid_interval, interval_over_seeds
@@ -30,8 +31,8 @@ class FewShotSettings:
         counts: numbers of references; those above `n_references` are left out, and all references added.
         repeats: random subsets, with draws of their own, of each count.
         n_images: new images per subset, at most; `n_samples` is the other limit.
-        tolerance: largest relative rise of FID, from all references to the next smaller count, that still
-            counts as "enough".
+        tolerance: largest rise of FID, from all references to the largest count that is at most half of them
+            and relative to what is above the FID of real images, that still counts as "enough".
     """
 
     counts: Sequence[int]
@@ -57,9 +58,10 @@ def few_shot(cell: Cell) -> None:
         intervals = [run.pop("interval") for run in runs]
         fid = interval_over_seeds([i.value for i in intervals], intervals)
         curve.append({"n_references": count, "fid": vars(fid), "runs": runs})
-    check = enough(curve, settings.tolerance, PLOT)
-    atomic_write(cell.run_folder / PLOT, quality_curve(curve).encode())
-    cell.results["few_shot"] = {"curve": curve, "checks": [check.as_json()]}
+    floor = floor_of(cell, judge, min(settings.n_images, cell.settings.n_samples))
+    check = enough(curve, floor, settings.tolerance, PLOT)
+    atomic_write(cell.run_folder / PLOT, quality_curve(curve, floor.fid.value).encode())
+    cell.results["few_shot"] = {"curve": curve, "floor": asdict(floor), "checks": [check.as_json()]}
 
 
 def sizes(cell: Cell, settings: FewShotSettings) -> list[int]:
@@ -79,7 +81,7 @@ def one_run(cell: Cell, settings: FewShotSettings, judge: Tensor, count: int, re
     n = min(settings.n_images, cell.settings.n_samples)
     child = cell.at(subset=subset, seed=cell.settings.seed + repeat, n_samples=n)
     sample(child)
-    new = features_of(child, *samples_of(child))
+    new = features_in_order(child, *samples_of(child))
     references = features_of(child, child.pictures, child.references)
     found = novelty(new, references, judge)
     return {

@@ -6,16 +6,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ood_diffusion.checks import require
 from ood_diffusion.claims.check import Check
 from ood_diffusion.claims.generation import nearer_than_training_domain, new, of_the_domain, unbridged
 from ood_diffusion.claims.interference import captured_more, drifted, not_defined
 from ood_diffusion.metrics.novelty import COPY_QUANTILE, nearest
-from ood_diffusion.metrics.probe import fit_probe
+from ood_diffusion.metrics.probe import FOLDS
 from ood_diffusion.report.interference_plots import capture_curve, fid_curves, sampler_bars
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.decode import decode
-from ood_diffusion.stages.domain_judges import Judges, capture_rate, figures, precision_of, quality
+from ood_diffusion.stages.domain_judges import (
+    Judges,
+    capture_rate,
+    figures,
+    judges_of,
+    precision_of,
+    quality,
+)
 from ood_diffusion.stages.evaluate import features_in_order, features_of
 from ood_diffusion.stages.interference_settings import OWN, InterferenceSettings
 from ood_diffusion.stages.invert import invert
@@ -38,16 +46,9 @@ def interference(cell: Cell) -> None:
     seed, n = cell.settings.seed, min(settings.n_images, cell.settings.n_samples)
     etas = sorted({float(eta) for eta in settings.etas if eta == 0 or cell.solver.stochastic})
     sweep = [cell.at(eta=eta, n_samples=n) for eta in etas]
-    others = {
-        name: with_sampler(cell, name, parts, n_samples=n)
-        for name, parts in (settings.samplers or {}).items()
-    }
+    others = with_samplers(cell, settings, n)
     references = features_of(cell, cell.pictures, cell.references)
-    judges = Judges(
-        fit_probe(features_of(cell, cell.pictures, cell.training_references), references, seed),
-        features_of(cell, cell.pictures, cell.held_out),
-        features_of(cell, cell.pictures, cell.training_held_out),
-    )
+    judges = judges_of(cell)
     probe = quality(judges)
     readable = probe["accuracy"].low > settings.least_accuracy
 
@@ -78,6 +79,41 @@ def interference(cell: Cell) -> None:
         "etas": [plain(point) for point in curve],
         "samplers": {name: plain(found) for name, found in compared.items()},
         "checks": [check.as_json() for check in checks],
+    }
+
+
+def check_interference(cell: Cell) -> None:
+    """Raise `UserError` unless the probe has images to be fitted on and judged by, and samplers references.
+
+    Images that are equal pixel by pixel count once, which is not known before they are read; `fit_probe`
+    refuses what is then too few.
+    """
+    training = [cell.training_domain.size(split) for split in ("references", "held_out")]
+    unseen, wanted = cell.domain.size("held_out"), cell.settings.n_held_out
+    n_training = min([cell.settings.n_training, *(size for size in training if size is not None)])
+    n_held_out = wanted if unseen is None else min(wanted, unseen)
+    counts = {
+        "n_training": (n_training, FOLDS),
+        "n_held_out": (n_held_out, 2 * FOLDS),  # half of them to fit the probe, half to judge it
+        "n_references": (cell.settings.n_references, 2),
+        "n_samples": (cell.settings.n_samples, 2),
+    }
+    for name, (images, least) in counts.items():
+        require(
+            images >= least,
+            f"the stage interference needs {name} to be at least {least}",
+            images,
+            "Bring more images or leave out the stage interference.",
+        )
+    settings: InterferenceSettings = cell.stage_settings["interference"]
+    with_samplers(cell, settings, cell.settings.n_samples)
+
+
+def with_samplers(cell: Cell, settings: InterferenceSettings, n: int) -> dict[str, Cell]:
+    """Name -> the cell with that way to propose `n` latents; `UserError` if it needs more references."""
+    return {
+        name: with_sampler(cell, name, parts, n_samples=n)
+        for name, parts in (settings.samplers or {}).items()
     }
 
 

@@ -12,7 +12,7 @@ from ood_diffusion.physics.comparison import differences, statistics
 from ood_diffusion.physics.curves import curves
 from ood_diffusion.report.physics_plots import LABELS, bands
 from ood_diffusion.stages.cell import Cell
-from ood_diffusion.stages.evaluate import features_of, samples_of
+from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.sample import sample
 from ood_diffusion.statistics.feature_intervals import fid_interval
@@ -51,21 +51,15 @@ def physics(cell: Cell) -> None:
     """Compare samples, references and blurred references with the held-out images, in physics and in FID."""
     settings: PhysicsSettings = cell.stage_settings["physics"]
     own = cell.at()
-    require(
-        own.settings.n_samples >= 2, "physics needs at least 2 samples", own.settings.n_samples, "Raise it."
-    )
-    require(
-        len(own.held_out) >= 2, "physics needs at least 2 held-out images", len(own.held_out), "Raise it."
-    )
     invert(own)
     sample(own)
     sets = {
         "samples": samples_of(own),
-        "references": (own.pictures, own.references),
+        "references": (own.pictures, list(own.references.values())),
         "blurred references": blurred_references(own, settings.blur),
     }
-    images = {name: store.read(list(ids.values())) for name, (store, ids) in sets.items()}
-    features = {name: features_of(own, *found) for name, found in sets.items()}
+    images = {name: store.read(ids) for name, (store, ids) in sets.items()}
+    features = {name: features_in_order(own, *found) for name, found in sets.items()}
     judges = own.pictures.read(list(own.held_out.values()))
     judges_features, wanted = features_of(own, own.pictures, own.held_out), statistics(judges)
     found = {name: differences(statistics(x), wanted, own.settings.seed) for name, x in images.items()}
@@ -94,14 +88,31 @@ def physics(cell: Cell) -> None:
     plot(cell, images, judges)
 
 
-def blurred_references(cell: Cell, blur: float) -> tuple[TensorStore, dict[str, str]]:
-    """References without their small scales, as a store and content digest -> id; fit for `features_of`."""
+def check_physics(cell: Cell) -> None:
+    """Raise `UserError` unless every set of images has a spread."""
+    size, wanted = cell.domain.size("held_out"), cell.settings.n_held_out
+    counts = {
+        "n_samples": cell.settings.n_samples,
+        "n_references": cell.settings.n_references,
+        "n_held_out": wanted if size is None else min(wanted, size),
+    }
+    for name, images in counts.items():
+        require(
+            images >= 2,
+            f"the stage physics needs {name} to be at least 2",
+            images,
+            "Bring more images or leave out the stage physics.",
+        )
+
+
+def blurred_references(cell: Cell, blur: float) -> tuple[TensorStore, list[str]]:
+    """References without their small scales: a store, and their ids in it, in order."""
     recipe = {"image_shape": list(cell.model.image_shape), "blur": blur}
     store, ids = TensorStore(cell.store_root, "blurred", recipe, torch.uint8), list(cell.references)
     with store.exclusive():
         if missing := store.missing(ids):
             store.write(missing, blurred(cell.pictures.read([cell.references[i] for i in missing]), blur))
-    return store, dict(zip(store.digests(ids), ids, strict=True))
+    return store, ids
 
 
 def blurred(images: Tensor, blur: float) -> Tensor:

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from ood_diffusion.checks import require
 from ood_diffusion.claims.preservation import against_sdedit, against_tuned, identical
 from ood_diffusion.fingerprint import tensor_digest
 from ood_diffusion.metrics.novelty import novelty
@@ -12,6 +13,7 @@ from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.report.preservation_plots import sdedit_levels, trade_off
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of
+from ood_diffusion.stages.feasible import check_trainable
 from ood_diffusion.stages.finetune import job_calls, tuned_copy
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.preservation_images import Images, own_images, row, sheet, stored_own_images
@@ -39,20 +41,20 @@ def preservation(cell: Cell) -> None:
     job = cell.at()
     invert(job)
     sample(job)
-    images, ids = samples_of(job)
-    samples = images, list(ids.values())
+    samples = samples_of(job)
     results: dict[str, Any] = {
         "ours": judged(cell, samples),
         "sdedit": edited(cell, settings.sdedit_levels, samples),
     }
-    ours = Estimate(**results["ours"]["ood_fid"])
+    ours = Estimate(**results["ours"]["fid_unseen"])
     checks = against_sdedit(ours, results["sdedit"], settings.most_copies, LEVELS)
     atomic_write(cell.run_folder / LEVELS, sdedit_levels(results["sdedit"], results["ours"]).encode())
     if settings.finetune is not None:
         tuned = finetuned(cell, settings.finetune, samples)
-        frozen = tuned["frozen"]["id_fid"]
-        checks += against_tuned(ours, Estimate(**frozen), tuned["copies"], TRADE_OFF)
-        plot = trade_off(frozen, results["ours"]["ood_fid"], tuned["copies"])
+        frozen = tuned["frozen"]["fid_training"]
+        circular = getattr(cell.training_domain, "model", None) is cell.model
+        checks += against_tuned(ours, Estimate(**frozen), tuned["copies"], circular, TRADE_OFF)
+        plot = trade_off(frozen, results["ours"]["fid_unseen"], tuned["copies"])
         atomic_write(cell.run_folder / TRADE_OFF, plot.encode())
         results["finetune"] = tuned
     second = own_images(cell, settings.n_own)
@@ -71,7 +73,7 @@ def judged(cell: Cell, images: Images) -> dict[str, Any]:
     features, judge = features_in_order(cell, *images), features_of(cell, cell.pictures, cell.held_out)
     found = novelty(features, features_of(cell, cell.pictures, cell.references), judge)
     fid = vars(fid_interval(features, judge))
-    return {"n": len(features), "ood_fid": fid, "novelty": found["ratio"], "copies": found["copies"]}
+    return {"n": len(features), "fid_unseen": fid, "novelty": found["ratio"], "copies": found["copies"]}
 
 
 def judged_at_home(cell: Cell, images: Images) -> dict[str, Any]:
@@ -101,7 +103,7 @@ def finetuned(cell: Cell, settings: FinetuneSettings, samples: Images) -> dict[s
     attempt at both domains. The noise is the same for every model.
     """
     own, calls = stored_own_images(cell), job_calls(cell)
-    frozen = {"id_fid": judged_at_home(cell, own), "n": len(own[1])}
+    frozen = {"fid_training": judged_at_home(cell, own), "n": len(own[1])}
     copies, rows = [], [row(own, SHOWN), row(samples, SHOWN)]
     for budget in settings.budgets:
         training = settings.training(budget * calls)
@@ -114,10 +116,24 @@ def finetuned(cell: Cell, settings: FinetuneSettings, samples: Images) -> dict[s
             "training_calls": training.max_steps * training.batch_size * settings.calls_per_image,
             "weights": model.digest(),
             **judged(child, images),
-            "id_fid": judged_at_home(child, images),
+            "fid_training": judged_at_home(child, images),
         }
         cell.model.network_calls += model.network_calls  # of this stage, though of another model
         copies.append(figures)
         rows.append(row(images, SHOWN))
     atomic_write(cell.run_folder / MODELS, png_bytes(sheet(rows)))
     return {"job_calls": calls, "frozen": frozen, "copies": copies}
+
+
+def check_preservation(cell: Cell) -> None:
+    """Raise `UserError` unless the baselines can run, and their images be judged."""
+    settings = cell.stage_settings["preservation"]
+    for level in settings.sdedit_levels:
+        name = f"stage.preservation.sdedit_levels: {level:g}"
+        require(1 < level <= cell.model.schedule.timesteps, "levels lie in (1, T]", name, "Choose others.")
+        _ = cell.at(level=float(level)).levels
+    for name in ("n_samples", "n_held_out", "n_training"):
+        count = getattr(cell.settings, name)
+        require(count >= 2, f"the stage preservation needs {name} to be at least 2", count, f"Raise {name}.")
+    if settings.finetune is not None:
+        check_trainable(cell, "baseline=finetune")

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from ood_diffusion.checks import require
 from ood_diffusion.stages.training_settings import TrainingSettings
 
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+"""Number formats that leave the copy's weights in float32."""
+
 
 @dataclass(frozen=True)
 class FinetuneSettings:
@@ -17,8 +20,8 @@ class FinetuneSettings:
         batch_size: images per step.
         learning_rate: peak learning rate of AdamW.
         warmup: share of the steps in which it rises to that.
-        precision: Lightning's name of the number format inside the network.
-        gradient_clip: largest gradient norm.
+        precision: Lightning's name of the number format inside the network, one of `PRECISIONS`.
+        gradient_clip: largest gradient norm, above 0.
         checkpoint_every: steps between checkpoints.
 
     Raises:
@@ -38,9 +41,15 @@ class FinetuneSettings:
         where = "stage.preservation.finetune"
         least = min(self.budgets, default=0)
         require(least > 0, f"{where}.budgets must hold positive numbers", list(self.budgets), "Try [1,10].")
-        for name in ("calls_per_image", "batch_size", "learning_rate", "checkpoint_every"):
+        for name in ("calls_per_image", "batch_size", "learning_rate", "gradient_clip", "checkpoint_every"):
             value = getattr(self, name)
             require(value > 0, f"{where}.{name} must be positive", value, f"Correct {name}.")
+        require(
+            self.precision in PRECISIONS,
+            f"{where}.precision must be one of {', '.join(PRECISIONS)}",
+            self.precision,
+            "Try bf16-mixed.",
+        )
         require(0 <= self.warmup <= 1, f"{where}.warmup must lie in [0, 1]", self.warmup, "Try 0.1.")
 
     def training(self, calls: float) -> TrainingSettings:

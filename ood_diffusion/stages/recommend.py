@@ -1,8 +1,9 @@
 r"""Which level to sample from, judged by points half way between references, before any sample is drawn.
 
-The rule was written down before any FID was seen, and does not use one. Half way between two references is
-where interpolation and linear combinations leave the references furthest behind. There a good level has to
-give an image
+The rule was written down before any FID was seen, and uses neither one nor held-out images (other
+references took their place once, after a review that had seen a first run on one domain). Half way between
+two references is where interpolation and linear combinations leave the references furthest behind. There a
+good level has to give an image
 
 * of the domain: at high levels the network paints in what the latent lacks, and leaves it;
 * that is new: at low levels the network has little to do, and returns the two pictures laid over each other.

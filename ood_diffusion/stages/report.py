@@ -5,11 +5,12 @@ from typing import cast
 
 from torch import Tensor
 
+from ood_diffusion.metrics.novelty import nearest as nearest_of
 from ood_diffusion.report.html import write_report
 from ood_diffusion.report.pictures import Pictures, grid, pair_grid, png_bytes
 from ood_diffusion.report.results import Results
 from ood_diffusion.stages.cell import Cell
-from ood_diffusion.stages.evaluate import nearest_references, samples_of
+from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of
 from ood_diffusion.stages.reconstruct import reconstruction_ids
 from ood_diffusion.stages.sample import latent_figures
 from ood_diffusion.storage.atomic import atomic_write
@@ -44,11 +45,12 @@ def collect_pictures(cell: Cell) -> Pictures:
         rebuilt = cell.images(eta=0.0).read([ids[i] for i in references])
     if "sample" in cell.results:
         store, names = samples_of(cell)
-        samples = store.read(list(names.values())[:SHOWN])
+        samples = store.read(names[:SHOWN])
         if "metrics" in cell.results:
-            everyone = list(cell.references)
-            far, index = nearest_references(cell, list(names)[:SHOWN], everyone)
-            nearest = cell.pictures.read([cell.references[everyone[int(i)]] for i in index])
+            given = features_of(cell, cell.pictures, cell.references)
+            far, index = nearest_of(features_in_order(cell, store, names[:SHOWN]), given)
+            everyone = list(cell.references.values())
+            nearest = cell.pictures.read([everyone[int(i)] for i in index])
             distances = far.numpy()
     return Pictures(shown, rebuilt, samples, nearest, distances)
 

@@ -62,11 +62,11 @@ def run_stages(cfg: DictConfig, cell: Cell) -> None:
     before = cell.model.digest()
     chosen = [name for name in STAGES if name in cfg.stages]
     with_images = chosen != ["inspect"]
-    if cell.settings.level == AUTO and with_images:
-        cell, chosen = at_recommended_level(cell), [name for name in chosen if name != "bandwidth"]
+    if cell.settings.level == AUTO and not {"inspect", "train"}.issuperset(chosen):
+        cell, chosen = at_recommended_level(cell, before), [name for name in chosen if name != "bandwidth"]
     description = describe(cell, with_images)
     versions = {p: version(p) for p in VERSIONS}
-    cell.results = {"cell": description, "versions": versions, **cell.results}
+    cell.results |= {"cell": description, "versions": versions}
     tracked = cfg.logger.mode != "disabled"
     tracker = (
         open_run(plain(cfg.logger), {**description, "conf": plain(cfg)}, cell.run_folder) if tracked else None
@@ -91,14 +91,20 @@ def run_stages(cfg: DictConfig, cell: Cell) -> None:
         print_summary(results, report_path(cell) if "report" in chosen else None)
 
 
-def at_recommended_level(cell: Cell) -> Cell:
-    """The cell at the level that its stage `bandwidth`, run here, recommends; with what that stage found."""
+def at_recommended_level(cell: Cell, before: str) -> Cell:
+    """The cell at the level that its stage `bandwidth`, run here, recommends; with what that stage found.
+
+    Args:
+        cell: whose level is "auto".
+        before: digest of the weights at the start; what was found goes to disk at once.
+    """
     with cell.stage("bandwidth"):
         stage("bandwidth")(cell)
     level = cell.results["bandwidth"]["recommended"]
     logging.getLogger(__name__).info("level=auto: %g", level)
     chosen = cell.at(level=level)
-    chosen.results = cell.results
+    chosen.results = {"cell": describe(chosen, with_images=False), **cell.results}
+    keep_accounts(chosen, before)
     return chosen
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ood_diffusion.checks import require
 from ood_diffusion.claims.check import Check
-from ood_diffusion.claims.transfer import beats_pixels, content_kept, style_moved
+from ood_diffusion.claims.transfer import MOST, beats_pixels, content_kept, style_moved
 from ood_diffusion.geometry.transfer import slerp_to_nearest, wasserstein_transfer
 from ood_diffusion.lightning.trajectory import Inverter
 from ood_diffusion.metrics.outlines import retrieved
@@ -30,6 +30,8 @@ from ood_diffusion.storage.store import TensorStore
 STYLE, CONTENT, PICTURES = "_style.svg", "_content.svg", ".png"
 SHOWN = 12
 """Sources in the picture grids."""
+FEWEST = 4
+"""References: two of either style."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,6 @@ def transfer(cell: Cell) -> None:
     settings: TransferSettings = cell.stage_settings["transfer"]
     own = cell.levels[-1]
     children = {level: cell.at(level=level, eta=0.0) for level in sorted({*map(float, settings.levels), own})}
-    for child in children.values():
-        _ = child.levels  # a level that the schedule does not have is refused before anything is computed
     directions = pairs(cell, settings)
     found = {direction.name: one_way(cell, settings, direction, children) for direction in directions}
     checks = [check for each in directions for check in judged(each, found[each.name], own)]
@@ -75,14 +75,44 @@ def transfer(cell: Cell) -> None:
     }
 
 
+def check_transfer(cell: Cell) -> None:
+    """Raise `UserError` unless every level lies on the schedule and there are images of both styles.
+
+    References that are equal pixel by pixel count once, which `pairs` finds out when they are read.
+    """
+    settings: TransferSettings = cell.stage_settings["transfer"]
+    for level in settings.levels:
+        name = f"stage.transfer.levels: {level:g}"
+        require(1 < level <= cell.model.schedule.timesteps, "levels lie in (1, T]", name, "Choose others.")
+        _ = cell.at(level=float(level), eta=0.0).levels
+    size, wanted = cell.domain.size("held_out"), cell.settings.n_held_out
+    counts = {
+        "n_references": (cell.settings.n_references, FEWEST),
+        "n_held_out": (wanted if size is None else min(wanted, size), 2),
+    }
+    for name, (images, least) in counts.items():
+        require(
+            images >= least,
+            f"the stage transfer needs {name} to be at least {least}",
+            images,
+            "Bring more images or leave out the stage transfer.",
+        )
+    _ = settings.style(image_size=cell.domain.image_size, of=lambda image_size: cell.domain)
+
+
 def pairs(cell: Cell, settings: TransferSettings) -> tuple[Direction, Direction]:
     """Both directions: photos of the first references and sketches of the next ones, never of the same."""
     sketches = settings.style(image_size=cell.domain.image_size, of=lambda image_size: cell.domain)
     keys = [cell.domain.key("references", i) for i in range(cell.settings.n_references)]
     kept = set(cell.references.values())  # one key of pictures that are equal pixel by pixel
     different = [i for i, key in enumerate(keys) if key in kept]
+    require(
+        len(different) >= FEWEST,
+        f"the stage transfer needs at least {FEWEST} references that differ",
+        len(different),
+        "Raise n_references.",
+    )
     n = min(settings.n_images, len(different) // 2)
-    require(n >= 2, "transfer needs at least 4 different references", len(different), "Raise n_references.")
     used = different[: 2 * n]
     stored_split(sketches, cell.pictures, "references", used[-1] + 1)
     photo, sketch = [keys[i] for i in used], [sketches.key("references", i) for i in used]
@@ -116,7 +146,7 @@ def one_way(
     level, n = cell.levels[-1], len(direction.source)
     for what, content in (
         (STYLE, style_curve(results, {name: end["fid"] for name, end in ends.items()}, level).encode()),
-        (CONTENT, content_curve(results, n, level).encode()),
+        (CONTENT, content_curve(results, n, level, MOST).encode()),
         (PICTURES, png_bytes(grid(torch.stack(columns, dim=1).flatten(0, 1), len(columns)))),
     ):
         atomic_write(cell.run_folder / direction.file(what), content)

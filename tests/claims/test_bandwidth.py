@@ -6,14 +6,22 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from ood_diffusion.claims.bandwidth import across_domains, well_recommended, wider
+from ood_diffusion.claims.bandwidth import ALIKE, across_domains, noisier, well_recommended, wider
+from ood_diffusion.claims.excess import Floor
 from ood_diffusion.statistics.estimate import Estimate
+from ood_diffusion.statistics.intervals import proportion_interval
+
+MOST = (proportion_interval(15, 16), proportion_interval(14, 16))
 
 
-def run(images: str, gap: float, band: float, level: float = 500.0) -> dict[str, Any]:
+def run(domain: str, gap: float, band: float, level: float = 500.0, **cell: Any) -> dict[str, Any]:
     equal = {"model": "m", "level": level, "angles": [0, 10]}
     comparison = {"equal": equal, "unseen": {"value": band}}
-    return {"bandwidth": {"images": images, "gap": {"value": gap}, "comparison": comparison}}
+    alike = dict.fromkeys(ALIKE, "same")
+    return {
+        "cell": {"domain": "image_folder", **alike, **cell},
+        "bandwidth": {"domain": domain, "gap": {"value": gap}, "comparison": comparison},
+    }
 
 
 @pytest.mark.parametrize(
@@ -26,8 +34,19 @@ def run(images: str, gap: float, band: float, level: float = 500.0) -> dict[str,
     ],
 )
 def test_wider_needs_the_whole_interval(low: float, high: float, verdict: str) -> None:
-    check = wider(Estimate((low + high) / 2, low, high, 32), 500, "p.svg")
+    check = wider(Estimate((low + high) / 2, low, high, 32), MOST, 0.5, 500, "p.svg")
     assert (check.claim, check.verdict, check.picture) == ("C6", verdict, "p.svg")
+
+
+@pytest.mark.parametrize("judged", [wider, noisier])
+@pytest.mark.parametrize("scarce", [(0, 16), (16, 11)])
+def test_where_few_are_inside_there_is_no_band(judged: Any, scarce: tuple[int, int]) -> None:
+    few = (proportion_interval(scarce[0], 16), proportion_interval(scarce[1], 16))
+    check = judged(Estimate(3, 1, 5, 32), few, 0.5, 500, "")
+    assert check.verdict == "inconclusive" and check.found.value == 3
+    assert f"{scarce[0] / 16:.0%}" in check.figure and f"{scarce[1] / 16:.0%}" in check.figure
+    enough = (proportion_interval(12, 16), proportion_interval(12, 16))
+    assert judged(Estimate(3, 1, 5, 32), enough, 0.5, 500, "").verdict == "supported"
 
 
 def test_regret_is_over_the_best_other_level() -> None:
@@ -36,14 +55,14 @@ def test_regret_is_over_the_best_other_level() -> None:
         500.0: Estimate(60.0, 55.0, 65.0, 9),
         900.0: Estimate(50.0, 47.0, 53.0, 9),
     }
-    middle = well_recommended(fids, 500.0, 0.1, "")
-    assert middle.found.value == pytest.approx(0.2)
-    half = 1.2 * math.hypot(5 / 60, 3 / 50)  # relative errors of a quotient
-    assert (middle.found.low, middle.found.high) == pytest.approx((0.2 - half, 0.2 + half))
-    assert middle.verdict == "inconclusive" and middle.against_found.value == 0.1
-    assert well_recommended(fids, 900.0, 0.1, "").found.value == pytest.approx(50 / 60 - 1)
-    assert well_recommended(fids, 900.0, 0.1, "").verdict == "supported"
-    assert well_recommended(fids, 100.0, 0.1, "").verdict == "not supported"
+    floor = Floor(Estimate(40.0, 39.0, 41.0, 9), 9, 9)
+    middle = well_recommended(fids, floor, 500.0, 0.1, "")
+    assert middle.found.value == pytest.approx((60 - 50) / (50 - 40)) and middle.against_found.value == 0.1
+    assert middle.verdict == "not supported"
+    assert well_recommended(fids, floor, 900.0, 0.1, "").found.value == pytest.approx((50 - 60) / (60 - 40))
+    assert well_recommended(fids, floor, 900.0, 0.1, "").verdict == "supported"
+    at_the_floor = Floor(Estimate(49.0, 47.0, 51.0, 9), 9, 9)
+    assert well_recommended(fids, at_the_floor, 100.0, 0.1, "").verdict == "inconclusive"
 
 
 def test_the_correlation_is_spearmans_over_domains() -> None:
@@ -67,6 +86,21 @@ def test_runs_that_differ_in_more_than_the_domain_are_not_mixed() -> None:
     here, there = [run(str(i), i, i) for i in range(5)], [run(str(i), i, -9 * i, 700.0) for i in range(4)]
     check = across_domains([*there, *here])
     assert check is not None and check.found.n == 5 and check.found.value == pytest.approx(1)
+
+
+@pytest.mark.parametrize("coordinate", ALIKE)
+def test_runs_of_another_trajectory_or_size_are_not_mixed(coordinate: str) -> None:
+    here, there = [run(str(i), i, i) for i in range(4)], run("4", 4, 0)
+    there["cell"][coordinate] = "other"
+    check = across_domains([*here, there])
+    assert check is not None and check.found.n == 4
+
+
+def test_samplers_and_seeds_are_mixed_and_old_runs_passed_over() -> None:
+    rows = [run(str(i), i, i, sampler=str(i), prior=str(i), seed=i, eta=i) for i in range(5)]
+    old: dict[str, Any] = {"cell": {}, "bandwidth": {"images": "a"}}
+    check = across_domains([*rows, old])
+    assert check is not None and check.found.n == 5
 
 
 def test_seeds_of_one_domain_are_one_point() -> None:

@@ -1,44 +1,80 @@
-"""C2's rule: as Gaussian as the worst statistic, corrected for their number."""
+"""C2's rule: every interval inside its band; few latents support nothing."""
 
 import pytest
+import torch
 
-from ood_diffusion.claims.gaussianity import gaussian
+from ood_diffusion.claims.gaussianity import approximately, gaussian, measured
 from ood_diffusion.statistics.estimate import NullTest
+from ood_diffusion.statistics.gaussianity import gaussianity
 
 BANDS = {"mean_square": [0.9, 1.1], "lag_1": [-0.05, 0.05], "whiteness": [0, 0.1]}
+MEANS = {"mean_square": 1.0, "lag_1": 0.0, "whiteness": 0.02}
 
 
-def figures_with(**figures: tuple[float, float]) -> dict[str, NullTest]:
-    """Statistic and p-value by name; the nulls are as narrow as those of many latents."""
-    means = {"mean_square": 1.0, "lag_1": 0.0, "whiteness": 0.02}
-    fine = {name: NullTest(mean, mean, mean - 0.01, mean + 0.01, 0.5, 96) for name, mean in means.items()}
-    return fine | {
-        name: NullTest(value, means[name], means[name] - 0.01, means[name] + 0.01, p, 96)
-        for name, (value, p) in figures.items()
+def figures_with(**figures: float) -> dict[str, NullTest]:
+    """Statistics by name, all rejected; the nulls are as narrow as those of many latents."""
+    return {
+        name: NullTest(figures.get(name, mean), mean, mean - 0.01, mean + 0.02, 0.005, 96)
+        for name, mean in MEANS.items()
     }
 
 
 @pytest.mark.parametrize(
     ("figures", "verdict", "worst"),
     [
-        ({"lag_1": (0.02, 0.02)}, "supported", "lag 1"),  # 0.02 * 3 statistics: not rejected
-        ({"lag_1": (0.02, 0.005)}, "inconclusive", "lag 1"),
-        ({"lag_1": (-0.2, 0.005)}, "not supported", "lag 1"),
-        ({"lag_1": (-0.06, 0.005), "mean_square": (0.5, 0.005)}, "not supported", "mean square"),
-        ({"lag_1": (0.06, 0.005), "mean_square": (0.5, 0.5)}, "not supported", "lag 1"),
+        ({"lag_1": 0.03}, "supported", "lag 1"),  # rejected, and yet about the null
+        ({"lag_1": 0.045}, "inconclusive", "lag 1"),
+        ({"lag_1": 0.06}, "inconclusive", "lag 1"),
+        ({"lag_1": -0.2}, "not supported", "lag 1"),
+        ({"lag_1": -0.2, "mean_square": 0.5}, "not supported", "mean square"),  # 2.5 and 2 bands off
+        ({"lag_1": -0.06, "mean_square": 0.5}, "not supported", "mean square"),
     ],
 )
-def test_the_worst_statistic_decides(
-    figures: dict[str, tuple[float, float]], verdict: str, worst: str
-) -> None:
+def test_the_worst_statistic_decides(figures: dict[str, float], verdict: str, worst: str) -> None:
     check = gaussian(figures_with(**figures), BANDS, 500.0, "p.svg")
     assert check.verdict == verdict and check.figure.startswith(worst)
     name = worst.replace(" ", "_")
-    assert check.found.value == figures[name][0] and check.found.low == check.found.high
-    assert check.against_found.low < check.against_found.value < check.against_found.high
+    assert check.found.value == figures[name]
+    assert [check.against_found.low, check.against_found.high] == BANDS[name]
 
 
-def test_a_wide_null_widens_the_band() -> None:
-    """Eight latents of 8 × 8: the null itself leaves the band, so a rejection there is no denial."""
-    test = NullTest(0.3, 0.2, 0.1, 0.35, 0.001, 8)
-    assert gaussian({"whiteness": test}, BANDS, 1.0, "").verdict == "inconclusive"
+def test_the_interval_is_the_mirrored_spread_of_the_null() -> None:
+    """A null skewed upwards leaves more room below the statistic than above it."""
+    found = measured("lag_1", NullTest(0.5, 0.0, -0.01, 0.03, 0.1, 96))
+    assert (found.low, found.high) == pytest.approx((0.47, 0.51))
+
+
+def test_intervals_end_at_0_unless_a_statistic_can_be_negative() -> None:
+    test = NullTest(0.001, 0.003, 0.0005, 0.006, 0.5, 96)
+    assert approximately("channel_correlation", test, 0, 0.05) == "supported"
+    assert measured("mean_cosine", test).low < 0
+
+
+def test_a_wide_null_is_inconclusive_at_its_own_mean() -> None:
+    """Not rejected, and no support either."""
+    assert approximately("whiteness", NullTest(0.08, 0.08, 0.02, 0.15, 1.0, 8), 0, 0.1) == "inconclusive"
+
+
+def test_noise_that_leaves_the_band_by_itself_denies_nothing() -> None:
+    """Small pictures: the null's mean is beyond the band. Far beyond the null there is a denial still."""
+    null = (0.2, 0.15, 0.26)
+    assert approximately("whiteness", NullTest(0.22, *null, 0.4, 8), 0, 0.1) == "inconclusive"
+    assert approximately("whiteness", NullTest(0.5, *null, 0.01, 8), 0, 0.1) == "not supported"
+
+
+def test_noise_is_gaussian_if_there_is_enough_of_it_and_blurred_noise_is_not() -> None:
+    bands = {
+        "mean_square": [0.9, 1.1],
+        "norm_sd": [0.35, 1.41],
+        "mean_cosine": [-0.05, 0.05],
+        "whiteness": [0, 0.1],
+        "lag_1": [-0.05, 0.05],
+        "channel_correlation": [0, 0.05],
+        "anderson_darling": [0, 0.752],
+        "henze_zirkler": [0, 1.2],
+    }
+    many = torch.randn(64, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    blurred = (many + many.roll(1, dims=3)) / 2**0.5
+    for latents, verdict in ((many, "supported"), (many[:8, :, :8, :8], "inconclusive")):
+        assert gaussian(gaussianity(latents, 0, 100), bands, 1000.0, "").verdict == verdict
+    assert gaussian(gaussianity(blurred, 0, 100), bands, 1000.0, "").verdict == "not supported"

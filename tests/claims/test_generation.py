@@ -29,13 +29,15 @@ def test_poor_real_images_lower_the_bar() -> None:
         (0, 128, "supported"),
         (1, 128, "supported"),
         (0, 16, "inconclusive"),  # one in twenty cannot be excluded
+        (9, 128, "inconclusive"),
         (20, 128, "not supported"),
         (128, 128, "not supported"),
-        (130, 5000, "inconclusive"),  # surely more than chance, and surely a small share
+        (130, 5000, "supported"),  # surely more than chance, and surely less than one in twenty more
         (50, 5000, "supported"),
+        (400, 5000, "not supported"),
     ],
 )
-def test_copies_are_compared_with_chance(copies: int, of: int, verdict: str) -> None:
+def test_the_surplus_of_copies_is_compared_with_the_margin(copies: int, of: int, verdict: str) -> None:
     assert new(proportion_interval(copies, of), proportion_interval(6, 512), 0.05, "").verdict == verdict
 
 

@@ -5,6 +5,9 @@ import pytest
 from ood_diffusion.claims.geometry import annulus, equilateral, orthogonal
 from ood_diffusion.statistics.estimate import Estimate
 
+TRAINING = Estimate(1234, 1234, 1234, 96)
+"""Far beyond every limit: it is named and decides nothing."""
+
 
 @pytest.mark.parametrize(
     ("angle", "verdict"),
@@ -16,7 +19,7 @@ from ood_diffusion.statistics.estimate import Estimate
     ],
 )
 def test_right_angles_lie_within_the_band(angle: tuple[float, float, float], verdict: str) -> None:
-    check = orthogonal(Estimate(*angle, 96), "unseen", 5.0, "p.svg")
+    check = orthogonal(Estimate(*angle, 96), TRAINING, 500.0, 5.0, "p.svg")
     assert check.verdict == verdict
     assert (check.against_found.low, check.against_found.high) == (85, 95)
 
@@ -30,5 +33,6 @@ def test_spreads_lie_below_their_limit(
     rule: object, spread: tuple[float, float, float], verdict: str
 ) -> None:
     assert callable(rule)
-    check = rule(Estimate(*spread, 96), "unseen", 2.5, "p.svg")
-    assert check.verdict == verdict and check.claim == "C4"
+    check = rule(Estimate(*spread, 96), TRAINING, 500.0, 2.5, "p.svg")
+    assert check.verdict == verdict and check.claim == "C4" and check.against_found.value == 2.5
+    assert "1.23e+03" in check.against and "500" in check.figure

@@ -33,7 +33,7 @@ COMMANDS = commands(BLOCKS)
 SWEEPS = [*re.findall(r"`ood-diffusion (.+?)`", PAGE), *commands(blocks(PAGE))]
 MAKE = [line.split("#")[0].split()[1] for line in BLOCKS if line.startswith("make")]
 CLAIMS = [
-    "n_training=8",
+    "n_training=10",
     "training_domain.steps=2",
     "stage.analyse.n_round_trip=2",
     "stage.analyse.round_trip_steps=[2]",
@@ -60,6 +60,7 @@ SMALL = {
     "steps=80": ["steps=3"],
     "batch_size=auto": ["batch_size=auto"],
     "eta=0,0.5,1": ["eta=0"],
+    "+sweep=domain_gap": ["model=cats_64,galaxies_64", "domain=galaxies_sim"],
     "+sweep=eta": ["eta=0,1"],
     "+sweep=few_shot": ["n_references=12,8"],
     "+sweep=level": ["level=300,700", "domain=galaxies_sim"],

@@ -29,6 +29,15 @@ def test_one_distribution_cannot_be_told_apart_although_the_training_rows_can() 
     assert probe.strength < max(STRENGTHS)  # rows left out ask for a strong penalty
 
 
+def test_mixtures_of_what_it_was_fitted_on_pass_as_surer_than_fresh_images() -> None:
+    """Why samples, mixtures of references, need a probe that was not fitted on these."""
+    training, fitted, other, fresh = (rows(40, 0, seed, 400) + s for seed, s in enumerate((0.1, 0, 0, 0)))
+    mixtures = (fitted + fitted.roll(1, dims=0)) / 2**0.5
+    fooled, fair = fit_probe(training, fitted, seed=0), fit_probe(training, other, seed=0)
+    assert fooled.scores(fresh).mean() - fooled.scores(mixtures).mean() > 1
+    assert abs(fair.scores(fresh).mean() - fair.scores(mixtures).mean()) < 0.5
+
+
 def test_domains_weigh_alike_whatever_their_numbers() -> None:
     probe = fit_probe(rows(20, 0.8, 1, 3), rows(400, -0.8, 2, 3), seed=0)
     wrong = [(probe.scores(rows(2000, s, k, 3)) > 0).mean() for s, k in ((0.8, 3), (-0.8, 4))]

@@ -15,8 +15,8 @@ CURVE = {"frequency": [1.0, 4.0, 16.0], "power": [3.0, 1.0, 0.5]}
 def level(t: float) -> dict[str, object]:
     return {
         "level": t,
-        "ood": {"spectrum": CURVE},
-        "id": {"spectrum": CURVE},
+        "unseen": {"spectrum": CURVE},
+        "training": {"spectrum": CURVE},
         "separability": TEST,
         "trivial_separability": TEST,
     }
@@ -33,9 +33,9 @@ def lines(text: str) -> int:
 
 
 def test_every_domain_and_solver_has_a_line() -> None:
-    one = [row("ood", "ddim", calls) for calls in (16, 32)]
-    two = one + [row("id", "ddim", calls) for calls in (16, 32)]
-    four = two + [row(domain, "heun", calls) for domain in ("ood", "id") for calls in (32, 64)]
+    one = [row("unseen", "ddim", calls) for calls in (16, 32)]
+    two = one + [row("training", "ddim", calls) for calls in (16, 32)]
+    four = two + [row(domain, "heun", calls) for domain in ("unseen", "training") for calls in (32, 64)]
     drawn = [lines(round_trip_curve(rows, 58.9)) for rows in (one, two, four)]
     assert drawn[0] < drawn[1] < drawn[2]
 
@@ -47,9 +47,11 @@ def test_every_level_has_its_spectra() -> None:
 
 def test_single_levels_and_few_points_can_be_drawn() -> None:
     assert "<svg" in auc_curve([level(500)])
-    assert "<svg" in components({"ood": RNG.normal(size=(8, 2)), "id": RNG.normal(size=(8, 2))}, [0.5, 0.1])
+    assert "<svg" in components(
+        {"unseen": RNG.normal(size=(8, 2)), "training": RNG.normal(size=(8, 2))}, [0.5, 0.1]
+    )
     angles = RNG.normal(90, 1, 28), RNG.normal(60, 1, 50)
-    assert "<svg" in angle_curves({"ood": angles, "id": angles}, 3072)
+    assert "<svg" in angle_curves({"unseen": angles, "training": angles}, 3072)
 
 
 def test_the_same_figures_give_the_same_bytes() -> None:

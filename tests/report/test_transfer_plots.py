@@ -17,8 +17,9 @@ ENDS = {"source": interval(300), "truth": interval(50)}
 
 
 def test_both_curves_are_svg_and_follow_the_numbers() -> None:
-    for drawn in (style_curve(RESULTS, ENDS, 500.0), content_curve(RESULTS, 32, 500.0)):
+    for drawn in (style_curve(RESULTS, ENDS, 500.0), content_curve(RESULTS, 32, 500.0, 0.5)):
         assert ElementTree.fromstring(drawn).tag.endswith("svg")
     assert style_curve(RESULTS, ENDS, 500.0) == style_curve(RESULTS, ENDS, 500.0)
     assert style_curve(RESULTS, ENDS, 500.0) != style_curve(RESULTS, {**ENDS, "truth": interval(60)}, 500.0)
-    assert content_curve(RESULTS, 32, 500.0) != content_curve(RESULTS, 16, 500.0)
+    curve = content_curve(RESULTS, 32, 500.0, 0.5)
+    assert content_curve(RESULTS, 16, 500.0, 0.5) != curve != content_curve(RESULTS, 32, 500.0, 0.6)

@@ -1,33 +1,53 @@
 """The stage bandwidth and level=auto, pure parts first, then through the real command."""
 
+import json
 import xml.etree.ElementTree as ElementTree
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.domains.galaxies_sim import GalaxiesSim
+from ood_diffusion.domains.image_folder import ImageFolder
+from ood_diffusion.domains.radiation_sim import RadiationSim
+from ood_diffusion.domains.sketches_of import SketchesOf
 from ood_diffusion.report.bandwidth_plots import band_plot, curves_plot, recommendation_plot
+from ood_diffusion.stages.assemble import KNOBS
+from ood_diffusion.stages.bandwidth import check_bandwidth
 from ood_diffusion.stages.bandwidth_curve import (
     bandwidth_difference,
     bandwidth_interval,
     censored,
     half_fall,
 )
+from ood_diffusion.stages.bandwidth_eta import eta_bands
+from ood_diffusion.stages.bandwidth_images import domain_identity, judges
 from ood_diffusion.stages.bandwidth_settings import BandwidthSettings
 from ood_diffusion.stages.bandwidth_walk import moved_latents
+from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.recommend import level_score, recommend_level, unexplained
+from ood_diffusion.stages.run import at_recommended_level
 from ood_diffusion.stages.settings import AUTO, Settings
 from tests.cli import TINY, results, run_cli
 
 ANGLES = np.array([0.0, 10.0, 20.0, 40.0])
+GOOD: dict[str, Any] = {
+    "levels": [500], "n_images": 4, "angles": [0, 10], "nearest_k": 5, "n_judges": 9,
+    "least_inside": 0.5, "etas": [], "check_levels": [], "max_regret": 0.1,
+}  # fmt: skip
 RUN = [
     *TINY,
     *["level=auto", "stages=[invert,sample]", "n_training=8", "domain@training_domain=radiation_sim"],
     *["stage.bandwidth.levels=[300,600]", "stage.bandwidth.check_levels=[300,600]"],
     *["stage.bandwidth.n_images=4", "stage.bandwidth.angles=[0,30]", "stage.bandwidth.nearest_k=3"],
+    "stage.bandwidth.etas=[0,1]",
 ]  # fmt: skip
 
 
@@ -112,19 +132,16 @@ def test_level_is_a_number_or_auto() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    good: dict[str, Any] = {
-        "levels": [500], "n_images": 4, "angles": [0, 10], "nearest_k": 5,
-        "n_judges": 9, "check_levels": [], "max_regret": 0.1,
-    }  # fmt: skip
-    BandwidthSettings(**good)
+    BandwidthSettings(**GOOD)
     for change, message in (
         ({"angles": [10, 20]}, "must ascend from 0"),
         ({"angles": [0, 20, 10]}, "must ascend from 0"),
         ({"levels": []}, "must hold a level"),
         ({"n_judges": 5}, "more than nearest_k"),
+        ({"least_inside": 1}, "must lie in"),
     ):
         with pytest.raises(UserError, match=message):
-            BandwidthSettings(**{**good, **change})
+            BandwidthSettings(**{**GOOD, **change})
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +161,10 @@ def test_what_a_run_reports(folder: Path) -> None:
         assert each["curve"][0]["distance"] == 0 and each["curve"][1]["distance"] > 0
         assert 0 <= each["half_way"]["unexplained"] <= 1 and 0 <= each["score"] <= 1
         assert 0 <= each["bandwidth"]["low"] <= each["bandwidth"]["high"] <= 30
-    assert found["gap"]["value"] > 0
-    assert [check["claim"] for check in found["checks"]] == ["C6", "C6"]
+    assert found["gap"]["value"] > 0 and found["real"]["n"] == found["training"]["real"]["n"] == 4
+    assert found["comparison"]["equal"]["images"][1:] == [4, 4]  # 4 moved; 12 - 4 and 8 - 4 judges: the fewer
+    assert (found["floor"]["n_real"], found["floor"]["n_samples"]) == (8, 8)
+    assert [check["claim"] for check in found["checks"]] == ["C6", "C6", "auto"]
     (run,) = (folder / "outputs" / "runs").iterdir()
     names = {path.name for path in run.iterdir()}
     assert {"bandwidth_curves.svg", "bandwidth_levels.svg", "bandwidth_moved.png"} <= names
@@ -161,7 +180,8 @@ def test_auto_goes_on_at_the_recommended_level(folder: Path) -> None:
     assert r["bandwidth"]["comparison"]["equal"]["level"] == best
     walks = 3 * (4 + 4 * 3) * 2  # two levels and the training domain; 2 angles and half way
     samples = 2 * (8 + 8) * 2  # at both levels: 8 of 12 references not yet inverted, 8 samples
-    assert r["cost"]["network_calls"] == {"bandwidth": walks + samples, "invert": 0, "sample": 0}
+    etas = 2 * 4 * 2  # both domains at eta 1; eta 0 is angle 0
+    assert r["cost"]["network_calls"] == {"bandwidth": walks + etas + samples, "invert": 0, "sample": 0}
 
 
 def test_again_computes_nothing_and_finds_the_same(folder: Path) -> None:
@@ -170,6 +190,85 @@ def test_again_computes_nothing_and_finds_the_same(folder: Path) -> None:
     first, second = results(folder)
     assert set(second["cost"]["network_calls"].values()) == {0}
     assert second["bandwidth"] == first["bandwidth"]
+
+
+def test_what_auto_found_is_on_disk_before_the_next_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knobs = SimpleNamespace(**dict.fromkeys(KNOBS, 1))
+    model = SimpleNamespace(digest=lambda: "w")
+    parts = {"names": {"domain": "d"}, "run_folder": tmp_path, "settings": knobs, "model": model}
+    chosen = SimpleNamespace(results={}, **parts)
+    cell = SimpleNamespace(results={"bandwidth": {"recommended": 300.0}}, **parts)
+    cell.stage, cell.at = lambda name: nullcontext(), lambda level: chosen
+    monkeypatch.setattr("ood_diffusion.stages.run.stage", lambda name: lambda cell: None)
+    assert at_recommended_level(cast(Cell, cell), "w") is cast(Cell, chosen)
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert written["bandwidth"] == {"recommended": 300.0} and written["cell"]["domain"] == "d"
+
+
+def test_a_domain_is_the_same_whatever_its_seed() -> None:
+    same = [domain_identity(RadiationSim(16, seed=seed)) for seed in (0, 1)]
+    assert same[0] == same[1] != domain_identity(RadiationSim(16, mach=1.0))
+    assert domain_identity(GalaxiesSim(16)) not in same
+    drawings = [domain_identity(SketchesOf(16, partial(RadiationSim, seed=seed))) for seed in (0, 1)]
+    assert drawings[0] == drawings[1] != domain_identity(SketchesOf(16, GalaxiesSim))
+
+
+def test_a_folder_is_known_by_its_path_and_classes(tmp_path: Path) -> None:
+    for i, name in enumerate(("cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), (i, i, 0)).save(tmp_path / name)
+    cats, again, dogs = (
+        domain_identity(ImageFolder(8, tmp_path, seed=seed, classes=classes))
+        for seed, classes in ((0, ["cat"]), (3, ["cat"]), (0, ["dog"]))
+    )
+    assert cats == again != dogs
+
+
+def test_judges_are_none_of_the_images_that_are_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = {
+        "references": {f"u{i}": "" for i in range(9)},
+        "training_references": {f"t{i}": "" for i in range(11)},
+    }
+    cell = cast(Cell, SimpleNamespace(**sets, pictures=None))
+    monkeypatch.setattr("ood_diffusion.stages.bandwidth_images.features_of", lambda *given: list(given[2]))
+    unseen, own = judges(cell, BandwidthSettings(**{**GOOD, "n_judges": 20, "nearest_k": 3}))
+    assert list(unseen) == [f"u{i}" for i in range(4, 9)] and list(own) == [f"t{i}" for i in range(4, 9)]
+    with pytest.raises(UserError, match="more than 5 images"):
+        judges(cell, BandwidthSettings(**GOOD))
+
+
+def test_too_few_images_are_found_before_compute() -> None:
+    def cell(references: int, training: int) -> Cell:
+        knobs = SimpleNamespace(n_references=references, n_training=training)
+        parts = {"settings": knobs, "stage_settings": {"bandwidth": BandwidthSettings(**GOOD)}}
+        domain = SimpleNamespace(size=lambda split: None)
+        return cast(Cell, SimpleNamespace(**parts, training_domain=domain))
+
+    check_bandwidth(cell(10, 10))  # 4 moved, 6 are more than nearest_k
+    for counts in ((9, 20), (20, 9)):
+        with pytest.raises(UserError, match="Raise n_references and n_training above 9"):
+            check_bandwidth(cell(*counts))
+
+
+def test_galleries_of_either_domain_are_equally_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Among more images it is harder to be the nearest, so equal galleries must give no difference."""
+    sizes = []
+
+    def recognised(cell: Cell, settings: BandwidthSettings) -> Any:
+        sizes.append(len(cell.references))
+        return np.array([[True, False]] * len(cell.references))
+
+    monkeypatch.setattr("ood_diffusion.stages.bandwidth_eta.recognised", recognised)
+    cell = SimpleNamespace(
+        at=lambda subset: SimpleNamespace(references=subset), settings=SimpleNamespace(seed=0)
+    )
+    unseen, training = ({f"{name}{i}": "" for i in range(n)} for name, n in (("u", 6), ("t", 4)))
+    settings = BandwidthSettings(**{**GOOD, "etas": [0, 1]})
+    found, difference, at_rest = eta_bands(cast(Cell, cell), unseen, training, settings)
+    assert sizes == [4, 4] and difference.value == 0 and [x.value for x in at_rest] == [1, 1]
+    assert found["unseen"]["n"] == found["training"]["n"] == 4
 
 
 def test_dry_run_says_that_auto_is_not_counted(folder: Path) -> None:
@@ -191,6 +290,6 @@ def test_plots_are_svg_whatever_was_found() -> None:
     for text in (
         curves_plot(levels, levels, 0.9),
         band_plot(levels, levels),
-        recommendation_plot(levels, checked, 500.0),
+        recommendation_plot(levels, checked, 500.0, 70.0),
     ):
         assert ElementTree.fromstring(text).tag.endswith("svg")

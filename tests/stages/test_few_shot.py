@@ -17,7 +17,10 @@ def test_quality_against_references(tmp_path: Path) -> None:
         assert len(point["runs"]) == 2 and {run["seed"] for run in point["runs"]} == {0, 1}
         assert all(math.isfinite(run["fid"]) and run["n"] == 8 for run in point["runs"])
         assert point["fid"]["low"] < point["fid"]["value"] < point["fid"]["high"]
+    floor = r["few_shot"]["floor"]
+    assert (floor["n_real"], floor["n_samples"]) == (8, 8) and floor["fid"]["value"] > 0
     (check,) = r["few_shot"]["checks"]
+    assert "4 references over 12" in check["figure"]  # not 8, which is more than half
     assert check["claim"] == "C9" and "C9" in done.stdout and check["verdict"] in done.stdout
     (plot,) = tmp_path.glob("**/few_shot.svg")
     assert "<svg" in plot.read_text()

@@ -1,18 +1,29 @@
 """Capture by the training domain, through the real command, small."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.report.interference_plots import capture_curve, fid_curves, sampler_bars
+from ood_diffusion.stages import domain_judges
+from ood_diffusion.stages.domain_judges import Judges, fitted_on, judges_of
+from ood_diffusion.stages.interference import check_interference
 from ood_diffusion.stages.interference_settings import InterferenceSettings
 from ood_diffusion.statistics.estimate import Estimate
 from tests.cli import TINY, results, run_cli
 
-SMALL = [*TINY, "n_training=12", "domain@training_domain=radiation_sim", "stages=[interference]"]
+SMALL = [
+    *TINY,
+    "n_held_out=24",  # half of them fit the probe
+    "n_training=12",
+    "domain@training_domain=radiation_sim",
+    "stages=[interference]",
+]
 NAMES = ["own", "white", "span", "slerp", "copies"]
 
 
@@ -39,7 +50,7 @@ def test_every_figure_is_there(folder: Path) -> None:
     assert found["samplers"]["own"] == {key: x for key, x in found["etas"][0].items() if key != "eta"}
     probe = found["probe"]
     assert probe["auc"] > 0.9 and probe["accuracy"]["value"] > 0.8  # galaxies and clouds are unlike
-    assert probe["false_capture"]["n"] == 16 and probe["recognised"]["n"] == 12
+    assert probe["false_capture"]["n"] == probe["recognised"]["n"] == 12
 
 
 def test_the_domains_are_the_ends_of_every_scale(folder: Path) -> None:
@@ -95,6 +106,58 @@ def test_a_deterministic_solver_says_that_nothing_follows(folder: Path) -> None:
     assert [point["eta"] for point in found["etas"]] == [0.0]
     last = found["checks"][-1]
     assert last["claim"] == "C7" and last["verdict"] == "inconclusive" and "heun" in last["against"]
+
+
+@pytest.mark.parametrize(("n_training", "n_held_out", "fitted"), [(96, 512, 96), (96, 100, 50), (12, 11, 5)])
+def test_the_probe_is_fitted_on_half_of_the_held_out_images_at_most(
+    n_training: int, n_held_out: int, fitted: int
+) -> None:
+    assert fitted_on(n_training, n_held_out) == fitted
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> Judges:
+    """`judges_of` a cell whose sets of images are numbers, so that one sees which were read for what."""
+    sets = {name: torch.randn(n, 9) + i for i, (name, n) in enumerate((("a", 6), ("b", 20), ("c", 7)))}
+    monkeypatch.setattr(domain_judges, "features_of", lambda cell, pictures, which: sets[which["name"]])
+    monkeypatch.setattr(domain_judges, "fit_probe", lambda training, unseen, seed: (training, unseen))
+    names = {"training_references": "a", "held_out": "b", "training_held_out": "c"}
+    cell: Any = SimpleNamespace(
+        pictures=None,
+        settings=SimpleNamespace(seed=0),
+        **{
+            split: {"name": name, **dict.fromkeys(range(len(sets[name]) - 1))}
+            for split, name in names.items()
+        },
+    )
+    return judges_of(cell)
+
+
+def test_the_probe_never_sees_references_nor_what_it_judges(judged: Judges) -> None:
+    fitted: Any = judged.probe
+    assert [len(part) for part in fitted] == [6, 6] and len(judged.fresh) == 14
+    assert torch.equal(torch.cat([fitted[1], judged.fresh]), judged.unseen)
+    assert len(judged.training) == 7 and not torch.equal(fitted[0], judged.training[:6])
+
+
+def checked(**changes: int) -> None:
+    knobs = {"n_training": 5, "n_held_out": 10, "n_references": 2, "n_samples": 2} | changes
+    domain = SimpleNamespace(size=lambda split: None)
+    few = SimpleNamespace(samplers=None)
+    cell: Any = SimpleNamespace(
+        settings=SimpleNamespace(**knobs),
+        domain=domain,
+        training_domain=domain,
+        stage_settings={"interference": few},
+    )
+    check_interference(cell)
+
+
+@pytest.mark.parametrize("knob", ["n_training", "n_held_out", "n_references", "n_samples"])
+def test_too_few_images_are_refused_before_compute(knob: str) -> None:
+    checked()
+    with pytest.raises(UserError, match=f"the stage interference needs {knob} to be at least"):
+        checked(**{knob: {"n_training": 4, "n_held_out": 9}.get(knob, 1)})
 
 
 def settings(**changes: Any) -> InterferenceSettings:

@@ -1,13 +1,15 @@
 """The stage physics through the real command, small."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.claims.physics import GROUPS
-from ood_diffusion.stages.physics import PLOTS, PhysicsSettings, blurred
+from ood_diffusion.stages.physics import PLOTS, PhysicsSettings, blurred, check_physics
 from tests.cli import TINY, results, run_cli
 
 
@@ -40,6 +42,19 @@ def test_samples_references_and_blurred_references_are_judged(tmp_path: Path) ->
     done = run_cli(tmp_path, *TINY, "stages=[invert,sample,physics]")
     again = results(tmp_path)[1]
     assert again["physics"] == found and again["cost"]["network_calls"]["physics"] == 0
+
+
+@pytest.mark.parametrize("knob", ["n_samples", "n_references", "n_held_out"])
+def test_one_image_has_no_spread(knob: str) -> None:
+    knobs = {"n_samples": 2, "n_references": 2, "n_held_out": 2}
+
+    def cell(**changes: int) -> Any:
+        domain = SimpleNamespace(size=lambda split: None)
+        return SimpleNamespace(settings=SimpleNamespace(**knobs | changes), domain=domain)
+
+    check_physics(cell())
+    with pytest.raises(UserError, match=f"the stage physics needs {knob}"):
+        check_physics(cell(**{knob: 1}))
 
 
 @pytest.mark.parametrize("wrong", [{"band": 0.0}, {"blur": 0.0}])

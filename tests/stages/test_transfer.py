@@ -47,8 +47,8 @@ def test_both_directions_at_every_level(tmp_path: Path) -> None:
 
 def test_what_it_cannot_do_is_refused_before_compute(tmp_path: Path) -> None:
     for wrong, name in (
-        ("stage.transfer.levels=[5000]", "level must lie"),
-        ("n_references=3", "n_references"),
+        ("stage.transfer.levels=[5000]", "stage.transfer.levels: 5000"),
+        ("n_references=3", "transfer needs n_references to be at least 4"),
     ):
         done = run_cli(tmp_path, *SMALL, wrong)
         assert done.returncode == 2 and name in done.stderr and "Traceback" not in done.stderr, wrong
