@@ -1,0 +1,38 @@
+"""Every command of the pages on the paper composes; that such commands run is tested with the README's."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from ood_diffusion.cli import COMMANDS, conf_folder
+
+DOCS = Path(__file__).parents[2] / "docs"
+LINES = [
+    line
+    for page in ("claims.md", "paper.md")
+    for block in re.findall(r"```bash\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("ood-diffusion")
+]
+
+
+def test_commands_were_found() -> None:
+    assert len(LINES) > 20
+
+
+@pytest.mark.parametrize("line", dict.fromkeys(LINES))
+def test_command_composes(line: str) -> None:
+    _, *words = shlex.split(line)
+    if words[0] in COMMANDS:
+        return
+    with initialize_config_dir(conf_folder(), version_base="1.3"):
+        assert compose("config", [word for word in words if word != "-m"]).stages
+
+
+@pytest.mark.parametrize("page", ["claims.md", "paper.md"])
+def test_pictures_are_there(page: str) -> None:
+    for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", (DOCS / page).read_text()):
+        assert (DOCS / picture).is_file(), picture
