@@ -1,8 +1,7 @@
 r"""Style transfer in latent space: move latents of one domain to the statistics of another's.
 
-Three maps of rising faithfulness to the content: the moments of every channel (`match_moments`), the
-optimal transport between the two stationary Gaussians (`wasserstein_transfer`), and a step towards single
-latents of the target (`slerp_to_nearest`).
+Two maps: the optimal transport between the two stationary Gaussians (`wasserstein_transfer`), and a step
+towards single latents of the target (`slerp_to_nearest`).
 """
 
 import torch
@@ -12,33 +11,6 @@ from ood_diffusion.checks import require
 from ood_diffusion.geometry.gram import gram, origin_angles, squared_norms
 from ood_diffusion.geometry.slerp import slerp
 from ood_diffusion.geometry.spectrum import apply_filter, matrix_power, power_spectrum
-
-
-def match_moments(latents: Tensor, source: Tensor, target: Tensor) -> Tensor:
-    r"""Give every channel the target's mean and standard deviation:
-    :math:`\sigma_t (z - \mu_s) / \sigma_s + \mu_t`.
-
-    Adaptive instance normalisation (Huang & Belongie 2017, eq. 8), with the moments of sets instead of
-    single images, pooled over items and positions. A channel that is constant in the source becomes the
-    target's mean.
-
-    Args:
-        latents: to be moved, ``[k, C, H, W]``, float.
-        source: latents of the domain they belong to, ``[n, C, H, W]``, n >= 2 (may be `latents` itself).
-        target: latents of the other domain, ``[m, C, H, W]``, m >= 2.
-
-    Returns:
-        ``[k, C, H, W]``, in the dtype of `latents`.
-
-    Raises:
-        UserError: if shapes differ or a set holds fewer than 2.
-    """
-    _check(latents, source, target)
-    pooled, each = (0, 2, 3), (1, -1, 1, 1)
-    sd_s, mean_s = torch.std_mean(source.double(), dim=pooled)
-    sd_t, mean_t = torch.std_mean(target.double(), dim=pooled)
-    scale = torch.where(sd_s > 0, sd_t / sd_s.clamp_min(torch.finfo(sd_s.dtype).tiny), 0.0)
-    return ((latents.double() - mean_s.view(each)) * scale.view(each) + mean_t.view(each)).to(latents.dtype)
 
 
 def wasserstein_transfer(latents: Tensor, source: Tensor, target: Tensor, fraction: float = 1.0) -> Tensor:

@@ -9,8 +9,6 @@ chi-squared, projections on orthonormal directions are independent normals: each
 exactly from these, at a cost that hardly depends on d.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -20,48 +18,13 @@ from ood_diffusion.geometry.gram import gram, squared_norms
 from ood_diffusion.seeding import generator
 from ood_diffusion.statistics.estimate import Array, NullTest, null_test
 from ood_diffusion.statistics.field_spectrum import CHUNK, field_powers, lag_1, white_power, whiteness
-from ood_diffusion.statistics.normality import anderson_darling, anderson_darling_p, henze_zirkler
+from ood_diffusion.statistics.normality import anderson_darling, henze_zirkler
 from ood_diffusion.statistics.randomness import numpy_generator
 
 BINS = 12
 PROJECTIONS = 100
 MULTIVARIATE = 10
 """Most coordinates that Henze–Zirkler is given, and never more than a fifth of n."""
-
-
-@dataclass(frozen=True)
-class Projections:
-    """Anderson–Darling on random directions.
-
-    Args:
-        smallest_corrected_p: smallest of the Holm-corrected p-values; at most 0.05 rejects normality at 5 %.
-        rejected_share: directions with an uncorrected p below 0.05; 0.05 is expected of Gaussian latents.
-        n_projections: directions taken.
-    """
-
-    smallest_corrected_p: float
-    rejected_share: float
-    n_projections: int
-
-
-def random_projections(latents: Tensor, seed: int, n_projections: int = PROJECTIONS) -> Projections:
-    """Anderson–Darling p-values on standardised projections to random orthonormal directions.
-
-    Blind to colour, for any Gaussian projects to Gaussians, and nearly blind to the law of single pixels,
-    which a projection averages away (Diaconis & Freedman 1984): what it sees is that latents differ in scale
-    or fall in clusters.
-
-    Args:
-        latents: ``[n, …]``, n >= 8.
-        seed: of the directions.
-        n_projections: directions, of which at most d are taken.
-
-    Raises:
-        UserError: if n < 8.
-    """
-    require(len(latents) >= 8, "normality needs 8 latents or more", len(latents), "Invert more references.")
-    projected = project(latents, n_projections, seed)
-    return Projections(*_projection_figures(projected), projected.shape[1])
 
 
 def project(latents: Tensor, count: int, seed: int) -> Array:
@@ -179,12 +142,6 @@ def _figures(power: Array, width: int, cross: Array, coordinates: Array) -> dict
     few = min(MULTIVARIATE, n // 5, coordinates.shape[1])
     figures["henze_zirkler"] = henze_zirkler(coordinates[:, : max(few, 1)])
     return figures
-
-
-def _projection_figures(projected: Array) -> tuple[float, float]:
-    """Smallest p-value after Holm (1979; for the smallest that is Bonferroni), and the share below 0.05."""
-    p_values = anderson_darling_p(anderson_darling(projected), len(projected))
-    return min(1.0, len(p_values) * float(p_values.min())), float((p_values <= 0.05).mean())
 
 
 def _wishart_root(rng: np.random.Generator, size: int, freedom: int) -> Array:

@@ -21,26 +21,6 @@ def anderson_darling(values: Array) -> Array:
     return statistic
 
 
-def anderson_darling_p(statistic: Array, n: int) -> Array:
-    """p-values of A² with estimated mean and sd (D'Agostino & Stephens 1986, table 4.9).
-
-    SciPy's own are cut at 0.01 and 0.15, too coarse to correct for many projections.
-    """
-    a = np.asarray(statistic) * (1 + 0.75 / n + 2.25 / n**2)
-    conditions = [a < 0.2, a < 0.34, a < 0.6, a < 13]
-    p: Array = np.select(
-        conditions,
-        [
-            1 - np.exp(-13.436 + 101.14 * a - 223.73 * a**2),
-            1 - np.exp(-8.318 + 42.796 * a - 59.938 * a**2),
-            np.exp(0.9177 - 4.279 * a - 1.38 * a**2),
-            np.exp(1.2937 - 5.709 * a + 0.0186 * np.minimum(a, 13) ** 2),
-        ],
-        default=0.0,
-    )
-    return p
-
-
 def henze_zirkler(points: Array) -> float:
     r"""Henze–Zirkler statistic of points ``[n, k]``: n times a weighted squared distance between the
     empirical characteristic function of the whitened points and that of N(0, I).

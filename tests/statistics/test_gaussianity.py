@@ -11,8 +11,8 @@ from torch import Tensor
 from ood_diffusion.checks import UserError
 from ood_diffusion.seeding import generator
 from ood_diffusion.statistics.field_spectrum import field_powers, lag_1, radial_power, white_power, whiteness
-from ood_diffusion.statistics.gaussianity import gaussianity, project, random_projections
-from ood_diffusion.statistics.normality import anderson_darling, anderson_darling_p, henze_zirkler
+from ood_diffusion.statistics.gaussianity import gaussianity, project
+from ood_diffusion.statistics.normality import anderson_darling, henze_zirkler
 from tests.statistics.rates import rejects_about, rejects_at_most
 
 NAMES = {
@@ -46,18 +46,15 @@ def rejected(latents: Tensor) -> set[str]:
 
 def test_false_positives() -> None:
     p_values: dict[str, list[float]] = {name: [] for name in NAMES}
-    holm = []
     for i in range(120):
         latents = noise(20, (3, 8, 8), i)
         for name, test in gaussianity(latents, i, N_NULL).items():
             p_values[name].append(test.p_value)
-        holm.append(random_projections(latents, i).smallest_corrected_p)
     for name, own in p_values.items():
         assert rejects_at_most(own), name
         assert 0.35 < np.mean(own) < 0.65, (
             name
         )  # uniform p-values: a null with a wrong mean or spread is far off
-    assert rejects_at_most(holm)
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (1, 9, 12), (2, 8, 7)])
@@ -87,8 +84,6 @@ def test_heavy_tails() -> None:
     latents = noise(60, (3, 16, 16), 0) * scale
     latents = latents / latents.square().mean().sqrt()
     assert {"norm_sd", "anderson_darling", "henze_zirkler"} <= rejected(latents)
-    found = random_projections(latents, 0)
-    assert found.smallest_corrected_p < 0.05 and found.rejected_share > 0.2 and found.n_projections == 100
 
 
 def test_scale_is_seen_by_norms_alone() -> None:
@@ -182,24 +177,6 @@ def test_anderson_darling_is_scipys() -> None:
     assert several[0] == pytest.approx(wanted)
 
 
-def test_anderson_darling_p_values_at_the_published_critical_values() -> None:
-    """D'Agostino & Stephens 1986, table 4.7, case 3; p falls as the statistic grows, across all pieces."""
-    critical = {0.1: 0.631, 0.05: 0.752, 0.025: 0.873, 0.01: 1.035, 0.005: 1.159}
-    for level, value in critical.items():
-        statistic = np.array(value / (1 + 0.75 / 40 + 2.25 / 40**2))
-        assert float(anderson_darling_p(statistic, 40)) == pytest.approx(level, rel=0.03)
-    p_values = anderson_darling_p(np.linspace(0.05, 20, 4000), 1000)
-    assert (np.diff(p_values) < 3e-3).all() and p_values[0] > 0.999 and p_values[-1] == 0
-
-
-@pytest.mark.parametrize("n", [12, 100])
-def test_anderson_darling_p_values_are_uniform(n: int) -> None:
-    p_values = anderson_darling_p(anderson_darling(np.random.default_rng(0).normal(size=(n, 40000))), n)
-    for level in (0.001, 0.01, 0.05, 0.3, 0.6):
-        rate = float(np.mean(p_values <= level))
-        assert rate == pytest.approx(level, abs=4 * (level / 40000) ** 0.5 + 0.06 * level), level
-
-
 def test_henze_zirkler_is_an_integral() -> None:
     """n ∫ |ψ(t) − exp(−|t|²/2)|² φ_β(t) dt over the empirical characteristic function, by quadrature."""
     points = np.random.default_rng(0).gamma(2, size=(15, 2))
@@ -237,8 +214,6 @@ def test_uniform_p_values_are_found_uniform() -> None:
 def test_bad_latents() -> None:
     with pytest.raises(UserError, match="n >= 8 and sides of 4 or more"):
         gaussianity(noise(7, (3, 8, 8), 0), 0)
-    with pytest.raises(UserError, match="normality needs 8 latents or more"):
-        random_projections(noise(7, (3, 8, 8), 0), 0)
     bad = noise(9, (3, 8, 8), 0)
     bad[0, 0, 0, 0] = torch.inf
     with pytest.raises(UserError, match="latents must be finite and differ"):
