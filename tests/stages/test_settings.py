@@ -13,6 +13,7 @@ GOOD: dict[str, Any] = {
     "n_references": 96,
     "n_held_out": 512,
     "n_samples": 128,
+    "n_training": 4,
     "batch_size": 32,
     "precision": "fp32",
     "compile": False,
