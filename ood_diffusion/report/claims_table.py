@@ -65,7 +65,7 @@ def data_uri(path: Path) -> str:
 def claims_table(results: Mapping[str, Any]) -> Table:
     """A row per check, with its figures; a claim begins with its words and its overall verdict."""
     table = Table(box=box.SIMPLE_HEAD, title="Claims", title_style="bold", title_justify="left")
-    for name, width in {"": 54, "found [95 %]": 24, "compared with": 44, "verdict": 13}.items():
+    for name, width in {"": 58, "found [95 %]": 24, "compared with": 44, "verdict": 13}.items():
         table.add_column(name, max_width=width)
     summary, last = verdicts(results), ""
     for check in checks_of(results):
