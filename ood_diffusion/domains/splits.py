@@ -18,11 +18,9 @@ def check_disjoint(references_digests: Iterable[str], held_out_digests: Iterable
     Raises:
         UserError: if any hash is in both; counts the shared pictures.
     """
-    shared = set(references_digests) & set(held_out_digests)
-    require(
-        not shared,
+    _refuse_shared(
+        set(references_digests) & set(held_out_digests),
         "references and held_out must not share a picture (that would reward copying)",
-        f"{len(shared)} shared picture{'s' if len(shared) > 1 else ''}",
         "Remove the copies from one of the two splits.",
     )
 
@@ -37,11 +35,9 @@ def check_apart(training_digests: Iterable[str], unseen_digests: Iterable[str]) 
     Raises:
         UserError: if any hash is in both; counts the shared pictures.
     """
-    shared = set(training_digests) & set(unseen_digests)
-    require(
-        not shared,
+    _refuse_shared(
+        set(training_digests) & set(unseen_digests),
         "the training domain and the unseen domain must not share a picture",
-        f"{len(shared)} shared picture{'s' if len(shared) > 1 else ''}",
         "Give one of them another seed (training_domain.seed=1) or other files.",
     )
 
@@ -67,6 +63,11 @@ def halves(ordered: Sequence[str]) -> tuple[list[str], list[str]]:
     """Cut in the middle; the first part has the extra item when the number is odd."""
     middle = (len(ordered) + 1) // 2
     return list(ordered[:middle]), list(ordered[middle:])
+
+
+def _refuse_shared(shared: set[str], rule: str, remedy: str) -> None:
+    """Raise `UserError` that counts the shared pictures, if there are any."""
+    require(not shared, rule, f"{len(shared)} shared picture{'s' if len(shared) > 1 else ''}", remedy)
 
 
 def _rank(seed: int) -> Callable[[str], bytes]:
