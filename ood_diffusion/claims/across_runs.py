@@ -1,6 +1,5 @@
 """`ood-diffusion claims FOLDER`: the verdicts of many runs side by side, and what only many runs can say."""
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,11 @@ from rich.text import Text
 
 from ood_diffusion.checks import require
 from ood_diffusion.claims.bandwidth import across_domains
+from ood_diffusion.report.arguments import folder_and_output
 from ood_diffusion.report.cells import CellFolder, differing, find_cells, word
 from ood_diffusion.report.claim_words import CLAIMS, checks_of, interval, verdicts
 from ood_diffusion.report.claims_table import STYLES
-from ood_diffusion.report.table_file import check_output, write_rows
+from ood_diffusion.report.table_file import write_rows
 from ood_diffusion.report.wide import print_wide
 
 
@@ -28,16 +28,14 @@ def claims(arguments: Sequence[str]) -> bool:
     Raises:
         UserError: if there is no such folder, or no run in it has tested a claim.
     """
-    asked = parser().parse_args(arguments)
-    folder = Path(asked.folder)
-    require(folder.is_dir(), "claims needs a folder that exists", asked.folder, "Try outputs.")
-    output = Path(asked.output) if asked.output else folder / "claims.csv"
-    check_output(output)
+    folder, output = folder_and_output(
+        "claims", "The verdicts on the paper's claims of all runs below a folder, side by side.", arguments
+    )
     cells = [cell for cell in find_cells(folder) if any(checks_of(cell.results))]
     require(
         bool(cells),
         "claims needs a folder with runs that have tested claims",
-        asked.folder,
+        str(folder),
         "Run `ood-diffusion experiment=claims` first.",
     )
     write_rows([row for cell in cells for row in rows(folder, cell)], output)
@@ -48,17 +46,6 @@ def claims(arguments: Sequence[str]) -> bool:
         console.print(Text(line), soft_wrap=True)
     console.print(Text(f"Table: {output}"), soft_wrap=True)
     return True
-
-
-def parser() -> argparse.ArgumentParser:
-    """Of the arguments after `claims`."""
-    made = argparse.ArgumentParser(
-        prog="ood-diffusion claims",
-        description="The verdicts on the paper's claims of all runs below a folder, side by side.",
-    )
-    made.add_argument("folder", metavar="FOLDER", help="of a sweep, or any that holds runs")
-    made.add_argument("--output", metavar="FILE", help="a .csv or .parquet file (default: FOLDER/claims.csv)")
-    return made
 
 
 def rows(folder: Path, cell: CellFolder) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """C6: does a larger gap to the training domain give a wider usable band around a latent?"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,57 +19,47 @@ ALIKE = ("solver", "grid", "steps", "precision", "n_references", "n_training")
 """Coordinates of a cell, beside those that the stage names, that its band and gap depend on."""
 
 
+BANDS = {
+    "degrees": ("bandwidth of the unseen domain less the training domain's, degrees", "inside at 0"),
+    "eta": (
+        "eta that half of the inverted images survive, unseen less training domain",
+        "recognised at eta 0",
+    ),
+}
+"""Unit of a band -> what the figure is, and what the share is called of those that nothing was done to."""
+
+
 def wider(
-    difference: Estimate, start: tuple[Estimate, Estimate], least: float, level: float, picture: str
+    difference: Estimate,
+    start: tuple[Estimate, Estimate],
+    least: float,
+    level: float,
+    unit: Literal["degrees", "eta"],
+    picture: str,
 ) -> Check:
     """One run's share in C6: the unseen domain's gap is positive, the training domain's zero.
 
-    Inconclusive whatever the difference unless, in both domains, more than `least` of the images that were
-    not moved are surely inside: where hardly any is, there is no band whose end could be found. That
-    condition was added once, after a review that had seen a first run on one domain.
+    The band is by angle, or by the noise that a trajectory bears. Inconclusive whatever the difference
+    unless, in both domains, more than `least` of the images that were not moved are surely inside: where
+    hardly any is, there is no band whose end could be found. That condition was added once, after a review
+    that had seen a first run on one domain.
 
     Args:
-        difference: bandwidth of the unseen domain less that of the training domain, in degrees.
-        start: shares inside at angle 0, of the unseen and of the training domain, with Wilson's intervals.
+        difference: bandwidth of the unseen domain less that of the training domain.
+        start: shares inside at 0, of the unseen and of the training domain, with Wilson's intervals.
         least: what the lower ends of both must exceed.
         level: at which both were measured.
+        unit: of the band.
         picture: file that shows both.
     """
+    what, share = BANDS[unit]
+    unseen, training = (f"{x.value:.0%} ({x.low:.0%} to {x.high:.0%})" for x in start)
     figure = (
-        f"bandwidth of the unseen domain less the training domain's at level {level:g}, degrees; "
-        f"inside at 0: {_shares(start)}"
+        f"{what}, level {level:g}; {share}: {unseen} of the unseen domain, {training} of the training domain"
     )
-    verdict = _where_there_is_a_band(above(difference, 0), start, least)
-    return Check("C6", figure, difference, "equal bandwidths", limit(0), verdict, picture)
-
-
-def noisier(
-    difference: Estimate, start: tuple[Estimate, Estimate], least: float, level: float, picture: str
-) -> Check:
-    """The same by the noise that a trajectory bears: eta of the unseen domain less the training domain's.
-
-    Args:
-        difference: of the etas.
-        start: shares recognised at eta 0, of the unseen and of the training domain.
-        least: as in `wider`.
-        level: at which both were measured.
-        picture: file that shows both.
-    """
-    figure = (
-        f"eta that half of the inverted images survive, unseen less training domain, level {level:g}; "
-        f"recognised at eta 0: {_shares(start)}"
-    )
-    verdict = _where_there_is_a_band(above(difference, 0), start, least)
-    return Check("C6", figure, difference, "equal etas", limit(0), verdict, picture)
-
-
-def _shares(start: tuple[Estimate, Estimate]) -> str:
-    words = [f"{x.value:.0%} ({x.low:.0%} to {x.high:.0%})" for x in start]
-    return f"{words[0]} of the unseen domain, {words[1]} of the training domain"
-
-
-def _where_there_is_a_band(verdict: Verdict, start: tuple[Estimate, Estimate], least: float) -> Verdict:
-    return verdict if min(share.low for share in start) > least else "inconclusive"
+    there_is_one = min(x.low for x in start) > least
+    verdict = above(difference, 0) if there_is_one else "inconclusive"
+    return Check("C6", figure, difference, "equal bands", limit(0), verdict, picture)
 
 
 def well_recommended(

@@ -1,18 +1,17 @@
 """`ood-diffusion leaderboard FOLDER`: the ways to propose latents, ranked over all runs below the folder."""
 
-import argparse
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 from ood_diffusion.checks import require
 from ood_diffusion.claims.leaderboard import can_be_ranked, leaderboards
+from ood_diffusion.report.arguments import folder_and_output
 from ood_diffusion.report.collect import begun
 from ood_diffusion.report.leaderboard_table import file_rows, forest, screen_table
-from ood_diffusion.report.table_file import check_output, write_rows
+from ood_diffusion.report.table_file import write_rows
 from ood_diffusion.report.wide import print_wide
 from ood_diffusion.report.wording import FID_WARNING
 from ood_diffusion.storage.atomic import atomic_write
@@ -28,14 +27,14 @@ def leaderboard(arguments: Sequence[str]) -> bool:
         UserError: if there is no such folder, no run in it that can be ranked, or no way to write the output
             as it is named.
     """
-    asked = parser().parse_args(arguments)
-    folder = Path(asked.folder)
-    require(folder.is_dir(), "leaderboard needs a folder that exists", asked.folder, "Try outputs/sweeps.")
-    output = Path(asked.output) if asked.output else folder / "leaderboard.csv"
-    check_output(output)
+    folder, output = folder_and_output(
+        "leaderboard",
+        "Rank prior, sampler and selection by FID, over all runs below a folder and over seeds.",
+        arguments,
+    )
     cells = begun(folder)
     boards = leaderboards(cells)
-    require(bool(boards), "leaderboard needs runs with the stage evaluate", asked.folder, "Run it first.")
+    require(bool(boards), "leaderboard needs runs with the stage evaluate", str(folder), "Run it first.")
     rows = [
         row for (model, domain), standings in boards.items() for row in file_rows(model, domain, standings)
     ]
@@ -56,16 +55,3 @@ def leaderboard(arguments: Sequence[str]) -> bool:
         console.print(Text(FID_WARNING))
     console.print(Text(f"Table: {output}, a plot per board beside it"), soft_wrap=True)
     return True
-
-
-def parser() -> argparse.ArgumentParser:
-    """Of the arguments after `leaderboard`."""
-    made = argparse.ArgumentParser(
-        prog="ood-diffusion leaderboard",
-        description="Rank prior, sampler and selection by FID, over all runs below a folder and over seeds.",
-    )
-    made.add_argument("folder", metavar="FOLDER", help="of a sweep, or any that holds runs")
-    made.add_argument(
-        "--output", metavar="FILE", help="a .csv or .parquet file (default: FOLDER/leaderboard.csv)"
-    )
-    return made

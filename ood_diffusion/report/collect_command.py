@@ -1,8 +1,6 @@
 """`ood-diffusion collect FOLDER`: the cells below a folder as one table on disk and one on the screen."""
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -11,9 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ood_diffusion.checks import require
+from ood_diffusion.report.arguments import folder_and_output
 from ood_diffusion.report.cells import CellFolder, differing, word
 from ood_diffusion.report.collect import begun, not_begun, rows, status
-from ood_diffusion.report.table_file import check_output, write_rows
+from ood_diffusion.report.table_file import write_rows
 from ood_diffusion.report.wide import print_wide
 from ood_diffusion.report.wording import FID_WARNING, number
 
@@ -39,17 +38,19 @@ def collect(arguments: Sequence[str]) -> bool:
     Raises:
         UserError: if there is no such folder, no cell in it, or no way to write the output as it is named.
     """
-    asked = parser().parse_args(arguments)
-    folder = Path(asked.folder)
-    require(folder.is_dir(), "collect needs a folder that exists", asked.folder, "Try outputs/sweeps.")
-    output = Path(asked.output) if asked.output else folder / "cells.csv"
-    check_output(output)
+    folder, output = folder_and_output(
+        "collect",
+        "Merge the results of all cells below a folder, also while they run. Exit status 0 if all are "
+        "complete, else 1.",
+        arguments,
+        table="cells",
+    )
     cells = begun(folder)
     missing = not_begun(folder, cells)
     require(
         bool(cells or missing),
         "collect needs a folder that holds runs or a sweep",
-        asked.folder,
+        str(folder),
         "Try outputs/sweeps.",
     )
     found = rows(folder, cells)
@@ -64,18 +65,6 @@ def collect(arguments: Sequence[str]) -> bool:
         console.print(Text(FID_WARNING))
     console.print(Text(f"Table: {output}"), soft_wrap=True)
     return not missing and all(status(cell).word == "complete" for cell in cells)
-
-
-def parser() -> argparse.ArgumentParser:
-    """Of the arguments after `collect`."""
-    made = argparse.ArgumentParser(
-        prog="ood-diffusion collect",
-        description="Merge the results of all cells below a folder, also while they run. Exit status 0 if "
-        "all are complete, else 1.",
-    )
-    made.add_argument("folder", metavar="FOLDER", help="of a sweep, or any that holds runs")
-    made.add_argument("--output", metavar="FILE", help="a .csv or .parquet file (default: FOLDER/cells.csv)")
-    return made
 
 
 def screen_table(cells: Sequence[CellFolder], found: Sequence[dict[str, Any]]) -> Table:

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ood_diffusion.geometry.gram import gram, origin_angles, vertex_angles
+from ood_diffusion.geometry.gram import gram
+from ood_diffusion.geometry.within import within
 from ood_diffusion.statistics.estimate import Array, Estimate
 from ood_diffusion.statistics.field_spectrum import field_powers, radial_power
 from ood_diffusion.statistics.gaussianity import BINS, gaussianity
-from ood_diffusion.statistics.geometry_summary import COMPANIONS, geometry_summary
+from ood_diffusion.statistics.geometry_summary import geometry_summary
 from ood_diffusion.statistics.latent_frechet import latent_frechet
 from ood_diffusion.statistics.separability import separability, trivial_separability
 
@@ -91,28 +92,18 @@ def isotropy(latents: Tensor) -> dict[str, Estimate]:
 
 def isotropy_figures(inner: Tensor) -> dict[str, float]:
     """The figures of `isotropy` from a Gram matrix float64 ``[n, n]``."""
-    norms = inner.diagonal().sqrt()
-    origin, vertex = angles(inner)
+    found = within(inner)
     return {
-        "norm_spread": float(norms.std() / norms.mean()),
-        "origin_angle": float(origin.mean()),
-        "vertex_deviation": float(np.sqrt(np.square(vertex - 60).mean())),
+        "norm_spread": float(found["norm"].std() / found["norm"].mean()),
+        "origin_angle": float(found["origin_angle"].mean()),
+        "vertex_deviation": float((found["vertex_angle"] - 60).square().mean().sqrt()),
     }
 
 
-def angles(inner: Tensor) -> tuple[Array, Array]:
-    """Angles in degrees from a Gram matrix float64 ``[n, n]``, n >= 3.
-
-    Returns:
-        Those at the origin, one per pair; and those at each latent between any two of its successors in the
-        given order, ten at most.
-    """
-    n, square = len(inner), inner.diagonal()
-    rows, columns = torch.triu_indices(n, n, offset=1)
-    companions = (torch.arange(n)[:, None] + torch.arange(1, min(COMPANIONS + 1, n))) % n
-    among = inner[companions[:, :, None], companions[:, None, :]]
-    origin = origin_angles(inner, square, square)[rows, columns]
-    return origin.numpy(), vertex_angles(inner.gather(1, companions), square, among).flatten().numpy()
+def angles(latents: Tensor) -> tuple[Array, Array]:
+    """Angles in degrees among latents ``[n, …]``: at the origin, then in triangles (`within`)."""
+    found = within(gram(latents, latents))
+    return found["origin_angle"].numpy(), found["vertex_angle"].numpy()
 
 
 def principal(latents: Mapping[str, Tensor]) -> tuple[dict[str, Array], list[float]]:

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ood_diffusion.geometry.gram import gram
 from ood_diffusion.report.analyse_plots import angle_curves, auc_curve, components, round_trip_curve, spectra
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.stages.analyse_latents import angles, principal
@@ -47,7 +46,7 @@ def draw_pictures(
         "spectra": spectra(found),
         "auc": auc_curve(found),
         "components": components(*principal(latents)),
-        "angles": angle_curves({name: angles(gram(z, z)) for name, z in latents.items()}, size),
+        "angles": angle_curves({name: angles(z) for name, z in latents.items()}, size),
     }
     for name, text in files.items():
         atomic_write(cell.run_folder / PICTURES[name], text.encode())

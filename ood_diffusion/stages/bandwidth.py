@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ood_diffusion.claims.bandwidth import noisier, wider
+from ood_diffusion.claims.bandwidth import wider
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.report.bandwidth_plots import band_plot, curves_plot, eta_plot
 from ood_diffusion.report.pictures import grid, png_bytes
@@ -65,7 +65,7 @@ def bandwidth(cell: Cell) -> None:
         *(features_of(cell, cell.pictures, x) for x in (cell.references, cell.training_references))
     )
     at_rest = (start(walks[at].turned), start(beside.turned))
-    checks = [wider(difference, at_rest, settings.least_inside, at, BANDS)]
+    checks = [wider(difference, at_rest, settings.least_inside, at, "degrees", BANDS)]
     found: dict[str, Any] = {
         "domain": domain_identity(cell.domain),
         "gap": asdict(gap),
@@ -90,7 +90,7 @@ def bandwidth(cell: Cell) -> None:
     }
     if len(settings.etas) and cell.solver.stochastic:
         found["eta"], difference, at_rest = eta_bands(here, unseen, training, settings)
-        checks.append(noisier(difference, at_rest, settings.least_inside, at, ETAS))
+        checks.append(wider(difference, at_rest, settings.least_inside, at, "eta", ETAS))
         atomic_write(cell.run_folder / ETAS, eta_plot(found["eta"]).encode())
     if settings.check_levels:
         fids, floor = fids_at(cell, sorted({*map(float, settings.check_levels), recommended}))

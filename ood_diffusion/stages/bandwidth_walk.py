@@ -10,6 +10,7 @@ from torch import Tensor
 from ood_diffusion.geometry.shell import move
 from ood_diffusion.geometry.slerp import slerp
 from ood_diffusion.metrics.manifold import inside
+from ood_diffusion.pixels import psnr
 from ood_diffusion.seeding import generator, normal
 from ood_diffusion.stages.bandwidth_settings import BandwidthSettings
 from ood_diffusion.stages.cell import Cell
@@ -17,7 +18,6 @@ from ood_diffusion.stages.decode import decode, stored_latents
 from ood_diffusion.stages.evaluate import features_in_order
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.recommend import unexplained
-from ood_diffusion.stages.reconstruct import psnr
 from ood_diffusion.statistics.estimate import Array
 from ood_diffusion.statistics.intervals import proportion_interval
 
@@ -74,7 +74,8 @@ def walk(cell: Cell, settings: BandwidthSettings, domain: Tensor) -> Walk:
     references, seed, level = list(cell.references), cell.settings.seed, f"{cell.settings.level:g}"
     moved = moved_latents(cell.bank.read(references), references, settings.angles, seed)
     recipe = moves_recipe(references, settings.angles, seed)
-    latents, ids = stored_latents(cell, recipe, moved.flatten(0, 1))
+    flat = moved.flatten(0, 1)
+    latents, ids = stored_latents(cell, recipe, len(flat), flat.__getitem__)
     images, names = decode(cell, latents, ids, f"bandwidth {level}")
     features = features_in_order(cell, images, names)
     shape = (len(references), len(settings.angles) + 1)

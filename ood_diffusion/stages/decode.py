@@ -1,12 +1,12 @@
 """Latents of any origin -> images, each decoded once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
 from ood_diffusion.lightning.trajectory import Generator
 from ood_diffusion.stages.cell import Cell
-from ood_diffusion.storage.store import TensorStore
+from ood_diffusion.storage.store import BLOCK, TensorStore
 
 
 def decode(
@@ -29,20 +29,26 @@ def image_ids(cell: Cell, latent_digests: Sequence[str]) -> list[str]:
     return [digest + suffix for digest in latent_digests]
 
 
-def stored_latents(cell: Cell, recipe: object, latents: torch.Tensor) -> tuple[TensorStore, list[str]]:
-    """Keep latents that a stage made itself, for `decode`.
+def stored_latents(
+    cell: Cell, recipe: object, n: int, make: Callable[[list[int]], torch.Tensor]
+) -> tuple[TensorStore, list[str]]:
+    """Latents that a stage makes itself, for `decode`; `BLOCK` of them in memory at a time.
 
     Args:
         cell: whose level and trajectory they belong to.
         recipe: what determines them beside the trajectory, JSON-serialisable.
-        latents: float32 ``[n, C, H, W]``.
+        n: how many.
+        make: numbers of latents -> these, float32 ``[len(numbers), C, H, W]``; asked only for those that are
+            not in the store.
 
     Returns:
         The store, and the id of each latent in order.
     """
     store = TensorStore(cell.store_root, "draws", {**cell.trajectory_recipe, "made": recipe}, torch.float32)
-    ids = [f"{i:06d}" for i in range(len(latents))]
+    ids = [f"{i:06d}" for i in range(n)]
     with store.exclusive():
-        if missing := store.missing(ids):
-            store.write(missing, latents[[int(i) for i in missing]])
+        missing = store.missing(ids)
+        for start in range(0, len(missing), BLOCK):
+            block = missing[start : start + BLOCK]
+            store.write(block, make([int(i) for i in block]))
     return store, ids

@@ -1,6 +1,7 @@
 """The images that a model makes from N(0, I) at the top of its schedule: in memory, or in the store."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,9 +17,9 @@ Images = tuple[TensorStore, list[str]]
 """A store and ids in it, in order."""
 
 
-def own_noise(cell: Cell, n: int) -> Tensor:
-    """Standard normal states, float32 ``[n, *state_shape]``; the same for every model of a seed."""
-    streams = [generator(cell.settings.seed, "own images", i) for i in range(n)]
+def own_noise(cell: Cell, numbers: Iterable[int]) -> Tensor:
+    """Standard normal states by number, float32 ``[n, *state_shape]``; the same for every model of a seed."""
+    streams = [generator(cell.settings.seed, "own images", i) for i in numbers]
     return normal(streams, cell.model.state_shape)
 
 
@@ -31,14 +32,13 @@ def own_images(cell: Cell, n: int) -> Tensor:
     """The model's own images, from N(0, I) with the cell's solver, steps and eta, uint8 ``[n, 3, H, W]``."""
     settings, device = cell.settings, cell.ranks.make_trainer().strategy.root_device
     module = Generator(cell.model, cell.solver, top(cell).levels, settings.eta, settings.seed).to(device)
-    noise = own_noise(cell, n)
     drawn: list[Tensor] = []
     try:
         with torch.inference_mode():
             for start in range(0, n, cell.batch_size):
-                z = noise[start : start + cell.batch_size].to(device)
-                ids = [str(start + i) for i in range(len(z))]
-                drawn.append(module.predict_step({"ids": ids, "data": z}).cpu())
+                numbers = range(start, min(start + cell.batch_size, n))
+                z = own_noise(cell, numbers).to(device)
+                drawn.append(module.predict_step({"ids": [*map(str, numbers)], "data": z}).cpu())
     finally:
         module.cpu()
     return torch.cat(drawn)
@@ -46,9 +46,9 @@ def own_images(cell: Cell, n: int) -> Tensor:
 
 def stored_own_images(cell: Cell) -> Images:
     """`n_samples` own images of the cell's model, kept in the store."""
-    noise = own_noise(cell, cell.settings.n_samples)
-    recipe = {"own images": cell.settings.seed}
-    return decode(top(cell), *stored_latents(top(cell), recipe, noise), "own images")
+    recipe, begin = {"own images": cell.settings.seed}, top(cell)
+    noise = stored_latents(begin, recipe, cell.settings.n_samples, partial(own_noise, cell))
+    return decode(begin, *noise, "own images")
 
 
 def row(images: Images, n: int) -> Tensor:

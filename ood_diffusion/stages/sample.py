@@ -7,14 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ood_diffusion.geometry.gram import (
-    distances,
-    gram,
-    isotropic,
-    origin_angles,
-    squared_norms,
-    vertex_angles,
-)
+from ood_diffusion.geometry.gram import distances, gram, isotropic, squared_norms
+from ood_diffusion.geometry.within import within
 from ood_diffusion.samplers.propose import Acceptance, propose
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.decode import decode
@@ -84,24 +78,13 @@ def geometry(latents: Tensor) -> dict[str, float]:
     """Mean and standard deviation of norms, origin angles, pair distances and vertex angles.
 
     Args:
-        latents: float ``[n, C, H, W]``, n >= 3. Vertex angles are taken at each latent between its
-            successors in the given order, ten at most.
+        latents: float ``[n, C, H, W]``, n >= 3.
 
     Returns:
         Angles in degrees; names as in `geometry.gram.isotropic`.
     """
-    n, square, inner = len(latents), squared_norms(latents), gram(latents, latents)
-    upper = torch.triu_indices(n, n, offset=1)
-    companions = (torch.arange(n)[:, None] + torch.arange(1, min(11, n))) % n
-    among = inner[companions[:, :, None], companions[:, None, :]]
-    figures = {
-        "norm": square.sqrt(),
-        "origin_angle": origin_angles(inner, square, square)[upper[0], upper[1]],
-        "pair_distance": distances(inner, square, square)[upper[0], upper[1]],
-        "vertex_angle": vertex_angles(inner.gather(1, companions), square, among).flatten(),
-    }
     summary: dict[str, float] = {}
-    for name, values in figures.items():
+    for name, values in within(gram(latents, latents)).items():
         summary[f"{name}_mean"] = float(values.mean())
         summary[f"{name}_sd"] = float(values.std())
     return summary
@@ -125,8 +108,6 @@ def latent_figures(cell: Cell) -> dict[str, dict[str, Any]]:
     sets = {"references": cell.bank.read(list(cell.references)[:SHOWN]), "samples": draws.read(ids[:SHOWN])}
     norms, angles = {}, {}
     for name, latents in sets.items():
-        square = squared_norms(latents)
-        upper = torch.triu_indices(len(latents), len(latents), offset=1)
-        norms[name] = square.sqrt().numpy()
-        angles[name] = origin_angles(gram(latents, latents), square, square)[upper[0], upper[1]].numpy()
+        found = within(gram(latents, latents))
+        norms[name], angles[name] = found["norm"].numpy(), found["origin_angle"].numpy()
     return {"norms": norms, "origin_angles": angles}

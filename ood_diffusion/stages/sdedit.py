@@ -1,5 +1,7 @@
 """SDEdit: references, noised to a level and denoised by the frozen model: a baseline without training."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -19,26 +21,30 @@ def sdedit(cell: Cell) -> tuple[TensorStore, list[str]]:
     Returns:
         The store of images, and the id of each in order.
     """
-    wanted = list(cell.references.values())[: cell.settings.n_samples]
-    latents = noised(cell, states(cell, wanted), cell.settings.n_samples)
+    pictures = list(cell.references.values())
+
+    def make(numbers: list[int]) -> Tensor:
+        return noised(cell, states(cell, [pictures[i % len(pictures)] for i in numbers]), numbers)
+
     recipe = {"sdedit": list(cell.references), "seed": cell.settings.seed}
-    return decode(cell, *stored_latents(cell, recipe, latents), f"SDEdit {cell.levels[-1]:g}")
+    latents = stored_latents(cell, recipe, cell.settings.n_samples, make)
+    return decode(cell, *latents, f"SDEdit {cell.levels[-1]:g}")
 
 
 @torch.no_grad()
 def states(cell: Cell, pictures: list[str]) -> Tensor:
     """Pictures at level 0, float32 ``[len(pictures), *state_shape]``."""
-    return torch.cat([cell.model.encode(to_unit_range(part)) for part in cell.pictures.blocks(pictures)])
+    return cell.model.encode(to_unit_range(cell.pictures.read(pictures)))
 
 
-def noised(cell: Cell, x0: Tensor, n: int) -> Tensor:
-    r"""Draws from :math:`q(x_t|x_0) = N(\alpha x_0, \sigma^2)` at the cell's level, float32 ``[n, C, H, W]``.
+def noised(cell: Cell, x0: Tensor, numbers: Sequence[int]) -> Tensor:
+    r"""Draws from :math:`q(x_t|x_0) = N(\alpha x_0, \sigma^2)` at the cell's level, shaped as `x0`.
 
     Args:
         cell: gives level (where its grid ends), schedule and seed.
-        x0: clean states ``[m, C, H, W]``; draw i is of ``x0[i % m]``.
-        n: how many.
+        x0: clean states ``[n, C, H, W]``.
+        numbers: of the draws; with the seed they determine the noise. Length n.
     """
     t, schedule = cell.levels[-1], cell.model.schedule
-    noise = normal([generator(cell.settings.seed, "sdedit", i) for i in range(n)], x0.shape[1:])
-    return schedule.alpha(t) * x0[torch.arange(n) % len(x0)] + schedule.sigma(t) * noise
+    noise = normal([generator(cell.settings.seed, "sdedit", i) for i in numbers], x0.shape[1:])
+    return schedule.alpha(t) * x0 + schedule.sigma(t) * noise

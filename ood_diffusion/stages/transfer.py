@@ -197,7 +197,11 @@ def latents_of(cell: Cell, ids: Sequence[str]) -> Tensor:
 
 def decoded(cell: Cell, recipe: Mapping[str, Any], latents: Tensor) -> tuple[TensorStore, list[str]]:
     """Images of latents at the cell's level, in order."""
-    return decode(cell, *stored_latents(cell, recipe, latents), f"transfer, level {cell.levels[-1]:g}")
+    return decode(
+        cell,
+        *stored_latents(cell, recipe, len(latents), latents.__getitem__),
+        f"transfer, level {cell.levels[-1]:g}",
+    )
 
 
 def judged(direction: Direction, found: Mapping[str, Any], level: float) -> list[Check]:

@@ -3,21 +3,11 @@
 import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from ood_diffusion.checks import require
-from ood_diffusion.geometry.gram import (
-    distances,
-    gram,
-    isotropic,
-    origin_angles,
-    squared_norms,
-    vertex_angles,
-)
-
-COMPANIONS = 10
-"""Other latents of which every two are seen from each latent."""
+from ood_diffusion.geometry.gram import gram, isotropic
+from ood_diffusion.geometry.within import within
 
 
 @dataclass(frozen=True)
@@ -66,38 +56,27 @@ class GeometrySummary:
 def geometry_summary(latents: Tensor) -> GeometrySummary:
     """Measure a set of latents ``[n, …]``, n >= 4, from one Gram matrix.
 
-    Vertex angles are taken at each latent between its successors in the given order, ten at most.
-
     Raises:
         UserError: if n < 4.
     """
     n, d = len(latents), latents[0].numel()
     require(n >= 4, "tr C² has an unbiased estimate from 4 latents on", n, "Invert more references.")
-    square, inner = squared_norms(latents), gram(latents, latents)
-    rows, columns = torch.triu_indices(n, n, offset=1)
-    companions = (torch.arange(n)[:, None] + torch.arange(1, min(COMPANIONS + 1, n))) % n
-    among = inner[companions[:, :, None], companions[:, None, :]]
-    predicted = isotropic(d)
-
-    def spread(name: str, values: Tensor) -> Spread:
-        return Spread(
+    inner, predicted = gram(latents, latents), isotropic(d)
+    spreads = {
+        name: Spread(
             float(values.mean()), float(values.std()), predicted[f"{name}_mean"], predicted[f"{name}_sd"]
         )
-
+        for name, values in within(inner).items()
+    }
     trace, trace_of_square = trace_moments(inner)
     effective = trace**2 / trace_of_square if trace_of_square > 0 else float(d)
     return GeometrySummary(
-        norm=spread("norm", square.sqrt()),
-        origin_angle=spread("origin_angle", origin_angles(inner, square, square)[rows, columns]),
-        pair_distance=spread("pair_distance", distances(inner, square, square)[rows, columns]),
-        vertex_angle=spread(
-            "vertex_angle", vertex_angles(inner.gather(1, companions), square, among).flatten()
-        ),
+        **spreads,
         trace=trace,
         trace_of_square=trace_of_square,
         effective_dimension=effective,
         predicted_angle_sd=math.degrees(1 / math.sqrt(effective)),
-        mean_share=float(inner[rows, columns].mean() / square.mean()),
+        mean_share=float((inner.sum() / inner.trace() - 1) / (n - 1)),
         n=n,
         dimensions=d,
     )

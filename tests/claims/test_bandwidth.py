@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from ood_diffusion.claims.bandwidth import ALIKE, across_domains, noisier, well_recommended, wider
+from ood_diffusion.claims.bandwidth import ALIKE, across_domains, well_recommended, wider
 from ood_diffusion.claims.excess import Floor
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.intervals import proportion_interval
@@ -34,19 +34,19 @@ def run(domain: str, gap: float, band: float, level: float = 500.0, **cell: Any)
     ],
 )
 def test_wider_needs_the_whole_interval(low: float, high: float, verdict: str) -> None:
-    check = wider(Estimate((low + high) / 2, low, high, 32), MOST, 0.5, 500, "p.svg")
+    check = wider(Estimate((low + high) / 2, low, high, 32), MOST, 0.5, 500, "degrees", "p.svg")
     assert (check.claim, check.verdict, check.picture) == ("C6", verdict, "p.svg")
 
 
-@pytest.mark.parametrize("judged", [wider, noisier])
+@pytest.mark.parametrize("unit", ["degrees", "eta"])
 @pytest.mark.parametrize("scarce", [(0, 16), (16, 11)])
-def test_where_few_are_inside_there_is_no_band(judged: Any, scarce: tuple[int, int]) -> None:
+def test_where_few_are_inside_there_is_no_band(unit: Any, scarce: tuple[int, int]) -> None:
     few = (proportion_interval(scarce[0], 16), proportion_interval(scarce[1], 16))
-    check = judged(Estimate(3, 1, 5, 32), few, 0.5, 500, "")
+    check = wider(Estimate(3, 1, 5, 32), few, 0.5, 500, unit, "")
     assert check.verdict == "inconclusive" and check.found.value == 3
     assert f"{scarce[0] / 16:.0%}" in check.figure and f"{scarce[1] / 16:.0%}" in check.figure
     enough = (proportion_interval(12, 16), proportion_interval(12, 16))
-    assert judged(Estimate(3, 1, 5, 32), enough, 0.5, 500, "").verdict == "supported"
+    assert wider(Estimate(3, 1, 5, 32), enough, 0.5, 500, unit, "").verdict == "supported"
 
 
 def test_regret_is_over_the_best_other_level() -> None:
