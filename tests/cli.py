@@ -13,6 +13,12 @@ from typing import Any
 
 TINY = ["n_references=12", "n_samples=8", "n_held_out=16", "steps=2", "batch_size=4", "logger=none"]
 """Overrides that make a run take seconds."""
+QUICK = [
+    "model=torch_module",
+    "model.network._target_=tests.lightning.networks.GaussianNetwork",
+    "model.image_size=64",
+]
+"""Overrides that put a network known in closed form, which costs nothing, in place of the embedded one."""
 LIMIT = 300
 """Seconds after which a run counts as hanging."""
 ROOT = Path(__file__).parents[1]

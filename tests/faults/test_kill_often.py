@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from tests.cli import TINY, results, run_cli, run_forked
+from tests.cli import QUICK, TINY, results, run_cli, run_forked
 from tests.scale.test_ranks import items
 
-JOB = [*TINY[:-2], "batch_size=2", "steps=2", "logger=none"]
+JOB = [*QUICK, *TINY[:-2], "batch_size=2", "steps=2", "logger=none"]
 KILLS = 30
 
 

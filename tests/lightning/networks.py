@@ -10,16 +10,19 @@ from ood_diffusion.models.base import FrozenModel
 
 
 class GaussianNetwork(nn.Module):
-    """The exact noise estimate for data N(0, deviation² I), as an epsilon-network."""
+    """The exact noise estimate for data N(0, deviation² I), as an epsilon-network of one parameter."""
 
-    def __init__(self, schedule: Schedule, deviation: float) -> None:
+    def __init__(self, schedule: Schedule | None = None, deviation: float = 0.4) -> None:
         super().__init__()
-        self.schedule = schedule
+        self.schedule = schedule or Schedule.linear()
         self.deviation = nn.Parameter(torch.tensor(deviation))
 
     def forward(self, x: Tensor, timestep: Tensor) -> Tensor:
-        t = float(timestep) + 1
-        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
+        levels = [float(t) + 1 for t in timestep.reshape(-1)]
+        alpha, sigma = (
+            x.new_tensor([of(t) for t in levels]).view(-1, 1, 1, 1)
+            for of in (self.schedule.alpha, self.schedule.sigma)
+        )
         return sigma * x / (alpha**2 * self.deviation**2 + sigma**2)
 
 

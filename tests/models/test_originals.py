@@ -96,7 +96,7 @@ def test_ddpm_small(tmp_path: Path, gain: float) -> None:
 def test_ddpm_full_size(tmp_path: Path) -> None:
     state = random_state(ddpm.layout(), seed=0)
     torch.save(state, tmp_path / "celeba_hq.ckpt")
-    model, x = load_original_ddpm(tmp_path / "celeba_hq.ckpt", 128, FULL), images(1, 256)
+    model, x = load_original_ddpm(tmp_path / "celeba_hq.ckpt", 128, FULL), images(1, 64)  # of any size
     assert sum(p.numel() for p in model.parameters()) == 113_673_219
     assert difference(model.eps(x, 500.0), ddpm.forward(state, x, torch.tensor([499.0]))) <= 1e-5
 
@@ -119,7 +119,7 @@ def test_adm_small(name: str, gain: float, tmp_path: Path) -> None:
 def test_adm_full_size(tmp_path: Path) -> None:
     state = random_state(adm.layout(AFHQ), seed=0)
     torch.save(state, tmp_path / "afhqdog_p2.pt")
-    model, x = load_original_adm(tmp_path / "afhqdog_p2.pt", AFHQ), images(1, 256)
+    model, x = load_original_adm(tmp_path / "afhqdog_p2.pt", AFHQ), images(1, 64)
     theirs = adm.forward(state, AFHQ, x, torch.tensor([499.0]))[:, :3]
     assert difference(model.eps(x, 500.0), theirs) <= 1e-5
 

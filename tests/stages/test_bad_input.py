@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from tests.cli import ROOT, TINY, environment_with, run_cli
+from tests.cli import QUICK, ROOT, TINY, environment_with, run_cli
 from tests.models.originals import ddpm
 from tests.models.originals.state import random_state
 from tests.models.test_originals import SMALL
@@ -179,7 +179,7 @@ def test_unusual_images_that_do_work(tmp_path: Path) -> None:
     noise().convert("CMYK").save(tmp_path / "images/cmyk.jpg")
     Image.fromarray(RNG.integers(0, 2**16, (20, 20), dtype=np.uint16)).save(tmp_path / "images/grey16.png")
     noise().convert("P").save(tmp_path / "images/palette.png", transparency=3)
-    done = run_cli(tmp_path, *TINY, *overrides, "stages=[invert]", "n_references=17")
+    done = run_cli(tmp_path, *TINY, *QUICK, *overrides, "stages=[invert]", "n_references=17")
     assert done.returncode == 0, done.stderr
 
 
@@ -190,7 +190,7 @@ def test_full_disk(where: str, tmp_path: Path) -> None:
     own_namespace = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
     if subprocess.run([*own_namespace, f"mount -t tmpfs none {tmp_path}/disk"], check=False).returncode:
         pytest.skip("this system lets users mount no tmpfs of their own (unshare --map-root-user --mount)")
-    command = " ".join([sys.executable, "-m", "ood_diffusion", *TINY, where])
+    command = " ".join([sys.executable, "-m", "ood_diffusion", *TINY, *QUICK, where])
     script = f"mount -t tmpfs -o size=700k none disk && {command}; echo status $?; cp -r disk/. kept"
     done = subprocess.run(
         [*own_namespace, script],

@@ -19,6 +19,7 @@ from ood_diffusion.domains.image_folder import ImageFolder
 from ood_diffusion.domains.radiation_sim import RadiationSim
 from ood_diffusion.domains.sketches_of import SketchesOf
 from ood_diffusion.report.bandwidth_plots import band_plot, curves_plot, recommendation_plot
+from ood_diffusion.report.flatten import flatten
 from ood_diffusion.stages.assemble import KNOBS
 from ood_diffusion.stages.bandwidth import check_bandwidth
 from ood_diffusion.stages.bandwidth_curve import (
@@ -35,7 +36,8 @@ from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.recommend import level_score, recommend_level, unexplained
 from ood_diffusion.stages.run import at_recommended_level
 from ood_diffusion.stages.settings import AUTO, Settings
-from tests.cli import TINY, results, run_cli
+from tests.cli import QUICK, TINY, results, run_cli
+from tests.report.workspace import shown_figures
 
 ANGLES = np.array([0.0, 10.0, 20.0, 40.0])
 GOOD: dict[str, Any] = {
@@ -44,6 +46,7 @@ GOOD: dict[str, Any] = {
 }  # fmt: skip
 RUN = [
     *TINY,
+    *QUICK,
     *["level=auto", "stages=[invert,sample]", "n_training=8", "domain@training_domain=radiation_sim"],
     *["stage.bandwidth.levels=[300,600]", "stage.bandwidth.check_levels=[300,600]"],
     *["stage.bandwidth.n_images=4", "stage.bandwidth.angles=[0,30]", "stage.bandwidth.nearest_k=3"],
@@ -171,6 +174,11 @@ def test_what_a_run_reports(folder: Path) -> None:
     assert {check["picture"] for check in found["checks"]} <= names
     for path in run.glob("*.svg"):
         assert ElementTree.fromstring(path.read_text()).tag.endswith("svg")
+
+
+def test_the_wandb_workspace_shows_figures_that_exist(folder: Path) -> None:
+    shown = shown_figures("bandwidth")
+    assert shown and shown <= set(flatten(results(folder)[0]))
 
 
 def test_auto_goes_on_at_the_recommended_level(folder: Path) -> None:

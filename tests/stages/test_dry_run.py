@@ -8,13 +8,15 @@ from omegaconf import OmegaConf
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.report.work import Calls, Plan, Work, spent
-from ood_diffusion.stages.dry_run import SweepFolder, show_sweep
-from tests.cli import TINY, results, run_cli
+from ood_diffusion.stages.dry_run import show_sweep
+from ood_diffusion.stages.sweep import Sweep
+from tests.cli import QUICK, TINY, results, run_cli
 from tests.report.fake import cell
 
 # draws that use the prior and draws that do not; batches of 4 that 10 and 6 do not fill
 SIX = [
     *[word for word in TINY if not word.startswith(("n_references", "n_samples"))],
+    *QUICK,
     *["n_references=10", "n_samples=6", "stages=[invert,reconstruct,sample]"],
     *["sampler=draw,linear_combination", "prior=gaussian,span,spectral"],
 ]
@@ -119,12 +121,12 @@ def test_plans_may_come_from_other_processes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whichever launcher ran the cells: what counts is what they left in their folders."""
-    monkeypatch.setattr(SweepFolder, "path", None)
+    monkeypatch.setattr(Sweep, "path", None)
     show_sweep()
     assert capsys.readouterr().out == ""
-    config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}})
+    config = OmegaConf.create({"output": "rich", "hydra": {"sweep": {"dir": str(tmp_path)}}})
     leave(tmp_path / "7", Plan())
-    SweepFolder().on_multirun_start(config)
+    Sweep().on_multirun_start(config)
     assert not list(tmp_path.rglob("dry_run.json")), "an earlier sweep's plan is not this one's"
     one = Plan([Work("invert", "bank", {"a": False}, Calls(5, 5), 1)], "bank", {"bank": {"a": False}})
     for name, eta in (("10", 1.0), ("2", 0.0)):

@@ -3,11 +3,17 @@
 import math
 from pathlib import Path
 
-from tests.cli import TINY, results, run_cli
+from tests.cli import QUICK, TINY, results, run_cli
 
 
 def test_quality_against_references(tmp_path: Path) -> None:
-    asked = [*TINY, "stages=[few_shot]", "stage.few_shot.counts=[4,8,1000]", "stage.few_shot.repeats=2"]
+    asked = [
+        *TINY,
+        *QUICK,
+        "stages=[few_shot]",
+        "stage.few_shot.counts=[4,8,1000]",
+        "stage.few_shot.repeats=2",
+    ]
     done = run_cli(tmp_path, *asked)
     assert done.returncode == 0, done.stderr
     (r,) = results(tmp_path)
@@ -28,6 +34,6 @@ def test_quality_against_references(tmp_path: Path) -> None:
 
 def test_counts_and_repeats_are_checked_before_compute(tmp_path: Path) -> None:
     for wrong in ("stage.few_shot.counts=[1]", "stage.few_shot.repeats=1", "stage.few_shot.tolerance=0"):
-        done = run_cli(tmp_path, *TINY, "stages=[few_shot]", wrong)
+        done = run_cli(tmp_path, *TINY, *QUICK, "stages=[few_shot]", wrong)
         assert done.returncode == 2 and wrong.split("=")[0] in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "outputs" / "store").exists()

@@ -9,16 +9,19 @@ import torch
 from PIL import Image
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.interference_plots import capture_curve, fid_curves, sampler_bars
 from ood_diffusion.stages import domain_judges
 from ood_diffusion.stages.domain_judges import Judges, fitted_on, judges_of
 from ood_diffusion.stages.interference import check_interference
 from ood_diffusion.stages.interference_settings import InterferenceSettings
 from ood_diffusion.statistics.estimate import Estimate
-from tests.cli import TINY, results, run_cli
+from tests.cli import QUICK, TINY, results, run_cli
+from tests.report.workspace import shown_figures
 
 SMALL = [
     *TINY,
+    *QUICK,
     "n_held_out=24",  # half of them fit the probe
     "n_training=12",
     "domain@training_domain=radiation_sim",
@@ -53,6 +56,11 @@ def test_every_figure_is_there(folder: Path) -> None:
     assert probe["false_capture"]["n"] == probe["recognised"]["n"] == 12
 
 
+def test_the_wandb_workspace_shows_figures_that_exist(folder: Path) -> None:
+    shown = shown_figures("interference")
+    assert shown and shown <= set(flatten(first(folder)))
+
+
 def test_the_domains_are_the_ends_of_every_scale(folder: Path) -> None:
     found = first(folder)["interference"]
     assert found["training_domain"]["capture"]["value"] > 0.7
@@ -83,7 +91,7 @@ def test_network_calls_are_the_minimum(folder: Path) -> None:
 
 
 def test_another_sampler_is_found_by_a_run_that_has_it_as_its_own(folder: Path) -> None:
-    done = run_cli(folder, *TINY, "sampler=slerp", "prior=gaussian", "stages=[sample]")
+    done = run_cli(folder, *TINY, *QUICK, "sampler=slerp", "prior=gaussian", "stages=[sample]")
     assert done.returncode == 0, done.stderr
     assert results(folder)[-1]["cost"]["network_calls"] == {"sample": 0}
 

@@ -10,11 +10,11 @@ import torch
 from ood_diffusion.checks import UserError
 from ood_diffusion.claims.physics import GROUPS
 from ood_diffusion.stages.physics import PLOTS, PhysicsSettings, blurred, check_physics
-from tests.cli import TINY, results, run_cli
+from tests.cli import QUICK, TINY, results, run_cli
 
 
 def test_samples_references_and_blurred_references_are_judged(tmp_path: Path) -> None:
-    done = run_cli(tmp_path, *TINY, "stages=[physics]")
+    done = run_cli(tmp_path, *TINY, *QUICK, "stages=[physics]")
     assert done.returncode == 0, done.stderr
     (r,) = results(tmp_path)
     found = r["physics"]
@@ -39,7 +39,7 @@ def test_samples_references_and_blurred_references_are_judged(tmp_path: Path) ->
     assert all(list(tmp_path.glob(f"**/{name}")) for name in PLOTS.values())
     assert r["cost"]["network_calls"]["physics"] == (12 + 8) * 2  # references up, samples down
 
-    done = run_cli(tmp_path, *TINY, "stages=[invert,sample,physics]")
+    done = run_cli(tmp_path, *TINY, *QUICK, "stages=[invert,sample,physics]")
     again = results(tmp_path)[1]
     assert again["physics"] == found and again["cost"]["network_calls"]["physics"] == 0
 

@@ -24,10 +24,11 @@ from ood_diffusion.stages.preservation_images import own_images
 from ood_diffusion.stages.preservation_settings import FinetuneSettings, PreservationSettings
 from ood_diffusion.stages.sdedit import noised
 from ood_diffusion.storage.store import TensorStore
-from tests.cli import TINY, results, run_cli
+from tests.cli import QUICK, TINY, results, run_cli
 
 SMALL = [
     *TINY,
+    *QUICK,
     "stages=[preservation]",
     "n_training=4",
     "domain@training_domain=radiation_sim",
@@ -224,18 +225,17 @@ def test_own_images_show_a_changed_weight_and_nothing_else(tmp_path: Path) -> No
 def test_sdedit_noises_by_the_marginal_with_the_same_noise_at_every_level() -> None:
     schedule = Schedule.linear()
 
-    def at(level: float, x0: Tensor, n: int) -> Tensor:
+    def at(level: float, x0: Tensor) -> Tensor:
         cell: Any = SimpleNamespace(
             levels=[0.0, level], model=SimpleNamespace(schedule=schedule), settings=SimpleNamespace(seed=1)
         )
-        return noised(cell, x0, n)
+        return noised(cell, x0, range(len(x0)))
 
-    x0 = torch.stack([torch.full((3, 8, 8), value) for value in (-0.5, 0.5)])
+    x0 = torch.stack([torch.full((3, 8, 8), value) for value in (-0.5, 0.5)])[[0, 1] * 50]
     noise = []
     for level in (300.0, 700.0):
-        drawn = at(level, x0, 100)
-        mean = schedule.alpha(level) * x0[[0, 1] * 50]  # draw i is of reference i mod 2
-        noise.append((drawn - mean) / schedule.sigma(level))
+        drawn = at(level, x0)
+        noise.append((drawn - schedule.alpha(level) * x0) / schedule.sigma(level))
     assert torch.allclose(noise[0], noise[1], atol=1e-5)
     assert abs(float(noise[0].mean())) < 0.03 and abs(float(noise[0].std()) - 1) < 0.02
     assert not torch.allclose(noise[0][0], noise[0][2])  # one reference, two draws

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import TINY, results, run_cli
+from tests.cli import QUICK, TINY, results, run_cli
 
 STAGES = "stages=[invert,reconstruct]"
 
@@ -17,7 +17,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["steps=4"],
         ["steps=4", "precision=bf16"],
         ["steps=4", "precision=bf16"],
-        ["steps=8", "level=300", "solver=fixed_point", "solver.tolerance=1e-4"],
+        ["steps=8", "level=300", "solver=fixed_point", "solver.tolerance=1e-4", *QUICK],
         ["solver=fixed_point", "solver.max_iterations=1"],
         ["batch_size=auto"],
     ):

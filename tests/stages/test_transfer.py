@@ -10,9 +10,9 @@ from PIL import Image
 from ood_diffusion.checks import UserError
 from ood_diffusion.domains.sketches_of import SketchesOf
 from ood_diffusion.stages.transfer_settings import TransferSettings
-from tests.cli import TINY, results, run_cli
+from tests.cli import QUICK, TINY, results, run_cli
 
-SMALL = [*TINY, "stages=[transfer]", "stage.transfer.levels=[300]", "batch_size=6"]
+SMALL = [*TINY, *QUICK, "stages=[transfer]", "stage.transfer.levels=[300]", "batch_size=6"]
 
 
 def test_both_directions_at_every_level(tmp_path: Path) -> None:

@@ -1,0 +1,7 @@
+"""One thread per test process: `make test` runs as many processes as there are cores."""
+
+import os
+
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch is imported; commands started by tests inherit it
