@@ -18,7 +18,9 @@ from ood_diffusion.stages.settings import AUTO, Settings, read_settings
 KNOBS = tuple(Settings.__dataclass_fields__)
 
 
-def assemble(cfg: DictConfig, names: dict[str, str], run_folder: Path, ranks: Ranks) -> Cell:
+def assemble(
+    cfg: DictConfig, names: dict[str, str], run_folder: Path, ranks: Ranks, model: FrozenModel | None = None
+) -> Cell:
     """Build every part of the cell and check what can be checked before compute is spent.
 
     Args:
@@ -26,6 +28,7 @@ def assemble(cfg: DictConfig, names: dict[str, str], run_folder: Path, ranks: Ra
         names: the choice made in each configuration group.
         run_folder: the cell's own output folder.
         ranks: the processes that share the predict loops.
+        model: one that is loaded, and computes in ``cfg.precision``, already; None: that of `cfg`.
 
     Raises:
         UserError: for settings or data that cannot work, from wherever they are found out.
@@ -39,11 +42,12 @@ def assemble(cfg: DictConfig, names: dict[str, str], run_folder: Path, ranks: Ra
     )
     selection = plain(cfg.selection)
     max_proposals = selection.pop("max_proposals")
-    model: FrozenModel = build(cfg.model)
+    if model is None:
+        model = build_model(cfg)
     cell = Cell(
         settings=settings,
         names=names,
-        model=model.compute_in(settings.precision, settings.compile),
+        model=model,
         domain=build_domain(cfg.domain, model),
         training_domain=build_domain(cfg.training_domain, model),
         solver=build(cfg.solver),
@@ -78,6 +82,12 @@ def with_settings(cfg: DictConfig, settings: Settings) -> list[str]:
 def plain(part: Any) -> dict[str, Any]:
     """A group's settings as a dictionary, interpolations resolved."""
     return cast(dict[str, Any], OmegaConf.to_container(part, resolve=True))
+
+
+def build_model(cfg: DictConfig) -> FrozenModel:
+    """The frozen model, computing as `precision` and `compile` say."""
+    model: FrozenModel = build(cfg.model)
+    return model.compute_in(cfg.precision, cfg.compile)
 
 
 def build_domain(part: DictConfig, model: FrozenModel) -> Domain:

@@ -1,6 +1,6 @@
 """New images against held-out images of the domain: FID, KID, precision, recall, novelty."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor
 from torchmetrics import MetricCollection
 
 from ood_diffusion.lightning.features import FeaturePass
+from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.stages.calls import calls_along
 from ood_diffusion.stages.cell import Cell
@@ -37,12 +38,12 @@ def evaluate(cell: Cell) -> None:
     sets = {"samples": samples, "references": references}
     if not decoded.missing(rebuilt):
         sets["reconstructions"] = features_in_order(cell, decoded, rebuilt)
-    scores = {name: score(cell, judge, generated) for name, generated in sets.items()}
+    scores = {name: score(cell.make_metrics, judge, generated) for name, generated in sets.items()}
     cell.results["metrics"] = {
         "extractor": cell.extractor.name,
         "num_features": cell.extractor.num_features,
         "n_real": len(judge),
-        "better": better(cell),
+        "better": better(cell.make_metrics),
         "sets": scores,
         "intervals": {name: intervals(scores[name], judge, generated) for name, generated in sets.items()},
         "novelty": novelty(samples, references, judge),
@@ -58,10 +59,14 @@ def samples_of(cell: Cell) -> tuple[TensorStore, list[str]]:
 
 def features_of(cell: Cell, source: TensorStore, ids: Mapping[str, str]) -> Tensor:
     """Features ``[n, d]`` of images given as content digest -> id in `source`; each is computed once."""
-    recipe = {"extractor": cell.extractor.name, "weights": cell.extractor.digest}
-    store = TensorStore(cell.store_root, "features", recipe, torch.float32)
+    store = TensorStore(cell.store_root, "features", feature_recipe(cell.extractor), torch.float32)
     cell.predict(store, source, ids, FeaturePass(cell.extractor), "features", FEATURE_BATCH)
     return store.read(list(ids))
+
+
+def feature_recipe(extractor: FeatureExtractor) -> dict[str, str]:
+    """Everything that determines the features of an image."""
+    return {"extractor": extractor.name, "weights": extractor.digest}
 
 
 def features_in_order(cell: Cell, source: TensorStore, ids: Sequence[str]) -> Tensor:
@@ -72,9 +77,9 @@ def features_in_order(cell: Cell, source: TensorStore, ids: Sequence[str]) -> Te
     return torch.stack([rows[digest] for digest in digests])
 
 
-def score(cell: Cell, real: Tensor, generated: Tensor) -> dict[str, float]:
+def score(make_metrics: Mapping[str, Callable[[], Any]], real: Tensor, generated: Tensor) -> dict[str, float]:
     """All metrics of one set, and how many images it has."""
-    metrics = MetricCollection({name: make() for name, make in cell.make_metrics.items()})
+    metrics = MetricCollection({name: make() for name, make in make_metrics.items()})
     for metric in metrics.values():
         metric.distributed_available_fn = lambda: False  # whatever rank computed a feature, all are here
     for features, is_real in ((real, True), (generated, False)):
@@ -114,11 +119,11 @@ def making(cell: Cell) -> dict[str, Any]:
     }
 
 
-def better(cell: Cell) -> dict[str, str]:
+def better(make_metrics: Mapping[str, Callable[[], Any]]) -> dict[str, str]:
     """Metric name -> "higher" or "lower", as each metric class says; left out where neither is."""
     words = {True: "higher", False: "lower"}
     found: dict[str, str] = {}
-    for make in cell.make_metrics.values():
+    for make in make_metrics.values():
         metric = make()
         if metric.higher_is_better is not None:
             found |= dict.fromkeys(metric.names, words[metric.higher_is_better])

@@ -4,6 +4,9 @@ from importlib import import_module
 
 from ood_diffusion.checks import require
 from ood_diffusion.diffusion.prediction import TO_EPS
+from ood_diffusion.priors.base import Prior
+from ood_diffusion.samplers.base import Sampler
+from ood_diffusion.samplers.selection import Selection
 from ood_diffusion.stages.cell import Cell
 
 FEATURELESS = {"inspect", "train", "invert", "reconstruct", "sample"}
@@ -12,6 +15,9 @@ DRAWING = {"sample", "interference", "few_shot", "preservation", "physics"}
 """Stages that draw new latents."""
 JUDGING = {"evaluate", "interference", "few_shot"}
 """Stages that judge images by the metrics."""
+
+Learner = Prior | Sampler | Selection
+"""A part that needs a number of references."""
 
 
 def check(cell: Cell, stages: list[str]) -> None:
@@ -67,12 +73,17 @@ def check_trainable(cell: Cell, what: str) -> None:
 def check_learners(cell: Cell) -> None:
     """Raise `UserError` unless prior, sampler and selection have the references they need."""
     for group, part in (("prior", cell.prior), ("sampler", cell.sampler), ("selection", cell.selection)):
-        require(
-            cell.settings.n_references >= part.min_references,
-            f"{group}={cell.names[group]} needs at least {part.min_references} references",
-            cell.settings.n_references,
-            f"Raise n_references or change {group}.",
-        )
+        check_learner(group, cell.names[group], part, cell.settings.n_references)
+
+
+def check_learner(group: str, name: str, part: Learner, n_references: int) -> None:
+    """Raise `UserError` unless the part of that group and name can learn from so many references."""
+    require(
+        n_references >= part.min_references,
+        f"{group}={name} needs at least {part.min_references} references",
+        n_references,
+        f"Raise n_references or change {group}.",
+    )
 
 
 def check_judges(cell: Cell) -> None:

@@ -86,7 +86,7 @@ def one_run(cell: Cell, settings: FewShotSettings, judge: Tensor, count: int, re
     found = novelty(new, references, judge)
     return {
         "seed": child.settings.seed,
-        **score(child, judge, new),
+        **score(child.make_metrics, judge, new),
         "copies": found["copies"],
         "novelty": found["ratio"],
         "interval": fid_interval(new, judge),

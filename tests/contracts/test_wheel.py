@@ -28,6 +28,7 @@ def test_wheel_is_complete(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (done.stdout.strip().splitlines()[-1]).endswith("report.html")
     assert results(empty)[0]["weights"]["before"]
+    assert (site / "ood_diffusion" / "py.typed").is_file()
     assert wheel.stat().st_size < 40_000_000
     sweeps = {path.name for path in (ROOT / "sweeps").glob("*.yaml")}
     assert sweeps == {path.name for path in (site / "ood_diffusion" / "conf" / "sweep").glob("*.yaml")}

@@ -1,0 +1,1 @@
+"""What `ood_diffusion` offers to Python; its names are those of the package itself."""

@@ -1,0 +1,72 @@
+"""Bank of latents -> prior -> new latents."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from ood_diffusion.api.composed import Values, as_user_errors, composed
+from ood_diffusion.api.latents import Latents
+from ood_diffusion.checks import require
+from ood_diffusion.priors.base import Prior
+from ood_diffusion.samplers.base import Sampler
+from ood_diffusion.samplers.propose import Acceptance, propose
+from ood_diffusion.samplers.selection import Selection
+from ood_diffusion.stages.assemble import build, plain
+from ood_diffusion.stages.feasible import Learner, check_learner
+from ood_diffusion.stages.settings import read_settings
+
+
+def draw(
+    references: Latents,
+    n_samples: int | None = None,
+    *,
+    prior: str | Prior | None = None,
+    sampler: str | Sampler | None = None,
+    selection: str | Selection | None = None,
+    seed: int | None = None,
+    settings: Values | None = None,
+) -> Latents:
+    """Learn the prior of the references' latents, and draw new ones.
+
+    Whatever is None is what the command takes (`conf/config.yaml`). Latent i of a seed is the same however
+    many are drawn.
+
+    Args:
+        references: the bank, from `invert`.
+        n_samples: latents wanted.
+        prior: a name in ``conf/prior``, or a prior (which is fitted here).
+        sampler: a name in ``conf/sampler``, or a sampler.
+        selection: a name in ``conf/selection``, or a selection; then say with ``selection.max_proposals`` in
+            `settings` how many proposals it may see per wanted latent.
+        seed: determines the draws, item by item.
+        settings: more, by their names in `conf/`: ``{"sampler.parents": 3, "selection.tolerance": 3}``.
+
+    Returns:
+        New latents of the references' level.
+
+    Raises:
+        UserError: for settings that cannot work, or if the selection keeps too few.
+    """
+    require(
+        isinstance(references, Latents), "draw needs Latents", type(references).__name__, "Call invert first."
+    )
+    given: dict[str, str | Learner | None] = {"prior": prior, "sampler": sampler, "selection": selection}
+    knobs = {key: value for key, value in (("n_samples", n_samples), ("seed", seed)) if value is not None}
+    names = {group: part if isinstance(part, str) else None for group, part in given.items()}
+    cfg, chosen = composed(names, {**(settings or {}), **knobs})
+    asked = read_settings(cfg)
+    parts: dict[str, Any] = {}
+    with as_user_errors():
+        said = {group: plain(cfg[group]) for group in given}
+        limit = said["selection"].pop("max_proposals") * asked.n_samples
+        for group, part in given.items():
+            own = part is not None and not isinstance(part, str)
+            parts[group] = part if own else build(said[group])
+            name = type(part).__name__ if own else chosen[group]
+            check_learner(group, name, parts[group], len(references))
+    bank = references.values
+    parts["sampler"].bind(bank, parts["prior"].fit(bank))
+    parts["selection"].bind(bank)
+    drawn = propose(parts["sampler"], parts["selection"], asked.n_samples, asked.seed, limit, Acceptance())
+    return replace(references, values=torch.cat(list(drawn)))

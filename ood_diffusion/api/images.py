@@ -1,0 +1,40 @@
+"""What a caller's images must be."""
+
+import torch
+from torch import Tensor
+
+from ood_diffusion.checks import UserError, require
+
+
+def check_images(name: str, images: Tensor, side: int | None = None) -> None:
+    """Raise `UserError` unless `images` is uint8 ``[n, 3, H, W]``, n >= 1; H = W = `side` if it is given."""
+    shape = "[n, 3, H, W]" if side is None else f"[n, 3, {side}, {side}]"
+    if not isinstance(images, Tensor):
+        raise UserError(
+            f"{name} must be a torch tensor, uint8 {shape}, but got {type(images).__name__}. An array "
+            "[n, H, W, 3] becomes one by torch.from_numpy(array).permute(0, 3, 1, 2)."
+        )
+    if images.dtype != torch.uint8:
+        raise UserError(
+            f"{name} must be uint8, 0 to 255, but got {described(images)}. Values in [0, 1] become bytes "
+            "by (255 * x).round().to(torch.uint8), in [-1, 1] by (127.5 * (x + 1)).round().to(torch.uint8)."
+        )
+    require(
+        images.ndim == 4 and images.shape[1] == 3 and len(images) >= 1,
+        f"{name} must have the shape {shape} with n >= 1",
+        list(images.shape),
+        "One image [3, H, W] becomes a set by x[None], a grey one [n, 1, H, W] by x.expand(-1, 3, -1, -1).",
+    )
+    require(
+        side is None or images.shape[2:] == (side, side),
+        f"{name} must have the size of the model's images, {shape}",
+        list(images.shape),
+        'Resize them, or let load_domain("image_folder", model, path=…) do it.',
+    )
+
+
+def described(tensor: Tensor) -> str:
+    """Dtype, and the range where there is one."""
+    if tensor.numel() == 0 or tensor.is_complex():
+        return str(tensor.dtype)
+    return f"{tensor.dtype} from {float(tensor.min()):g} to {float(tensor.max()):g}"

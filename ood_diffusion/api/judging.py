@@ -1,0 +1,135 @@
+"""New images against held-out ones: FID, KID, precision, recall, novelty."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ood_diffusion.api.composed import Values, composed
+from ood_diffusion.api.images import check_images
+from ood_diffusion.api.workplace import kept, workplace
+from ood_diffusion.checks import require
+from ood_diffusion.domains.splits import check_disjoint
+from ood_diffusion.fingerprint import tensor_digest
+from ood_diffusion.lightning.features import FeaturePass
+from ood_diffusion.lightning.predict import predict_into
+from ood_diffusion.metrics.base import FeatureExtractor
+from ood_diffusion.metrics.novelty import novelty
+from ood_diffusion.report.wording import metric_words, number
+from ood_diffusion.stages.assemble import build
+from ood_diffusion.stages.evaluate import FEATURE_BATCH, better, feature_recipe, intervals, score
+from ood_diffusion.storage.store import TensorStore
+
+
+@dataclass(frozen=True)
+class Scores(Mapping[str, float]):
+    """What `evaluate` found: a mapping from names to figures that prints as a table.
+
+    Args:
+        extractor: of the features; figures of two extractors cannot be compared.
+        n_images: how many images were judged; FID at another number cannot be compared.
+        n_held_out: by how many.
+        figures: "fid", "kid", "precision", "recall", "density", "coverage"; with references also "novelty"
+            (as new as unseen images: 1, copies: 0) and "copies" (share of the images, 0.01 by chance).
+        intervals: 95 % intervals (low, high) of those that have one.
+        better: "lower" or "higher", where one is.
+    """
+
+    extractor: str
+    n_images: int
+    n_held_out: int
+    figures: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
+    better: Mapping[str, str]
+
+    def __getitem__(self, name: str) -> float:
+        return self.figures[name]
+
+    def __iter__(self) -> Any:
+        return iter(self.figures)
+
+    def __len__(self) -> int:
+        return len(self.figures)
+
+    def __str__(self) -> str:
+        lines = [f"{self.n_images} images against {self.n_held_out} held-out ones, {self.extractor}"]
+        for word in metric_words(self.better, self.figures):
+            ends = " … ".join(map(number, self.intervals.get(word.key, ())))
+            interval = f"   95 %: {ends}" if ends else ""
+            lines.append(f"{f'{word.name} {word.arrow}':<12}{number(self[word.key]):>10}{interval}")
+        return "\n".join(lines)
+
+
+def evaluate(
+    images: Tensor,
+    held_out: Tensor,
+    references: Tensor | None = None,
+    *,
+    extractor: str | FeatureExtractor | None = None,
+    metric: Sequence[str] | None = None,
+    store: str | Path | None = None,
+    settings: Values | None = None,
+) -> Scores:
+    """Judge images by held-out images of the domain that they should belong to.
+
+    Whatever is None is what the command takes (`conf/config.yaml`).
+
+    Args:
+        images: uint8 ``[n, 3, H, W]``, any size.
+        held_out: images of the domain that neither prior nor sampler has seen; uint8 ``[k, 3, H', W']``.
+        references: those that they have seen, to tell new images from copies.
+        extractor: a name in ``conf/extractor``, or an extractor.
+        metric: names in ``conf/metric``.
+        store: a folder in which features are kept and looked for; None: nowhere.
+        settings: more, by their names in `conf/`: ``{"metric.prdc.nearest_k": 3}``.
+
+    Raises:
+        UserError: for images that are none, too few for a metric, or held-out images among the references.
+    """
+    sets = {"images": images, "held_out": held_out}
+    if references is not None:
+        sets["references"] = references
+    for name, given in sets.items():
+        check_images(name, given)
+    if references is not None:
+        check_disjoint(map(tensor_digest, references), map(tensor_digest, held_out))
+    named = extractor if isinstance(extractor, str) else None
+    cfg, _ = composed({"extractor": named, "metric": metric}, settings or {})
+    with workplace(cfg) as (folder, ranks):
+        make_metrics = {str(name): partial(build, part) for name, part in cfg.metric.items()}
+        _check_counts(make_metrics, {name: len(given) for name, given in sets.items()})
+        judge = extractor if isinstance(extractor, FeatureExtractor) else build(cfg.extractor)
+        root = folder / "store" if store is None else Path(store).expanduser()
+        target = TensorStore(root, "features", feature_recipe(judge), torch.float32)
+        rows: dict[str, Tensor] = {}
+        for name, given in sets.items():
+            source, ids = kept(folder / name, "images", given)
+            wanted = dict(zip(ids, ids, strict=True))
+            predict_into(target, source, wanted, FeaturePass(judge), ranks, FEATURE_BATCH, "features")
+            rows[name] = target.read(ids)
+        figures = score(make_metrics, rows["held_out"], rows["images"])
+        found = intervals(figures, rows["held_out"], rows["images"])
+        directions = better(make_metrics)
+    n_images = int(figures.pop("n"))
+    if references is not None:
+        new = novelty(rows["images"], rows["references"], rows["held_out"])
+        figures |= {"novelty": new["ratio"], "copies": new["copies"]}
+        directions |= {"copies": "lower"}
+    ends = {name: (interval["low"], interval["high"]) for name, interval in found.items()}
+    return Scores(judge.name, n_images, len(held_out), figures, ends, directions)
+
+
+def _check_counts(make_metrics: Mapping[str, Callable[[], Any]], counts: Mapping[str, int]) -> None:
+    for name, make in make_metrics.items():
+        least = make().min_images
+        for count, n in counts.items():
+            require(
+                n >= least,
+                f"metric={name} needs at least {least} {count}",
+                n,
+                "Bring more or leave the metric out.",
+            )

@@ -1,0 +1,179 @@
+"""Images to latents and back, along one trajectory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ood_diffusion.api.composed import Values
+from ood_diffusion.api.images import check_images, described
+from ood_diffusion.api.workplace import kept, opened
+from ood_diffusion.checks import require
+from ood_diffusion.diffusion.grids import Grid
+from ood_diffusion.diffusion.solver import Solver
+from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.stages.cell import Cell
+from ood_diffusion.stages.decode import decode
+from ood_diffusion.stages.invert import invert_images
+
+
+@dataclass(frozen=True, eq=False)
+class Latents:
+    """Latents, and the trajectory to whose level they belong: `generate` walks it back.
+
+    ``latents[:8]`` are some of them, ``dataclasses.replace(latents, values=z)`` others at the same level.
+
+    Args:
+        values: float32 ``[n, C, H, W]``, on the CPU.
+        level: level t of the latents.
+        steps: solver steps each way.
+        solver: the numerical method.
+        grid: where it stops on the way.
+        model: what determines the model (`FrozenModel.recipe`); no other decodes them.
+    """
+
+    values: Tensor
+    level: float
+    steps: int
+    solver: Solver
+    grid: Grid
+    model: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        shape, at = list(self.values.shape), f"level={self.level:g}, steps={self.steps}"
+        return f"Latents({shape}, {at}, solver={self.solver.name})"
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: slice) -> "Latents":
+        return replace(self, values=self.values[rows])
+
+
+def invert(
+    model: FrozenModel,
+    references: Tensor,
+    *,
+    level: float | None = None,
+    steps: int | None = None,
+    solver: str | Solver | None = None,
+    grid: str | Grid | None = None,
+    batch_size: int | str | None = None,
+    store: str | Path | None = None,
+    settings: Values | None = None,
+) -> Latents:
+    """Carry images along the deterministic trajectory to their latents.
+
+    Whatever is None is what the command takes (`conf/config.yaml`).
+
+    Args:
+        model: the frozen model.
+        references: uint8 ``[n, 3, H, W]`` at the model's size.
+        level: level t of the latents, 1 < level <= T.
+        steps: solver steps.
+        solver: a name in ``conf/solver``, or a solver.
+        grid: a name in ``conf/grid``, or a grid.
+        batch_size: images per network call, or "auto".
+        store: a folder in which latents are kept and looked for, like the command's ``outputs/store``;
+            None: nowhere.
+        settings: more, by their names in `conf/`: ``{"solver.tolerance": 1e-6}``.
+
+    Returns:
+        The bank: one latent per image, in order.
+
+    Raises:
+        UserError: for images or settings that cannot work, or if the network diverges.
+    """
+    with opened(
+        model,
+        store,
+        settings,
+        level=level,
+        steps=steps,
+        solver=solver,
+        grid=grid,
+        batch_size=batch_size,
+    ) as cell:
+        check_images("references", references, model.image_shape[1])
+        images, ids = kept(cell.run_folder, "references", references)
+        invert_images(cell, images, dict(zip(ids, ids, strict=True)))
+        return Latents(cell.bank.read(ids), *_trajectory(cell), model.recipe())
+
+
+def generate(
+    model: FrozenModel,
+    latents: Latents,
+    *,
+    eta: float | None = None,
+    seed: int | None = None,
+    batch_size: int | str | None = None,
+    store: str | Path | None = None,
+    settings: Values | None = None,
+) -> Tensor:
+    """Denoise latents to images, down the trajectory on which they were inverted.
+
+    Args:
+        model: the frozen model that inverted them.
+        latents: from `draw`, or the bank itself (which gives the reconstructions).
+        eta: share of fresh noise, 0 (deterministic) … 1 (ancestral).
+        seed: with a latent's values it determines its noise.
+        batch_size: images per network call, or "auto".
+        store: a folder in which images are kept and looked for; None: nowhere.
+        settings: more, by their names in `conf/`.
+
+    Returns:
+        Images, uint8 ``[n, 3, H, W]``, in order.
+
+    Raises:
+        UserError: for latents of another model or shape, or settings that cannot work.
+    """
+    require(
+        isinstance(latents, Latents),
+        "latents must be Latents, which know their level",
+        type(latents).__name__,
+        "A tensor z becomes some by dataclasses.replace(bank, values=z).",
+    )
+    with opened(
+        model,
+        store,
+        settings,
+        level=latents.level,
+        steps=latents.steps,
+        solver=latents.solver,
+        grid=latents.grid,
+        eta=eta,
+        seed=seed,
+        batch_size=batch_size,
+    ) as cell:
+        _check_values(latents.values, model.state_shape)
+        require(
+            dict(latents.model) == model.recipe(),
+            "latents must be decoded by the model that inverted them",
+            "another model or other weights",
+            "Invert the references with this model.",
+        )
+        source, ids = kept(cell.run_folder, "latents", latents.values)
+        images, targets = decode(cell, source, ids, "generate")
+        return images.read(targets)
+
+
+def _trajectory(cell: Cell) -> tuple[float, int, Solver, Grid]:
+    return cell.levels[-1], cell.settings.steps, cell.solver, cell.grid
+
+
+def _check_values(values: Tensor, shape: tuple[int, int, int]) -> None:
+    require(
+        values.dtype == torch.float32 and values.shape[1:] == shape and len(values) >= 1,
+        f"latents.values must be float32 [n, {', '.join(map(str, shape))}] with n >= 1",
+        f"{values.dtype} {list(values.shape)}",
+        "Take them from invert or draw.",
+    )
+    require(
+        bool(torch.isfinite(values).all()),
+        "latents.values must be finite",
+        described(values),
+        "Leave out what is NaN or infinite.",
+    )

@@ -1,0 +1,71 @@
+"""Models and domains by the names that they have in `conf/`."""
+
+from pathlib import Path
+
+from torch import Tensor
+
+from ood_diffusion.api.composed import as_user_errors, composed
+from ood_diffusion.api.workplace import opened
+from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.stages.assemble import build_model
+from ood_diffusion.stages.settings import read_settings
+
+
+def load_model(
+    name: str | None = None,
+    /,
+    *,
+    precision: str | None = None,
+    compile: bool | None = None,
+    **settings: object,
+) -> FrozenModel:
+    """A frozen model.
+
+    Args:
+        name: a file in ``conf/model``, like "cats_64" or "diffusers"; None: the command's default.
+        precision: arithmetic inside the network: "fp32", "tf32" or "bf16".
+        compile: whether `torch.compile` fuses it.
+        settings: values in that file, like ``weights="unet.safetensors"``; dictionaries are merged.
+
+    Raises:
+        UserError: for an unknown name or setting, or weights that are missing or do not fit.
+    """
+    knobs = {"precision": precision, "compile": compile}
+    values = {key: value for key, value in knobs.items() if value is not None}
+    cfg, _ = composed({"model": name}, values | {f"model.{key}": value for key, value in settings.items()})
+    read_settings(cfg)
+    with as_user_errors():
+        return build_model(cfg)
+
+
+def load_domain(
+    name: str,
+    model: FrozenModel,
+    /,
+    *,
+    n_references: int | None = None,
+    n_held_out: int | None = None,
+    store: str | Path | None = None,
+    **settings: object,
+) -> tuple[Tensor, Tensor]:
+    """Images of a domain at the size of the model's, in two sets without a picture in common.
+
+    Args:
+        name: a file in ``conf/domain``, like "galaxies_sim", or "image_folder" with ``path="my_images"``.
+        model: whose images have the size that is wanted.
+        n_references: images for the prior to learn from.
+        n_held_out: images to judge by, at most.
+        store: a folder in which they are kept and looked for; None: nowhere.
+        settings: values in that file.
+
+    Returns:
+        References and held-out images, uint8 ``[n, 3, H, W]``. Images that are equal are there once.
+
+    Raises:
+        UserError: for an unknown name or setting, data that are missing or damaged, or too few images.
+    """
+    values = {f"domain.{key}": value for key, value in settings.items()}
+    with opened(model, store, values, domain=name, n_references=n_references, n_held_out=n_held_out) as cell:
+        references, held_out = cell.references, cell.held_out
+        read = cell.pictures.read
+        return read(list(references.values())), read(list(held_out.values()))

@@ -1,0 +1,90 @@
+"""Where a call computes: a folder that is gone afterwards, and the cell that a run would have made."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from omegaconf import DictConfig
+from torch import Tensor
+
+from ood_diffusion.api.composed import Values, as_user_errors, composed
+from ood_diffusion.checks import UserError, require
+from ood_diffusion.fingerprint import tensor_digest
+from ood_diffusion.lightning.ranks import Ranks
+from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.stages.assemble import assemble
+from ood_diffusion.stages.cell import Cell
+from ood_diffusion.stages.configuration import GROUPS
+from ood_diffusion.stages.joining import trainer_maker
+from ood_diffusion.stages.launch import ranks_wanted
+from ood_diffusion.stages.run import quieten
+from ood_diffusion.storage.store import BLOCK, TensorStore
+
+
+@contextmanager
+def workplace(cfg: DictConfig) -> Iterator[tuple[Path, Ranks]]:
+    """A folder for the time of one call, and this process as the only rank; libraries stay quiet."""
+    require(
+        ranks_wanted(cfg.trainer) == 1,
+        "a call from Python computes on one device",
+        f"trainer.devices={cfg.trainer.devices}, trainer.num_nodes={cfg.trainer.num_nodes}",
+        "Several devices: the command, `ood-diffusion trainer=ddp` (docs/cluster.md).",
+    )
+    chatty = logging.getLogger("pytorch_lightning")
+    level = chatty.level
+    with TemporaryDirectory(prefix="ood-diffusion-") as folder, warnings.catch_warnings(), as_user_errors():
+        quieten()
+        try:
+            yield Path(folder), Ranks(trainer_maker(cfg.trainer))
+        finally:
+            chatty.setLevel(level)
+
+
+@contextmanager
+def opened(
+    model: FrozenModel, store: str | Path | None, settings: Values | None, **asked: Any
+) -> Iterator[Cell]:
+    """The cell of a run with this model and these settings; its weights are checked when it closes.
+
+    Args:
+        model: the frozen model.
+        store: where results are kept and looked for, like the command's ``outputs/store``; None: nowhere.
+        settings: values by their names in `conf/`.
+        asked: knobs, choices of groups, or own parts in their place; None: what `conf/` says.
+
+    Raises:
+        UserError: for what a run would refuse, or if the frozen weights have changed.
+    """
+    require(
+        isinstance(model, FrozenModel),
+        "model must be a FrozenModel",
+        type(model).__name__,
+        "Take one from load_model, or wrap a module of yours with load_torch_module.",
+    )
+    given = {name: value for name, value in asked.items() if value is not None}
+    choices = {group: given.pop(group) for group in GROUPS if isinstance(given.get(group), str)}
+    parts = {group: given.pop(group) for group in GROUPS if group in given}
+    cfg, names = composed(choices, {**(settings or {}), **given, "precision": model.precision})
+    cfg.stages = ["invert"]  # checks what any stage with the model needs, and nothing of the others
+    with workplace(cfg) as (folder, ranks):
+        cfg.store = str(folder / "store" if store is None else Path(store).expanduser())
+        before = model.digest()
+        yield assemble(cfg, names, folder, ranks, model).at(**parts)
+        if model.digest() != before:
+            raise UserError("the frozen weights changed during the call. Its results are void.")
+
+
+def kept(folder: Path, kind: str, rows: Tensor) -> tuple[TensorStore, list[str]]:
+    """Tensors in a store below `folder`, for a predict loop to read; the id of each row is its digest."""
+    store = TensorStore(folder, kind, {}, rows.dtype)
+    ids = [tensor_digest(row) for row in rows]
+    first = {digest: i for i, digest in reversed(list(enumerate(ids)))}
+    unique = list(first)
+    for start in range(0, len(unique), BLOCK):
+        block = unique[start : start + BLOCK]
+        store.write(block, rows[[first[digest] for digest in block]])
+    return store, ids

@@ -1,0 +1,96 @@
+"""The Python of docs/api.md, which has the README's, and every script in docs/examples runs."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from PIL import Image
+
+from tests.cli import ROOT, TINY, environment_with, results
+from tests.contracts.test_readme import images
+from tests.scale.test_slurm import partitions
+
+EXAMPLES = ROOT / "docs" / "examples"
+SMALLER = {
+    r"n_references=\d+": "n_references=6",
+    r"n_held_out=\d+": "n_held_out=6",
+    r"steps=\d+": "steps=1",
+    r"(draw\(bank, )\d+": r"\g<1>6",
+}
+
+
+def small(code: str) -> str:
+    """The code with fewer images and steps."""
+    for number, smaller in SMALLER.items():
+        code = re.sub(number, smaller, code)
+    return code
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    images(tmp_path / "my_images", 12, seed=0)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def blocks(page: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+def test_page() -> None:
+    found: dict[str, object] = {}
+    exec(small("\n".join(blocks("docs/api.md"))), found)
+    assert "FID" in str(found["scores"])
+
+
+def test_the_readme_has_the_lines_of_the_page() -> None:
+    assert blocks("README.md") == blocks("docs/api.md")[:1]
+
+
+@pytest.mark.parametrize("name", ["own_images.py", "own_model.py"])
+def test_script(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [name, "my_images"])
+    exec(small((EXAMPLES / name).read_text()), {"__name__": "__main__"})
+    said = capsys.readouterr().out
+    assert "round trip" in said and said.count("FID") == 2
+    for grid in folder.glob("*.png"):
+        assert np.asarray(Image.open(grid)).std() > 10
+    assert len(list(folder.glob("*.png"))) == {"own_images.py": 1, "own_model.py": 2}[name]
+
+
+def test_no_other_script_is_there() -> None:
+    assert {path.name for path in EXAMPLES.iterdir()} == {"own_images.py", "own_model.py", "grid_on_slurm.sh"}
+
+
+def test_grid(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """On a real SLURM where one answers, else without it: the plan, and the cells in this process."""
+    script = (EXAMPLES / "grid_on_slurm.sh").read_text()
+    tiny = {
+        "domain=galaxies_sim,radiation_sim": f"domain=galaxies_sim {' '.join(TINY[:-1])} 'stages=[invert]'",
+        "level=300,500,700": "level=300",
+        "linear_combination,draw": "draw",
+    }
+    for values, value in tiny.items():
+        assert values in script
+        script = script.replace(values, value)
+    if not partitions():
+        script = re.sub(r"launcher=slurm|hydra\.launcher\.\w+=\S+", "", script)
+    with FileLock(tmp_path_factory.getbasetemp().parent / "slurm.lock"):
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=folder,
+            env=environment_with(PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}"),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(results(folder)) == 1 and (folder / "outputs/sweeps/levels/cells.csv").is_file()
