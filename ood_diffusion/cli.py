@@ -14,31 +14,20 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from ood_diffusion.models.embedded import embedded
+from ood_diffusion.stages.configuration import GROUPS, conf_folder
 from ood_diffusion.stages.dry_run import dry_run, is_dry_run, show_sweep
 from ood_diffusion.stages.failure import recorded
+from ood_diffusion.stages.json_output import print_cell, print_others
 from ood_diffusion.stages.outcome import reported
 from ood_diffusion.stages.settings import read_settings
-
-GROUPS = ("model", "domain", "prior", "sampler", "selection", "solver", "grid", "extractor")
-
 
 COMMANDS = {
     "claims": "ood_diffusion.claims.across_runs",
     "collect": "ood_diffusion.report.collect_command",
+    "dashboard": "ood_diffusion.dashboard.command",
     "leaderboard": "ood_diffusion.claims.leaderboard_command",
 }
 """Commands that read what runs have left, and the modules in which they are functions of that name."""
-
-
-def conf_folder() -> str:
-    """The configuration: in a checkout the repository's `conf/`, else the copy inside the package."""
-    package = Path(__file__).parent
-    beside = package.parent / "conf"
-    return str(beside if (beside / "config.yaml").is_file() else package / "conf")
-
-
-OmegaConf.register_new_resolver("embedded", embedded, replace=True)
 
 
 @hydra.main(version_base="1.3", config_path=conf_folder(), config_name="config")
@@ -52,9 +41,11 @@ def job(cfg: DictConfig) -> None:
         return
     with recorded(folder):
         read_settings(cfg)
-        from ood_diffusion.stages.launch import launch
+        from ood_diffusion.stages.launch import launch, leads
 
         launch(cfg, names, folder, OmegaConf.to_container(config.job_logging, resolve=True))
+    if cfg.output == "json" and leads():
+        print_cell(folder)
 
 
 def main() -> None:
@@ -67,7 +58,10 @@ def main() -> None:
         name = sys.argv[1] if len(sys.argv) > 1 else ""
         if name in COMMANDS:
             sys.exit(0 if getattr(import_module(COMMANDS[name]), name)(sys.argv[2:]) else 1)
-        job()
+        try:
+            job()
+        finally:
+            print_others()
         show_sweep()
 
 

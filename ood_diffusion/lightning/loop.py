@@ -26,6 +26,10 @@ class Predictor(pl.LightningModule):
         self.on_progress: Callable[[float], None] = unwatched
         """To be called with the (fractional) number of images just completed."""
 
+    def calls_counter(self) -> Callable[[], int] | None:
+        """What tells how many images have passed the diffusion network so far; None if there is none."""
+        return None
+
     def clear(self) -> None:
         """Begin to count anew."""
 
@@ -67,6 +71,6 @@ class Loop:
         starts = range(rank * rows, len(items), size * rows)
         mine = dict(item for start in starts for item in items[start : start + rows])
         data = StoreDataModule(StoreDataset(self.source, mine), self.batch_size)
-        progress = ImageProgress(self.description, len(self.ids))
+        progress = ImageProgress(self.description, len(self.ids), len(mine))
         trainer = make_trainer(callbacks=[StoreWriter(self.target), progress])
         trainer.predict(self.module, datamodule=data, return_predictions=False)

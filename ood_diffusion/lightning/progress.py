@@ -1,62 +1,145 @@
-"""A progress bar that moves with every solver step, not only with every batch."""
+"""Progress that moves with every solver step: a live line on a terminal, plain lines in a file or a log."""
 
-from functools import partial
+import logging
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import ProgressBar
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.file_proxy import FileProxy
+from rich.live import Live
+from rich.progress_bar import ProgressBar as Bar
+from rich.table import Table
 from rich.text import Text
+from typing_extensions import Self
+
+from ood_diffusion.lightning.memory import peak_memory
+from ood_diffusion.lightning.progress_line import Progress, fitted, plain_line
+
+log = logging.getLogger(__name__)
+
+TENTH = 0.1
+"""Plain lines come whenever this share of a loop has been done …"""
+WORTH = 100
+"""… and so many images and network calls since the last one, so that short loops say nothing."""
 
 
-class Rate(ProgressColumn):
-    """Images per second since the task began."""
+class Meter:
+    """Shows how one loop comes on, wherever messages of level INFO go; nowhere if they go nowhere.
 
-    def render(self, task: Task) -> Text:
-        """`Progress` calls this for every refresh."""
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:.1f} images/s" if speed else "… images/s", style="cyan")
+    Args:
+        name: of the loop, as a rule the stage.
+        total: how much there is to do.
+        unit: of `total`, in the plural.
+        calls: tells the network calls so far, of which those made before are no news.
+        share: how much is done, by all ranks, for each item done here.
+        device: whose memory is shown.
+        before: how much of `total` has been done before.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        total: int,
+        unit: str = "images",
+        calls: Callable[[], int] | None = None,
+        share: float = 1.0,
+        device: torch.device | None = None,
+        before: float = 0.0,
+    ) -> None:
+        self.name, self.total, self.unit, self.share, self.device = name, total, unit, share, device
+        self.calls, self.calls_before = calls, calls() if calls else 0
+        self.done = self.before = before
+        self.note = ""
+        self.start, self.moved = time.perf_counter(), 0.0
+        self._said = self.progress()
+        self._handler = listener()
+        self._live = live_line(self._handler, self.progress) if self._handler else None
+
+    def __enter__(self) -> Self:
+        if self._live and self._handler:
+            self._live.start(refresh=True)
+            stream = self._handler.stream
+            self._handler.setStream(FileProxy(self._live.console, stream))  # messages go above the line
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.advance((self.total - self.done) / self.share)  # fractions may not have added up exactly
+        if self._live and self._handler:
+            self._handler.setStream(self._live.console.file)
+            self._live.stop()
+
+    def advance(self, amount: float = 1.0) -> None:
+        """So much more is done, here."""
+        self.done = min(self.total, self.done + amount * self.share)
+        self.moved = time.perf_counter() - self.start
+        if self._handler and not self._live:
+            self._say()
+
+    def progress(self) -> Progress:
+        """Where the loop is now."""
+        calls = round((self.calls() - self.calls_before) * self.share) if self.calls else None
+        return Progress(
+            name=self.name,
+            done=self.done,
+            total=self.total,
+            unit=self.unit,
+            calls=calls,
+            seconds=time.perf_counter() - self.start,
+            moved=self.moved,
+            memory=peak_memory(self.device),
+            before=self.before,
+            note=self.note,
+        )
+
+    def _say(self) -> None:
+        now, last = self.progress(), self._said
+        done, calls = now.done - last.done, (now.calls or 0) - (last.calls or 0)
+        if done >= TENTH * self.total - 1e-6 and done + calls >= WORTH:
+            log.info(plain_line(now))
+            self._said = now
 
 
-def progress_bar() -> Progress:
-    """The one look of a progress bar: stage, bar, images done, rate, elapsed and remaining time."""
-    return Progress(
-        TextColumn("{task.description:<12}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate(),
-        TimeElapsedColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        speed_estimate_period=120,
+def listener() -> "logging.StreamHandler[Any] | None":
+    """What shows messages of level INFO on the terminal, or where it has been redirected; None if nothing."""
+    shown = log.isEnabledFor(logging.INFO)
+    streams = [handler for handler in logging.getLogger().handlers if type(handler) is logging.StreamHandler]
+    return next((handler for handler in streams if shown and handler.level <= logging.INFO), None)
+
+
+def live_line(handler: "logging.StreamHandler[Any]", progress: Callable[[], Progress]) -> Live | None:
+    """A line that keeps itself up to date, or None where the handler writes to no terminal that can."""
+    console = Console(file=handler.stream)
+    if not (console.is_interactive and handler.stream.isatty()):  # the former can be forced
+        return None
+    return Live(
+        console=console,
+        get_renderable=lambda: drawn(progress(), console.width - 1),
+        transient=True,
+        redirect_stdout=False,
     )
 
 
-class ImageProgress(ProgressBar):
-    """Shows images done, images per second and the time left of one predict loop.
+def drawn(progress: Progress, width: int) -> Table:
+    """One line, `width` characters at most."""
+    name, length, figures = fitted(progress, width)
+    line = Table.grid(padding=(0, 1, 0, 0))
+    bar = [Bar(progress.total, progress.done, width=length)] if length else []
+    line.add_row(Text(name, no_wrap=True), *bar, Text(figures, style="cyan", no_wrap=True))
+    return line
 
-    Args:
-        description: the stage.
-        total: images to do.
-    """
 
-    def __init__(self, description: str, total: int) -> None:
+class LoopProgress(ProgressBar):
+    """What the meters of Lightning's loops share; Lightning disables them on every rank but the first."""
+
+    def __init__(self) -> None:
         super().__init__()
-        self.description, self.total = description, total
         self._enabled = True
-        self.bar = progress_bar()
+        self._meter: Meter | None = None
 
     def enable(self) -> None:
         """Called by Lightning on the rank that shows progress."""
@@ -66,23 +149,69 @@ class ImageProgress(ProgressBar):
         """Called by Lightning on all other ranks."""
         self._enabled = False
 
-    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Open the bar and let the module move it."""
-        self.bar.disable = not self._enabled
-        task = self.bar.add_task(self.description, total=self.total)
-        self.bar.start()
-        advance = partial(self._advance, task, trainer.world_size)
-        setattr(pl_module, "on_progress", advance)  # noqa: B010
+    def begin(self, meter: Meter) -> None:
+        """Show `meter`, if this rank shows anything."""
+        if self._enabled:
+            self._meter = meter.__enter__()
 
-    def _advance(self, task: TaskID, ranks: int, images: float) -> None:
-        self.bar.advance(task, images * ranks)
+    def advance(self, amount: float = 1.0) -> None:
+        """So much more is done."""
+        if self._meter:
+            self._meter.advance(amount)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """The loop has ended, or failed; the terminal is usable again."""
+        if self._meter:
+            self._meter.__exit__(type(error) if error else None)
+            self._meter = None
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        """The loop has failed."""
+        self.end(exception)
+
+
+class ImageProgress(LoopProgress):
+    """The meter of one predict loop, moved by its module.
+
+    Args:
+        name: of the loop, as a rule the stage.
+        total: images to do.
+        mine: how many of them this rank does; figures of all ranks are estimated from its own.
+    """
+
+    def __init__(self, name: str, total: int, mine: int) -> None:
+        super().__init__()
+        self.name, self.total, self.mine = name, total, mine
+
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Watch the module."""
+        share, device = self.total / max(1, self.mine), trainer.strategy.root_device
+        self.begin(Meter(self.name, self.total, calls=pl_module.calls_counter(), share=share, device=device))
+        pl_module.on_progress = self.advance
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Close the bar, full: fractions of images may not have added up exactly."""
-        for task in self.bar.task_ids:
-            self.bar.update(task, completed=self.total)
-        self.bar.stop()
+        """All images are done."""
+        self.end()
 
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: Any) -> None:
-        """Leave the terminal usable."""
-        self.bar.stop()
+
+class StepProgress(LoopProgress):
+    """The meter of a training: optimiser steps, and the last loss."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """A resumed training begins where it was."""
+        total, device = int(trainer.max_steps), trainer.strategy.root_device
+        self.begin(Meter("train", total, unit="steps", device=device, before=trainer.global_step))
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any
+    ) -> None:
+        """One more step."""
+        if self._meter:
+            self._meter.note = f"loss {float(trainer.callback_metrics['train/loss']):.4f}"
+        self.advance()
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """All steps are done."""
+        self.end()

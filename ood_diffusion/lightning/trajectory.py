@@ -37,6 +37,10 @@ class Trajectory(Predictor):
         super().__init__()
         self.model, self.solver, self.levels = model, solver, list(levels)
 
+    def calls_counter(self) -> Callable[[], int]:
+        """Those of the model."""
+        return lambda: self.model.network_calls
+
     def clear(self) -> None:
         """Network calls and what the solver found out; the solver's tally travels empty."""
         self.model.network_calls = 0

@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ood_diffusion.report.results import Model
+from ood_diffusion.report.wide import screen
 from ood_diffusion.report.wording import number
 
 
@@ -29,6 +30,6 @@ def model_card(name: str, model: Model) -> Table:
 
 def print_card(name: str, model: Model, console: Console | None = None) -> None:
     """Print the card and where the grid of images is."""
-    console = console or Console()
+    console = console or screen()
     console.print(model_card(name, model))
     console.print(Text(f"Its own images: {model['picture']}"), soft_wrap=True)

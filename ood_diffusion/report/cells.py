@@ -60,9 +60,11 @@ class CellFolder:
 
     @cached_property
     def names(self) -> list[str]:
-        """Of its coordinates: every group, every knob, and whatever else was overridden, by dotted name."""
+        """Of its coordinates: every group, every knob, and what else was overridden, by dotted name; what is
+        printed (`output`) is none.
+        """
         known = self.results.get("cell", Knobs.__annotations__)
-        return list(dict.fromkeys([*known, *self.overridden]))
+        return [name for name in dict.fromkeys([*known, *self.overridden]) if name != "output"]
 
     def coordinate(self, name: str) -> Any:
         """A group's choice or the value of a setting, as the run used it; None if there is no such thing."""

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ood_diffusion.report.cells import CellFolder, differing, word
 from ood_diffusion.report.plan_words import estimates, failures, span, sums
-from ood_diffusion.report.wide import print_wide
+from ood_diffusion.report.wide import print_wide, screen
 from ood_diffusion.report.wording import number
 from ood_diffusion.report.work import Plan, spent, total
 
@@ -22,7 +22,7 @@ def print_plan(plans: Mapping[Path, Plan], console: Console | None = None) -> No
         plans: the cell's folder -> its plan, in the order in which the cells would run.
         console: where to.
     """
-    console = console or Console()
+    console = console or screen()
     print_wide(console, cell_table(plans))
     if any(plan.bank for plan in plans.values()):
         print_wide(console, bank_table(list(plans.values())))

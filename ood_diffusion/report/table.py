@@ -10,7 +10,7 @@ from ood_diffusion.report.claim_words import checks_of
 from ood_diffusion.report.claims_table import claims_table
 from ood_diffusion.report.results import Results
 from ood_diffusion.report.sections import metric_table, weights_equal
-from ood_diffusion.report.wide import print_wide
+from ood_diffusion.report.wide import print_wide, screen
 from ood_diffusion.report.wording import SETS, number, percent, spread
 
 
@@ -47,7 +47,7 @@ def summary_table(results: Results) -> Table:
 
 def print_summary(results: Results, report_path: Path | None, console: Console | None = None) -> None:
     """Print the summary table, whether the weights are unchanged, and where the report lies."""
-    console = console or Console()
+    console = console or screen()
     console.print(summary_table(results))
     if any(checks_of(results)):
         print_wide(console, claims_table(results))

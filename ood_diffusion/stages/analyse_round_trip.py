@@ -11,13 +11,13 @@ from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.metrics.brackets import points
 from ood_diffusion.metrics.distances import k_nearest
 from ood_diffusion.metrics.novelty import nearest
+from ood_diffusion.pixels import psnr
 from ood_diffusion.stages.analyse_settings import AnalyseSettings
 from ood_diffusion.stages.calls import calls_along
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.decode import decode
 from ood_diffusion.stages.evaluate import features_in_order, features_of
 from ood_diffusion.stages.invert import invert
-from ood_diffusion.stages.reconstruct import psnr
 from ood_diffusion.statistics.estimate import Array
 from ood_diffusion.statistics.intervals import difference, mean_interval, proportion_interval
 

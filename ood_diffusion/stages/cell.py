@@ -1,5 +1,6 @@
 """One cell of the grid: its parts, where its files are, and what it found out."""
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,7 @@ from ood_diffusion.domains.splits import check_apart, check_disjoint
 from ood_diffusion.lightning.batch_size import remembered_batch_size
 from ood_diffusion.lightning.loop import Predictor
 from ood_diffusion.lightning.predict import predict_into
+from ood_diffusion.lightning.progress_line import stage_line
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.models.base import FrozenModel
@@ -30,6 +32,8 @@ from ood_diffusion.stages.pictures import stored_split
 from ood_diffusion.stages.settings import Settings
 from ood_diffusion.stages.training_settings import TrainingSettings
 from ood_diffusion.storage.store import TensorStore
+
+log = logging.getLogger(__name__)
 
 SPLIT_BY = {"domain", "training_domain", "n_held_out", "n_training"}
 SHARED = ("extractor", "held_out", "training_references", "training_held_out")
@@ -61,7 +65,8 @@ class Cell:
         store_root: the folder of all content-addressed stores.
         run_folder: where this cell's own outputs go.
         results: what goes to `results.json`; stages fill it.
-        made: "images": items that went through predict loops so far, those of `at`'s cells included.
+        made: "images": items that went through predict loops so far, "found": items that were in the store
+            already; those of `at`'s cells included.
         subset: content digest -> picture id of the references, where they are not the domain's first ones.
     """
 
@@ -203,18 +208,22 @@ class Cell:
         batch_size: int | None = None,
     ) -> None:
         """`predict_into` with the cell's trainer and, unless another is given, its batch size."""
+        made = 0
         if target.missing(list(ids)):
             rows = batch_size or self.batch_size
-            self.made["images"] += predict_into(target, source, ids, module, self.ranks, rows, description)
+            made = predict_into(target, source, ids, module, self.ranks, rows, description)
+        self.made.update(images=made, found=len(ids) - made)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Record a stage's seconds, network calls and speed."""
-        calls, images, start = self.model.network_calls, self.made["images"], time.perf_counter()
+        """Record a stage's seconds, network calls and speed, and say in one line what it has done."""
+        calls, before, start = self.model.network_calls, self.made.copy(), time.perf_counter()
         yield
         seconds, calls = time.perf_counter() - start, self.model.network_calls - calls
         cost = self.results.setdefault("cost", {})
         cost.setdefault("seconds", {})[name] = round(seconds, 3)
         cost.setdefault("network_calls", {})[name] = calls
-        if made := self.made["images"] - images:
+        made, found = (self.made[kind] - before[kind] for kind in ("images", "found"))
+        if made:
             cost.setdefault("images_per_second", {})[name] = round(made / seconds, 3)
+        log.info(stage_line(name, made, found, calls, seconds))

@@ -7,10 +7,8 @@ them up, so that it does not matter which launcher runs the cells. Only a cell i
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -20,10 +18,9 @@ from ood_diffusion.report.cells import natural
 from ood_diffusion.report.work import Plan
 from ood_diffusion.stages.launch import ranks_wanted
 from ood_diffusion.stages.outcome import explain
-from ood_diffusion.stages.settings import read_settings
+from ood_diffusion.stages.settings import RICH, read_settings
+from ood_diffusion.stages.sweep import PLAN, Sweep
 from ood_diffusion.storage.atomic import atomic_write
-
-NAME = "dry_run.json"
 
 
 def is_dry_run(cfg: DictConfig) -> bool:
@@ -40,13 +37,13 @@ def dry_run(cfg: DictConfig, names: dict[str, str], folder: Path) -> None:
             seen.
     """
     if HydraConfig.get().mode == RunMode.RUN:
-        show({folder: plan(cfg, names, folder)})
+        show({folder: plan(cfg, names, folder)}, cfg.output)
         return
     try:
         found = plan(cfg, names, folder)
     except (UserError, OmegaConfBaseException) as error:
         found = Plan(mistake=explain(error))
-    atomic_write(folder / NAME, json.dumps(found.as_json()).encode())
+    atomic_write(folder / PLAN, json.dumps(found.as_json()).encode())
 
 
 def plan(cfg: DictConfig, names: dict[str, str], folder: Path) -> Plan:
@@ -61,30 +58,22 @@ def plan(cfg: DictConfig, names: dict[str, str], folder: Path) -> Plan:
     return plan_cell(assemble(cfg, names, folder, ranks), list(cfg.stages))
 
 
-def show(plans: dict[Path, Plan]) -> None:
-    """Print the plans of the cells in these folders.
+def show(plans: dict[Path, Plan], output: str) -> None:
+    """Print the plans of the cells in these folders, as the setting `output` says.
 
     Raises:
         UserError: if one of them would fail.
     """
+    from ood_diffusion.report.json_line import plan_lines
     from ood_diffusion.report.plan_table import print_plan
     from ood_diffusion.report.plan_words import failures
 
-    print_plan(plans)
+    if output == RICH:
+        print_plan(plans)
+    if output == "json":
+        print("\n".join(plan_lines(plans)), flush=True)
     if reasons := failures(list(plans.values())):
         raise UserError(f"{len(reasons)} of {len(plans)} cells would fail. {next(iter(reasons.values()))}")
-
-
-class SweepFolder(Callback):
-    """Remembers where this process's sweep is, if it runs one."""
-
-    path: ClassVar[Path | None] = None
-
-    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Forgets the plans of an earlier sweep in the same folder."""
-        SweepFolder.path = Path(config.hydra.sweep.dir)
-        for path in SweepFolder.path.rglob(NAME):
-            path.unlink()
 
 
 def show_sweep() -> None:
@@ -93,6 +82,7 @@ def show_sweep() -> None:
     Raises:
         UserError: if one of them would fail.
     """
-    found = SweepFolder.path.rglob(NAME) if SweepFolder.path else ()
+    found = Sweep.path.rglob(PLAN) if Sweep.path else ()
     if files := sorted(found, key=lambda path: natural(str(path))):
-        show({path.parent: Plan.from_json(json.loads(path.read_text())) for path in files})
+        plans = {path.parent: Plan.from_json(json.loads(path.read_text())) for path in files}
+        show(plans, Sweep.output)

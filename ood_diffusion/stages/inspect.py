@@ -6,7 +6,7 @@ import time
 import torch
 from torch import Tensor
 
-from ood_diffusion.lightning.progress import progress_bar
+from ood_diffusion.lightning.progress import Meter
 from ood_diffusion.lightning.trajectory import Generator
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.seeding import generator, normal
@@ -55,11 +55,10 @@ def own_images(cell: Cell) -> tuple[Tensor, float | None]:
     n = min(settings.n_samples, SHOWN)
     ids = [str(i) for i in range(n)]
     marks: list[tuple[float, int]] = []
-    with progress_bar() as bar:
-        task = bar.add_task("inspect", total=n)
+    with Meter("inspect", n, calls=module.calls_counter(), device=device) as meter:
 
         def step(images: float) -> None:
-            bar.advance(task, images)
+            meter.advance(images)
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             marks.append((time.perf_counter(), model.network_calls))

@@ -100,6 +100,11 @@ def ranks_wanted(trainer: Mapping[str, Any]) -> int:
     return nodes * int(devices)
 
 
+def leads() -> bool:
+    """Whether this process is the only one of its cell, or the first of those that a cluster has started."""
+    return not started_by_cluster() or os.environ.get("RANK", os.environ.get("SLURM_PROCID")) == "0"
+
+
 def started_by_cluster() -> bool:
     """Whether this process is one of several that ``srun`` or ``torchrun`` started together."""
     return "TORCHELASTIC_RUN_ID" in os.environ or int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1

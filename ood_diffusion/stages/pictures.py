@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from ood_diffusion.domains.base import Domain, Split
-from ood_diffusion.lightning.progress import progress_bar
+from ood_diffusion.lightning.progress import Meter
 from ood_diffusion.storage.store import TensorStore
 
 SHARD = 64
@@ -29,12 +29,11 @@ def stored_split(domain: Domain, store: TensorStore, split: Split, n: int) -> di
 def _render(
     domain: Domain, store: TensorStore, split: Split, indices: Sequence[int], keys: Sequence[str]
 ) -> None:
-    with progress_bar() as bar:
-        task = bar.add_task(split.replace("_", " "), total=len(indices))
+    with Meter(split.replace("_", " "), len(indices)) as meter:
         for start in range(0, len(indices), SHARD):
             part = indices[start : start + SHARD]
             images = []
             for i in part:
                 images.append(domain.render(split, i))
-                bar.advance(task)
+                meter.advance()
             store.write([keys[i] for i in part], torch.stack(images))

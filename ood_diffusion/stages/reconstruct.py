@@ -1,9 +1,9 @@
 """Bank of latents -> the references again: how exact is the round trip?"""
 
 import torch
-from torch import Tensor
 
 from ood_diffusion.lightning.trajectory import Generator
+from ood_diffusion.pixels import psnr
 from ood_diffusion.stages.cell import Cell
 
 
@@ -34,13 +34,3 @@ def reconstruction_ids(cell: Cell) -> dict[str, str]:
     """Digest of each reference -> id of its reconstruction, the digest of its latent."""
     references = list(cell.references)
     return dict(zip(references, cell.bank.digests(references), strict=True))
-
-
-def psnr(a: Tensor, b: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB, one per image, of uint8 images ``[n, C, H, W]``.
-
-    The peak is 255. Equal images would give infinity; the error is floored at that of one pixel
-    value in one level, so a mean over images stays finite.
-    """
-    error = (a.double() - b.double()).square().flatten(1)
-    return 10 * (255.0**2 / error.mean(dim=1).clamp_min(1 / error.shape[1])).log10()

@@ -1,8 +1,6 @@
 """Run one cell: its stages in order, results on disk after each, tracking around it."""
 
 import logging
-import resource
-import sys
 import warnings
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -14,6 +12,7 @@ import torch
 from omegaconf import DictConfig
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.lightning.memory import peak_mib
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.report.card import print_card
 from ood_diffusion.report.claim_words import verdicts
@@ -26,7 +25,7 @@ from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.joining import join, others_alive, together, trainer_maker
 from ood_diffusion.stages.launch import started_by_cluster
 from ood_diffusion.stages.report import collect_pictures, report_path
-from ood_diffusion.stages.settings import AUTO, STAGES
+from ood_diffusion.stages.settings import AUTO, RICH, STAGES
 
 NONE = torch.empty(0, 3, 1, 1, dtype=torch.uint8)
 VERSIONS = ("ood-diffusion", "torch", "pytorch-lightning", "torchmetrics", "diffusers", "hydra-core", "wandb")
@@ -84,6 +83,8 @@ def run_stages(cfg: DictConfig, cell: Cell) -> None:
     finally:
         if tracker is not None:
             close_run(tracker)
+    if cfg.output != RICH:
+        return
     results = cast(Results, cell.results)
     if "model" in results:
         print_card(cell.names["model"], results["model"])
@@ -133,9 +134,7 @@ def keep_accounts(cell: Cell, before: str) -> None:
     cell.results["weights"] = {"before": before, "after": after}
     if found := verdicts(cell.results):
         cell.results["claims"] = found
-    unit = 1024**2 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    cell.results.setdefault("cost", {})["peak_memory_mib"] = round(peak, 1)
+    cell.results.setdefault("cost", {})["peak_memory_mib"] = round(peak_mib(), 1)
     write_json(cell.run_folder / "results.json", cell.results)
 
 

@@ -25,6 +25,10 @@ STAGES = (
 )
 """In the order in which they run."""
 
+RICH = "rich"
+OUTPUTS = (RICH, "quiet", "json")
+"""What is printed: progress and tables; warnings and errors only; a line of JSON per cell."""
+
 AUTO = "auto"
 """The `level` that stands for the one that the stage `bandwidth` recommends."""
 
@@ -87,9 +91,15 @@ class Settings:
         )
 
 
+def log_level(output: str) -> str:
+    """The least level of a message that reaches the terminal under this setting of `output`."""
+    return "WARNING" if output in ("quiet", "json") else "INFO"
+
+
 def read_settings(cfg: Mapping[str, Any]) -> Settings:
-    """The knobs of a composed configuration; `UserError` for a wrong one, or for an unknown stage."""
+    """The knobs of a composed configuration; `UserError` for a wrong one, an unknown stage or output."""
     stages = list(cfg["stages"])
     known = bool(stages) and set(stages) <= set(STAGES)
     require(known, f"stages must be chosen from {list(STAGES)}", stages, "Correct stages.")
+    require_choice("output", cfg["output"], OUTPUTS)
     return Settings(**{knob: cfg[knob] for knob in Settings.__dataclass_fields__})

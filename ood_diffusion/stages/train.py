@@ -7,13 +7,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 from safetensors.torch import save
 from torch import nn
 from torch.utils.data import DataLoader
 
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.lightning.data import StoreDataset
+from ood_diffusion.lightning.progress import StepProgress
 from ood_diffusion.lightning.training import DenoiserTraining
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.stages.cell import Cell
@@ -83,7 +84,7 @@ def fit(
     every = settings.checkpoint_every
     callbacks: list[pl.Callback] = [
         ModelCheckpoint(folder, save_last=True, save_top_k=0, every_n_train_steps=every),
-        TQDMProgressBar(),
+        StepProgress(),
         *more,
     ]
     if settings.ema_decay:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args, load_sweep_config
 
@@ -21,7 +22,7 @@ from ood_diffusion.report.sweep_size import combinations
 from ood_diffusion.report.work import spent, total
 from ood_diffusion.stages import assemble
 from ood_diffusion.stages.plan import plan_cell
-from tests.cli import TINY, results, run_cli
+from tests.cli import QUICK, TINY, results, run_cli
 
 ROOT = Path(__file__).parents[2]
 SWEEPS = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))
@@ -38,6 +39,7 @@ def hydra() -> Iterator[None]:
     with initialize_config_dir(conf_folder(), version_base="1.3"):
         yield
     GlobalHydra.instance().clear()
+    HydraConfig.instance().cfg = None
 
 
 def composed(*overrides: str) -> DictConfig:
@@ -85,9 +87,10 @@ def test_every_value_exists(name: str) -> None:
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_cells_are_grouped_in_wandb_and_need_no_flag(name: str) -> None:
-    cfg = composed(f"+sweep={name}")
-    assert cfg.logger.group == name
+    cfg = composed(f"+sweep={name}", "hydra.sweep.dir=outputs/sweeps/2026-11-25")
     assert cfg.hydra.mode.name == "MULTIRUN"
+    HydraConfig.instance().set_config(cfg)
+    assert cfg.logger.group == f"{name}_2026-11-25"
     assert composed(f"+sweep={name}", "logger=none").logger.mode == "disabled"
 
 
@@ -139,7 +142,7 @@ def test_what_a_wandb_agent_starts_runs(tmp_path: Path) -> None:
     words = {"${program}": [WANDB["program"]], "${args_no_hyphens}": filled["args_no_hyphens"]}
     command = [word for part in WANDB["command"] for word in words.get(part, [part])]
     assert shutil.which(command[0]) or command[0] == "ood-diffusion"
-    done = run_cli(tmp_path, *command[1:], *TINY, "stages=[invert,sample]")
+    done = run_cli(tmp_path, *command[1:], *TINY, *QUICK, "stages=[invert,sample]")
     assert done.returncode == 0, done.stderr
     (r,) = results(tmp_path)
     assert r["cell"]["eta"] == value

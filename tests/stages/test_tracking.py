@@ -3,30 +3,50 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
+from ood_diffusion.report.flatten import flatten
 from tests.cli import TINY, results, run_cli
 from tests.report import offline_log
 
 WITHOUT_A_KEY = {"WANDB_API_KEY": "", "WANDB_MODE": ""}
+SHEETS = {
+    "pictures/references": "references.png",
+    "pictures/reference_and_reconstruction": "reconstructions.png",
+    "pictures/samples": "samples.png",
+    "pictures/sample_and_nearest_reference": "samples_and_nearest.png",
+}
+"""Key in W&B -> the file of the report that shows the same; a tiny run has few enough for both."""
 
 
 def test_offline_run_holds_the_results(tmp_path: Path) -> None:
     overrides = [word for word in TINY if not word.startswith("logger")]
-    done = run_cli(tmp_path, *overrides, "logger.group=tests", HOME=str(tmp_path), **WITHOUT_A_KEY)
+    setting = "sampler.concentration=5"
+    done = run_cli(tmp_path, *overrides, setting, HOME=str(tmp_path), **WITHOUT_A_KEY)
     assert done.returncode == 0, done.stderr
     assert "offline" in done.stderr + done.stdout
     (r,) = results(tmp_path)
     (run,) = (tmp_path / "outputs" / "runs").iterdir()
     logged = offline_log.history(run)
-    for name, value in r["metrics"]["sets"]["samples"].items():
-        assert logged[f"metrics/sets/samples/{name}"] == pytest.approx(value)
+    summary = offline_log.summary(run)
+    for path, value in flatten(r).items():
+        assert summary[path] == value and logged.get(path, value) == value
+        assert isinstance(value, str) or path in logged
     config = offline_log.config(run)
-    assert config["domain"] == "galaxies_sim" and config["conf"]["steps"] == 2
-    pictures = list(run.rglob("media/images/**/*.png"))
-    assert any("samples" in path.name for path in pictures)
-    assert all(np.asarray(Image.open(path)).max() > 30 for path in pictures), "a picture is black"
+    for name, value in r["cell"].items():
+        assert config[name] == value and not isinstance(value, dict | list)
+    assert config["conf"]["sampler"]["concentration"] == 5, "a setting is found by its dotted name"
+    assert not [record for record in offline_log.records(run) if record.run.run_group], "a single run"
+    files = next(run.glob("wandb/offline-run-*/files"))
+    for name, png in SHEETS.items():
+        found, made = (np.asarray(Image.open(x)) for x in (files / logged[name]["path"], run / png))
+        np.testing.assert_array_equal(found, made)
+        assert found.mean() > 8 and found.std() > 8, f"{name} is black"
+    staged = [entry for record in offline_log.records(run) for entry in record.artifact.manifest.contents]
+    pictures = {entry.path: Path(entry.local_path) for entry in staged if entry.path.endswith(".png")}
+    assert len(pictures) > 20 and all(path.is_relative_to(run) for path in pictures.values())
+    for path in pictures.values():
+        assert np.asarray(Image.open(path)).std() > 2, "a picture of a table is of one colour"
 
 
 def test_two_cells_are_two_runs(tmp_path: Path) -> None:
@@ -35,3 +55,5 @@ def test_two_cells_are_two_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     cells = sorted((tmp_path / "outputs" / "sweeps").glob("*/[0-9]"))
     assert [offline_log.history(cell)["cell/eta"] for cell in cells] == [0, 1]
+    groups = {record.run.run_group for cell in cells for record in offline_log.records(cell)} - {""}
+    assert groups == {cells[0].parent.name}, "the cells are one group, of this execution of the sweep"

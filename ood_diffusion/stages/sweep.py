@@ -1,0 +1,28 @@
+"""The sweep that this process has started, if it has: where its cells are, whichever launcher runs them."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+PLAN = "dry_run.json"
+"""What a dry run leaves in the folder of a cell."""
+RESULTS = "results.json"
+
+
+class Sweep(Callback):
+    """Remembers this process's sweep; Hydra calls it before the first cell."""
+
+    path: ClassVar[Path | None] = None
+    output: ClassVar[str] = ""
+    """The setting `output`, which is none of a single cell's here."""
+    known: ClassVar[dict[Path, int]] = {}
+    """Results that are no news -> when they were written, in ns: an earlier sweep's, or printed already."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Forgets the plans of an earlier sweep in the same folder, and takes note of its results."""
+        Sweep.path, Sweep.output = Path(config.hydra.sweep.dir).absolute(), str(config.get("output"))
+        for path in Sweep.path.rglob(PLAN):
+            path.unlink()
+        Sweep.known = {path: path.stat().st_mtime_ns for path in Sweep.path.rglob(RESULTS)}

@@ -1,0 +1,133 @@
+"""The line of a loop at every width, and what is written where there is no terminal."""
+
+import io
+import logging
+import os
+import pty
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+import pytest
+
+from ood_diffusion.lightning.progress import Meter
+from ood_diffusion.lightning.progress_line import Progress, clock, fitted, plain_line, stage_line
+
+LOOP = Progress("reconstruct", 48.0, 128, "images", 12_345, 620.0, 615.0, "1.2 GiB")
+
+
+@contextmanager
+def heard(stream: TextIO, level: int = logging.INFO) -> Iterator[None]:
+    """Messages go to `stream`, as under Hydra."""
+    root, handler = logging.getLogger(), logging.StreamHandler(stream)
+    before = root.level
+    handler.setLevel(level)
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)
+
+
+def run(total: int, step: float = 1.0, calls_per_step: int = 0) -> None:
+    """A loop like those of the solvers: a part of every image, then the next part."""
+    counted = 7  # of an earlier loop
+    with Meter("invert", total, calls=(lambda: counted) if calls_per_step else None) as meter:
+        for _ in range(round(total / step)):
+            counted += calls_per_step
+            meter.advance(step)
+
+
+def test_everything_fits_80_columns() -> None:
+    name, bar, figures = fitted(LOOP, 79)
+    assert len(name) + bar + len(figures) + 2 <= 79 and bar >= 4
+    for words in (" 48/128 ", "0.078 images/s", "12,345 calls", "10:20", "ETA 17:00", "1.2 GiB"):
+        assert words in f" {figures} "
+
+
+@pytest.mark.parametrize("width", [10, 20, 30, 40, 50, 60, 70, 79, 100, 200])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    name, bar, figures = fitted(LOOP, width)
+    assert len(name) + bar + len(figures) + (2 if bar else 1) <= width
+    assert ("ETA" in figures) is (width >= 30) and ("1.2 GiB" in figures) is (width >= 79)
+
+
+def test_the_bar_keeps_its_place_while_figures_grow() -> None:
+    first = Progress("invert", 0.0, 96, "images", 0, 0.0, 0.0, "612 MiB")
+    last = Progress("invert", 96.0, 96, "images", 1_440, 20.0, 20.0, "799 MiB")
+    assert fitted(first, 100)[1] == fitted(last, 100)[1]
+
+
+def test_speed_counts_only_what_this_loop_has_done() -> None:
+    resumed = Progress("train", 1_500.0, 2_000, "steps", None, 104.0, 100.0, "1.0 GiB", before=1_000.0)
+    line = plain_line(resumed)
+    assert "1500/2000 steps" in line and "5.0 steps/s" in line and "ETA 1:36" in line and "calls" not in line
+
+
+def test_a_log_gets_a_line_for_every_tenth_that_is_worth_one() -> None:
+    log = io.StringIO()
+    with heard(log):
+        run(8, step=0.25, calls_per_step=50)  # 32 steps, 1,600 calls
+        lines = log.getvalue().splitlines()
+        run(40, calls_per_step=1)  # over before a line would help
+        assert log.getvalue().splitlines() == lines
+    counts = [re.findall(r"(\d)/8 images · .* ([\d,]+) calls", line) for line in lines]
+    assert len(lines) == 8 and counts[0] == [("1", "200")] and counts[-1] == [("8", "1,600")]
+    assert all(line.startswith("invert  ") and "\x1b" not in line for line in lines)
+
+
+def test_a_loop_without_a_network_is_counted_in_images() -> None:
+    log = io.StringIO()
+    with heard(log):
+        run(500)
+    assert [re.findall(r"(\d+)/500", line) for line in log.getvalue().splitlines()] == [
+        [str(n)] for n in (100, 200, 300, 400, 500)
+    ]
+
+
+def test_nothing_is_shown_where_messages_are_not() -> None:
+    log = io.StringIO()
+    with heard(log, logging.WARNING):
+        run(500)
+    assert log.getvalue() == ""
+
+
+@pytest.mark.parametrize("variable", ["NO_COLOR", "TERM", "TTY_INTERACTIVE", "FORCE_COLOR"])
+def test_what_the_environment_asks_for(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal; with FORCE_COLOR not on one, which must not bring the animation back."""
+    monkeypatch.setenv("TERM", "xterm")
+    value = {"NO_COLOR": "1", "TERM": "dumb", "TTY_INTERACTIVE": "0", "FORCE_COLOR": "1"}[variable]
+    monkeypatch.setenv(variable, value)
+    main, side = pty.openpty()
+    log = io.StringIO()
+    with os.fdopen(side, "w") as terminal, heard(log if variable == "FORCE_COLOR" else terminal):
+        run(3, calls_per_step=2)
+        logging.getLogger("test").info("over")
+        terminal.flush()
+        written = log.getvalue() or os.read(main, 65536).decode()
+    os.close(main)
+    if variable == "NO_COLOR":
+        assert "invert" in written and "6 calls" in written
+        assert not re.findall(r"\x1b\[(?:\d+;)*3\d", written), "a colour"
+    else:
+        assert "\x1b" not in written and written.strip() == "over"
+
+
+def test_a_warning_stands_above_the_live_line() -> None:
+    main, side = pty.openpty()
+    with os.fdopen(side, "w") as terminal, heard(terminal), Meter("invert", 2) as meter:
+        meter.advance()
+        logging.getLogger("test").warning("not converged")
+        written = os.read(main, 65536).decode()
+    os.close(main)
+    assert re.search(r"\x1b\[2K\s*not converged", written), repr(written)
+
+
+def test_words_of_a_stage() -> None:
+    words = stage_line("invert", 96, 0, 1440, 14.2)
+    assert words == "✓ invert       96 images · 1,440 calls · 14.2 s · 6.8 images/s"
+    assert stage_line("sample", 0, 128, 0, 0.31) == "✓ sample       128 found in the store · 0.3 s"
+    assert clock(59.6) == "1:00" and clock(3_725) == "1:02:05"
