@@ -15,3 +15,13 @@ def to_unit_range(images: Tensor) -> Tensor:
 def to_bytes(images: Tensor) -> Tensor:
     """float in [-1, 1] to uint8 0 … 255 with rounding; what lies outside is clipped (only here)."""
     return ((images + 1.0) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def psnr(a: Tensor, b: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB, one per image, of uint8 images ``[n, C, H, W]``.
+
+    The peak is 255. Equal images would give infinity; the error is floored at that of one pixel
+    value in one level, so a mean over images stays finite.
+    """
+    error = (a.double() - b.double()).square().flatten(1)
+    return 10 * (255.0**2 / error.mean(dim=1).clamp_min(1 / error.shape[1])).log10()

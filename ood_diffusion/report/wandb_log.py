@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ood_diffusion.checks import require_choice
+from ood_diffusion.report.collect import scalar
+from ood_diffusion.report.directions import directions
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.pictures import Pictures, grid, pair_grid
 from ood_diffusion.report.results import Results
 from ood_diffusion.report.wandb_mode import Mode, import_wandb, resolve_mode
+from ood_diffusion.report.wandb_tables import staged_in, tables, wandb_image
 
 if TYPE_CHECKING:
     from wandb import Run
@@ -34,7 +37,8 @@ def open_run(settings: Mapping[str, Any], config: dict[str, Any], folder: Path) 
         settings: "mode" ("auto", "online", "offline", "disabled"; default "auto"), "init_timeout" and
             "finish_timeout" in seconds (defaults 30 and 300), and what ``wandb.init`` takes: "project",
             "entity", "name", "group", "job_type", "tags", "notes".
-        config: what determines the cell.
+        config: what determines the cell. Lists become text: W&B groups runs by scalars, those of nested
+            dictionaries by their dotted names.
         folder: where ``wandb/`` is made.
 
     Raises:
@@ -55,7 +59,7 @@ def open_run(settings: Mapping[str, Any], config: dict[str, Any], folder: Path) 
             run = wandb.init(
                 **{"project": "ood_diffusion", **words},
                 mode=mode,
-                config=config,
+                config=_groupable(config),
                 dir=str(folder),
                 reinit="finish_previous",  # else a run that someone forgot to finish swallows this one
                 settings=wandb.Settings(silent=True, console="off", **known),
@@ -72,11 +76,17 @@ def open_run(settings: Mapping[str, Any], config: dict[str, Any], folder: Path) 
 
 
 def log_results(run: "Run", results: Results, pictures: Pictures) -> None:
-    """Log every number and the image grids in one step; words and numbers also go to the summary."""
+    """Log every number, the image grids and the tables in one step; words and numbers also go to the summary.
+
+    W&B is told which figures are better when lower or higher: their summary is the minimum or the maximum.
+    """
     flat = flatten(results)
+    for path, way in directions(flat, results.get("metrics", {}).get("better", {})).items():
+        run.define_metric(path, summary="min" if way == "lower" else "max")
     numbers = {key: value for key, value in flat.items() if not isinstance(value, str)}
-    run.log({**numbers, **_images(pictures)})
-    run.summary.update(flat)
+    with staged_in(Path(run.dir).parent):
+        run.log({**numbers, **_images(pictures), **tables(flat, pictures)})
+    run.summary.update(flat)  # under its own path; left alone, the definitions make it PATH.min
 
 
 def close_run(run: "Run") -> None:
@@ -97,6 +107,10 @@ def guarded(action: str) -> Iterator[None]:
         )
 
 
+def _groupable(config: dict[str, Any]) -> dict[str, Any]:
+    return {k: _groupable(v) if isinstance(v, dict) else scalar(v) for k, v in config.items()}
+
+
 def _images(pictures: Pictures) -> dict[str, Any]:
     sheets = {"references": grid(pictures.references[:SHOWN], 8)} if len(pictures.references) else {}
     if sheets and pictures.reconstructions is not None:
@@ -107,9 +121,7 @@ def _images(pictures: Pictures) -> dict[str, Any]:
         if pictures.nearest is not None:
             pair = pictures.samples[:SHOWN], pictures.nearest[:SHOWN]
             sheets["sample_and_nearest_reference"] = pair_grid(*pair, pairs=4)
-    image = import_wandb().Image
-    # uint8 in height-width-channel order: W&B writes floats in [0, 1] as black
-    return {f"pictures/{name}": image(sheet.permute(1, 2, 0).numpy()) for name, sheet in sheets.items()}
+    return {f"pictures/{name}": wandb_image(sheet) for name, sheet in sheets.items()}
 
 
 def _first_line(error: Exception) -> str:

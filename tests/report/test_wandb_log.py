@@ -9,6 +9,7 @@ from PIL import Image
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.report.flatten import flatten
+from ood_diffusion.report.pictures import grid, pair_grid
 from ood_diffusion.report.wandb_log import close_run, guarded, log_results, open_run
 from ood_diffusion.report.wandb_mode import resolve_mode
 from tests.report import offline_log
@@ -25,30 +26,65 @@ def test_flatten_names_numbers_by_their_path_and_drops_the_missing() -> None:
 
 def test_an_offline_run_holds_numbers_config_and_visible_images(tmp_path: Path) -> None:
     settings = {"mode": "auto", "project": "trial", "tags": ("a", "b"), "name": None}
-    run = open_run(settings, {"level": 600, "prior": {"name": "shrunk"}}, tmp_path)
+    config = {"level": 600, "conf": {"stage": {"interference": {"etas": [0.0, 0.5]}}, "name": None}}
+    run = open_run(settings, config, tmp_path)
     try:
         log_results(run, results(), pictures())
     finally:
         close_run(run)
-    assert offline_log.config(tmp_path)["prior"] == {"name": "shrunk"}
+    logged_config = offline_log.config(tmp_path)
+    assert logged_config["conf"] == {"stage": {"interference": {"etas": "[0.0, 0.5]"}}, "name": None}
+    assert logged_config["level"] == 600
     logged = offline_log.history(tmp_path)
     for key, value in flatten(results()).items():
         if not isinstance(value, str):
             assert logged[key] == value
     assert offline_log.summary(tmp_path)["weights/before"] == results()["weights"]["before"]
-    names = {key for key in logged if key.startswith("pictures/")}
-    assert names == {
-        "pictures/references",
-        "pictures/reference_and_reconstruction",
-        "pictures/samples",
-        "pictures/sample_and_nearest_reference",
+    shown = pictures()
+    assert shown.reconstructions is not None and shown.samples is not None and shown.nearest is not None
+    sheets = {
+        "references": grid(shown.references, 8),
+        "reference_and_reconstruction": pair_grid(shown.references, shown.reconstructions, 4),
+        "samples": grid(shown.samples, 8),
+        "sample_and_nearest_reference": pair_grid(shown.samples, shown.nearest, 4),
     }
+    assert {key for key in logged if key.startswith("pictures/")} == {f"pictures/{name}" for name in sheets}
     (folder,) = tmp_path.glob("wandb/offline-run-*/files")
-    for name in names:
-        assert logged[name]["_type"] == "image-file"
-        with Image.open(folder / logged[name]["path"]) as image:
+    for name, sheet in sheets.items():
+        found = logged[f"pictures/{name}"]
+        assert found["_type"] == "image-file"
+        with Image.open(folder / found["path"]) as image:
             pixels = np.asarray(image.convert("RGB"))
         assert pixels.mean() > 40 and pixels.std() > 10
+        np.testing.assert_array_equal(pixels, sheet.permute(1, 2, 0).numpy())
+    assert {key.split("/")[1] for key in logged if key.startswith("tables/")} == {
+        "cell", "reconstructions", "samples",
+    }  # fmt: skip
+
+
+def test_which_way_is_better_is_in_the_run(tmp_path: Path) -> None:
+    run = open_run({"mode": "offline"}, {}, tmp_path)
+    found = results()
+    found["metrics"] |= {"better": {"mauve": "higher", "fid": "lower"}}
+    found["metrics"]["sets"]["samples"] |= {"mauve": 0.9, "unknown": 1.0}
+    try:
+        log_results(run, found, pictures())
+    finally:
+        close_run(run)
+    defined = [record.metric for record in offline_log.records(tmp_path) if record.metric.name]
+    least = {metric.name for metric in defined if metric.summary.min}
+    most = {metric.name for metric in defined if metric.summary.max}
+    assert len(defined) == len(least | most) and not least & most
+    sets = ("samples", "reconstructions", "references")
+    assert {name for name in least if name.startswith("metrics/")} == {
+        "metrics/novelty/copies", *(f"metrics/sets/{x}/{y}" for x in sets for y in ("fid", "kid")),
+    }  # fmt: skip
+    words = ("precision", "recall", "density", "coverage")
+    assert {name for name in most if name.startswith("metrics/")} == {
+        "metrics/sets/samples/mauve", *(f"metrics/sets/{x}/{y}" for x in sets for y in words),
+    }  # fmt: skip
+    assert {"reconstruct/psnr_mean", "cost/images_per_second/invert"} <= most
+    assert {"cost/seconds/invert", "cost/network_calls/sample", "cost/peak_memory_mib"} <= least
 
 
 def test_two_runs_in_one_process_do_not_mix(tmp_path: Path) -> None:
