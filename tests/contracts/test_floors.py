@@ -11,9 +11,9 @@ FLOORS = [
     {"diffusion", "geometry", "storage"},
     {"models", "domains", "priors", "metrics", "physics", "report", "statistics"},
     {"claims", "samplers"},
-    {"lightning"},
+    {"lightning", "dashboard"},
     {"stages"},
-    {"cli"},
+    {"api", "cli"},
     {"__main__"},
 ]
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}

@@ -12,7 +12,7 @@ from ood_diffusion.cli import COMMANDS, conf_folder
 DOCS = Path(__file__).parents[2] / "docs"
 LINES = [
     line
-    for page in ("claims.md", "paper.md")
+    for page in ("claims.md", "paper.md", "wandb.md")
     for block in re.findall(r"```bash\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
     for line in block.splitlines()
     if line.startswith("ood-diffusion")

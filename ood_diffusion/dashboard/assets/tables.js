@@ -1,0 +1,110 @@
+// Tables that can be sorted by any column.
+const sorting = {};  // id of a table -> [column, ascending]
+
+/**
+ * Fill a table. A column has a name, a head and whether it holds numbers; a row has values by the names of columns
+ * and may have, by name, nodes to show in their place.
+ */
+function fillTable(id, columns, rows) {
+  const [by_, ascending] = sorting[id] || [];
+  const sorted = by_ ? [...rows].sort((a, b) => compare(a.values[by_], b.values[by_], ascending)) : rows;
+  const heads = columns.map(({ name, head, numeric, fixed }) => {
+    const sort = name === by_ ? (ascending ? "ascending" : "descending") : null;
+    const arrow = sort ? (ascending ? " ▴" : " ▾") : "";
+    const change = () => {
+      sorting[id] = [name, name === by_ ? !ascending : true];
+      update(() => {});
+      by(id).querySelector(`button[data-column="${CSS.escape(name)}"]`).focus();
+    };
+    return el("th", { scope: "col", class: numeric ? "number" : null, "aria-sort": sort },
+      fixed ? el("span", { class: "hidden" }, head)
+        : el("button", { type: "button", "data-column": name, onclick: change }, head + arrow));
+  });
+  by(id).replaceChildren(el("table", {}, el("thead", {}, el("tr", {}, heads)), el("tbody", {}, sorted.map((row) =>
+    el("tr", { class: row.selected ? "selected" : null }, columns.map(({ name, numeric }) =>
+      el("td", { class: numeric ? "number" : null }, (row.nodes || {})[name] || number(row.values[name]))))))));
+}
+
+/** Missing values last, whatever the direction. */
+function compare(a, b, ascending) {
+  const missing = (value) => value === null || value === undefined || value === "—";
+  if (missing(a) || missing(b)) return missing(a) - missing(b);
+  const order = typeof a === "number" && typeof b === "number" ? a - b
+    : String(a).localeCompare(String(b), "en", { numeric: true });
+  return ascending ? order : -order;
+}
+
+function fillTables() {
+  for (const id of ["find-board", "find-cells"]) by(id).addEventListener("input", () => update(() => {}));
+  listeners.push(followBoard, followCells);
+}
+
+function found(id, texts) {
+  const words = by(id).value.toLowerCase().split(/\s+/).filter(Boolean);
+  const all = texts.join(" ").toLowerCase();
+  return words.every((word) => all.includes(word));
+}
+
+function shownStandings() {
+  return page.standings.rows.filter((row) => passes(row)
+    && found("find-board", page.standings.coordinates.map((name) => row[name])));
+}
+
+/** Places of the cells that a row of the leaderboard is made of; a prior that is not used may be any. */
+function cellsOf(row) {
+  const names = page.standings.coordinates.filter((name) => row[name] !== "—" && name in page.cells[0].at);
+  return shownCells().filter(({ at, figures }) => "fid" in figures && names.every((name) => at[name] === String(row[name])))
+    .map(({ place }) => place);
+}
+
+function followBoard() {
+  const { columns } = page.standings;
+  const texts = ["model", "domain", "sampler", "prior", "selection"];
+  const heads = Object.entries(columns).map(([name, head]) => ({ name, head, numeric: !texts.includes(name) }));
+  const rows = shownStandings().map((row) => {
+    const half = (row.fid_high - row.fid_low) / 2;
+    const mine = cellsOf(row);
+    return {
+      values: row,
+      selected: mine.length > 0 && mine.every((place) => state.selected.has(place)),
+      nodes: {
+        rank: el("span", {}, `${row.rank}${row.tied && row.rank > 1 ? " =" : ""}`),
+        sampler: el("button", { type: "button", class: "link", onclick: () => toggle(mine) }, row.sampler),
+        fid: el("span", {}, `${number(row.fid)} ± ${number(half)}`),
+      },
+    };
+  });
+  if (page.standings.rows.length) fillTable("board", heads, rows);
+  else by("board").replaceChildren(el("p", { class: "none" }, "No cell has a FID with its interval: the stage evaluate measures it."));
+}
+
+function followCells() {
+  const some = page.cells.some((cell) => cell.status !== "complete");
+  const columns = [
+    { name: "tick", head: "selected", fixed: true }, { name: "folder", head: "cell" },
+    ...(some ? [{ name: "status", head: "status" }] : []),
+    ...page.coordinates.map((name) => ({ name: `at ${name}`, head: name })),
+    ...page.figures.map(({ key, name }) => ({ name: key, head: name, numeric: true })),
+  ];
+  const rows = shownCells().filter((cell) => found("find-cells", [cell.folder, cell.status, ...Object.values(cell.at)]))
+    .map((cell) => ({
+      selected: state.selected.has(cell.place),
+      values: {
+        folder: cell.folder, status: cell.status,
+        ...Object.fromEntries(Object.entries(cell.at).map(([name, value]) => [`at ${name}`, value])),
+        ...Object.fromEntries(Object.entries(cell.figures).map(([key, [value]]) => [key, value])),
+      },
+      nodes: {
+        tick: el("input", { type: "checkbox", "data-tick": cell.place, "aria-label": `select ${cell.folder}: ${cell.label}`,
+          checked: state.selected.has(cell.place), onchange: () => tick(cell) }),
+        folder: el("button", { type: "button", class: "link", "data-open": cell.place, onclick: () => openDrawer(cell) }, cell.folder),
+        ...(cell.status === "complete" ? {} : { status: el("span", { class: "bad" }, cell.status) }),
+      },
+    }));
+  fillTable("cells", columns, rows);
+}
+
+function tick(cell) {
+  toggle([cell.place]);
+  by("cells").querySelector(`[data-tick="${cell.place}"]`).focus();
+}

@@ -1,0 +1,75 @@
+// The figure, the colours, the filters, and what they leave.
+function fillToolbar() {
+  const complete = page.cells.filter((cell) => cell.status === "complete").length;
+  const total = page.cells.length + page.waiting;
+  by("title").textContent = total === 1 ? "One cell" : `${total} cells`;
+  const differ = page.coordinates.filter((name) => valuesOf(name).length > 1)
+    .map((name) => `${name} (${valuesOf(name).length})`);
+  by("summary").textContent = `${complete} of ${total} complete. ` +
+    (differ.length ? `They differ in ${differ.join(", ")}.` : "");
+  by("warning").textContent = page.warning;
+  by("warning").hidden = !page.warning;
+
+  by("metric").append(...page.figures.map(({ key, name }) => el("option", { value: key }, name)));
+  by("metric").value = state.metric;
+  by("metric").addEventListener("change", (event) => update(() => { state.metric = event.target.value; }));
+  by("colour").append(...page.coordinates.map((name) => el("option", { value: name }, name)));
+  by("colour").value = state.colour;
+  by("colour").addEventListener("change", (event) => update(() => { state.colour = event.target.value; }));
+  by("unselect").addEventListener("click", () => update(() => state.selected.clear()));
+  by("filtering").addEventListener("click", () => openFilters(by("filters").hidden));
+  by("filters").addEventListener("keydown", (event) => {
+    if (event.key === "Escape") { openFilters(false); by("filtering").focus(); }
+  });
+  fillFilters();
+  listeners.push(followToolbar);
+}
+
+function openFilters(open) {
+  by("filters").hidden = !open;
+  by("filtering").setAttribute("aria-expanded", String(open));
+}
+
+function fillFilters() {
+  const differ = page.coordinates.filter((name) => valuesOf(name).length > 1);
+  by("filters").replaceChildren(
+    ...differ.map((name) => el("fieldset", {}, el("legend", {}, name), valuesOf(name).map((value) =>
+      el("label", {}, el("input", { type: "checkbox", "data-name": name, value, onchange: readFilters }), value)))),
+    el("button", { type: "button", onclick: clearFilters }, "Show all"),
+  );
+  by("filtering").hidden = differ.length === 0;
+}
+
+/** Of a coordinate: what is ticked is shown, and everything where nothing is. */
+function readFilters() {
+  update(() => {
+    state.wanted.clear();
+    by("filters").querySelectorAll("input:checked").forEach(({ dataset, value }) => {
+      if (!state.wanted.has(dataset.name)) state.wanted.set(dataset.name, new Set());
+      state.wanted.get(dataset.name).add(value);
+    });
+  });
+}
+
+function clearFilters() {
+  by("filters").querySelectorAll("input").forEach((box) => { box.checked = false; });
+  readFilters();
+}
+
+function followToolbar() {
+  const { length } = shownCells();
+  by("shown").textContent = length === page.cells.length ? `all ${length} cells` : `${length} of ${page.cells.length} cells`;
+  by("filtering").textContent = state.wanted.size ? `Filter (${state.wanted.size})` : "Filter";
+  by("unselect").hidden = state.selected.size === 0;
+  by("unselect").textContent = `Unselect ${state.selected.size}`;
+  const { name, says, better } = figureNow();
+  const best = { lower: "lower is better", higher: "higher is better" }[better];
+  by("says").textContent = [name, says, best].filter(Boolean).join(": ");
+  const inks = valuesOf(state.colour).map((value) => {
+    const { colour, shape } = look(state.colour, value);
+    const mark = el("span", { "aria-hidden": "true" }, page.shapes[shape]);
+    mark.style.color = colour;
+    return el("li", {}, mark, value);
+  });
+  by("legend").replaceChildren(...(inks.length > 1 ? inks : []));
+}

@@ -1,0 +1,125 @@
+"""The page: data, charts, scripts and styles in one file that is allowed to load nothing."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from ood_diffusion.claims.leaderboard import figure
+from ood_diffusion.dashboard.album import PLANS, Album
+from ood_diffusion.dashboard.charts.specifications import specifications, vega_bundle
+from ood_diffusion.dashboard.facts import coordinates, facts, share
+from ood_diffusion.dashboard.figures import words
+from ood_diffusion.dashboard.sheets import pictures
+from ood_diffusion.dashboard.standings import standings
+from ood_diffusion.dashboard.theme import DARK, LIGHT, SHAPES, css_variables, vega_config
+from ood_diffusion.report.cells import CellFolder
+from ood_diffusion.report.collect_command import QUALIFIES
+from ood_diffusion.report.results import plain
+from ood_diffusion.report.wording import FID_WARNING
+
+MAX_BYTES = 5_000_000
+ASSETS = Path(__file__).with_name("assets")
+SCRIPTS = ("state", "toolbar", "charts", "tables", "wall", "drawer", "start")
+"""In this order they are one script."""
+
+
+def page(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int) -> tuple[str, int]:
+    """The HTML of cells called `labels`; `waiting` more have not begun.
+
+    Returns:
+        The text, and how many pictures of a kind each cell shows at most: fewer where the page would exceed
+        5 MB, none where it would even so.
+    """
+    data = data_of(cells, labels, waiting)
+    bundle, album = script_safe(vega_bundle()), Album()
+    albums = [pictures(cell.folder, counts(cell)) for cell in cells]
+    room = MAX_BYTES - len(render(data, bundle).encode())
+    for plan in PLANS:
+        filled = album.fill(albums, plan, max(room, 0))
+        if filled is None:
+            continue
+        for entry, refers in zip(data["cells"], filled[1], strict=True):
+            entry["pictures"] = refers
+        text = render({**data, "images": filled[0]}, bundle)
+        if len(text.encode()) <= MAX_BYTES:
+            break
+    return text, plan.count
+
+
+def data_of(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int) -> dict[str, Any]:
+    """Everything that the page shows but pictures, as the script reads it."""
+    names = coordinates(cells)
+    entries = facts(cells, labels, names)
+    alike = {name: share(entries, name) for name in ("config", "versions")}
+    comparable = all(len({figure(cell.results, path) for cell in cells if cell.results.get("metrics")}) <= 1
+                     for path in QUALIFIES)  # fmt: skip
+    return {
+        "cells": entries,
+        "alike": alike,
+        "waiting": waiting,
+        "coordinates": names,
+        "figures": [{"key": w.key, "name": f"{w.name} {w.arrow}".strip(), "better": w.better, "says": w.says}
+                    for w in words([cell.results for cell in cells])],
+        "standings": standings(cells),
+        "charts": specifications(),
+        "themes": {name: {"config": vega_config(theme), "series": theme.series, "ink": theme.ink}
+                   for name, theme in (("light", LIGHT), ("dark", DARK))},
+        "shapes": SHAPES,
+        "warning": "" if comparable else FID_WARNING,
+    }  # fmt: skip
+
+
+def counts(cell: CellFolder) -> dict[str, int]:
+    """How many references and samples a cell has."""
+    found = {
+        "references": figure(cell.results, "cell/n_references"),
+        "samples": figure(cell.results, "cell/n_samples"),
+    }
+    return {name: int(value) for name, value in found.items() if value is not None}
+
+
+def render(data: dict[str, Any], bundle: str) -> str:
+    """Fill the template.
+
+    Of scripts only the two that are written here may run, by their hashes, and nothing may be loaded.
+    """
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    read = {path.name: path.read_text(encoding="utf-8") for path in ASSETS.iterdir() if path.is_file()}
+    code = "\n".join(read[f"{name}.js"] for name in SCRIPTS)
+    script = script_safe(f'"use strict";\n(() => {{\n{code}\n}})();')
+    return (
+        environment.from_string(read["template.html.j2"])
+        .render(
+            data=json_safe(data),
+            bundle=bundle,
+            script=script,
+            hashes=" ".join(source_hash(text) for text in (bundle, script)),
+            style=read["style.css"],
+            light=css_variables(LIGHT),
+            dark=css_variables(DARK),
+        )
+        .lstrip()
+    )
+
+
+def json_safe(data: dict[str, Any]) -> str:
+    """JSON that holds no character with which HTML could leave the script element around it."""
+    text = json.dumps(plain(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def script_safe(code: str) -> str:
+    """JavaScript as a script element may hold it: a string in it must not end the element."""
+    return code.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def source_hash(code: str) -> str:
+    """A script as a Content-Security-Policy names it."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"

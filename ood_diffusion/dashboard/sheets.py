@@ -1,0 +1,61 @@
+"""Single pictures out of the sheets that a run leaves in its folder.
+
+The sheets are what a finished run keeps of its pictures: whole (PNG loses nothing), in the order of drawing,
+and in the folder that people copy. The store has the same pictures and more, but to find them there the cell
+must be assembled anew, network and all, and the store may be on another machine.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from ood_diffusion.report.pictures import SEPARATOR, SHADE
+
+COLUMNS, SHOWN = 8, 64
+"""Tiles in a row of a sheet, and pictures of each kind on it, at most; as the stage `report` writes them."""
+KINDS = ("references", "reconstructions", "samples", "nearest")
+Pixels = NDArray[np.uint8]
+"""``[H, W, 3]``."""
+
+
+def pictures(folder: Path, counts: Mapping[str, int]) -> dict[str, list[Pixels]]:
+    """Kind -> pictures of it, for the `KINDS` that the run has left.
+
+    Args:
+        folder: of the run.
+        counts: how many references and samples it has, by "references" and "samples".
+    """
+    given, drawn = (min(counts.get(name, 0), SHOWN) for name in ("references", "samples"))
+    found = {
+        "references": cut(folder / "references.png", given),
+        "reconstructions": cut(folder / "reconstructions.png", 2 * given)[1::2],
+        "samples": cut(folder / "samples.png", drawn),
+        "nearest": cut(folder / "samples_and_nearest.png", 2 * drawn)[1::2],
+    }
+    return {kind: tiles for kind, tiles in found.items() if tiles}
+
+
+def cut(path: Path, count: int) -> list[Pixels]:
+    """The first `count` tiles of a sheet by `report.pictures.grid`; none where there is no such sheet."""
+    if not count or not path.exists():
+        return []
+    try:
+        with Image.open(path) as image:
+            sheet = np.asarray(image.convert("RGB"))
+    except (UnidentifiedImageError, OSError):
+        return []
+    columns = min(COLUMNS, count)
+    height, width = sheet.shape[:2]
+    steps = [(height + SEPARATOR) / math.ceil(count / columns), (width + SEPARATOR) / columns]
+    if not all(step.is_integer() and step > SEPARATOR for step in steps):
+        return []
+    y, x = map(int, steps)
+    between = [(sheet[y - i :: y], sheet[:, x - i :: x]) for i in range(1, SEPARATOR + 1)]
+    if not all((lines == SHADE).all() for pair in between for lines in pair):
+        return []  # another number of tiles than the results say
+    corners = [(i // columns * y, i % columns * x) for i in range(count)]
+    return [sheet[a : a + y - SEPARATOR, b : b + x - SEPARATOR] for a, b in corners]

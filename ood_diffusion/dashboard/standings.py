@@ -1,0 +1,43 @@
+"""The leaderboard as rows and columns for the page."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ood_diffusion.claims.leaderboard import WAY, leaderboards
+from ood_diffusion.report.cells import CellFolder
+from ood_diffusion.report.leaderboard_table import FIGURES, file_rows
+from ood_diffusion.report.wording import MISSING
+
+FIXED = ("rank", "fid", "model", "domain", "sampler", "prior", "selection")
+NUMBERS = ("seeds", "fid_low", "fid_high", "fid_references", *FIGURES)
+BOARD = ("model", "domain")
+
+
+def standings(cells: Sequence[CellFolder]) -> dict[str, Any]:
+    """The rows of all boards.
+
+    Returns:
+        "rows", each with a "label" that says in what its way differs from others; "columns": name -> head,
+        for those that say something; "coordinates": the names that say which cells a row is made of.
+    """
+    rows = [
+        row
+        for (model, domain), board in leaderboards(cells).items()
+        for row in file_rows(model, domain, board)
+    ]
+    known = {name for row in rows for name, value in row.items() if value is not None}
+    names = dict.fromkeys(name for row in rows for name in row)
+    others = [name for name in names if name not in {*FIXED, *NUMBERS, "tied"}]
+    differ = [name for name in (*WAY, *others) if len({row.get(name) for row in rows}) > 1] or ["sampler"]
+    for row in rows:
+        words = [str(row[name]) if name in WAY else f"{name}={row[name]}" for name in differ]
+        row["label"] = " · ".join(word for word in words if word not in (MISSING, "none")) or row["sampler"]
+    alike = {
+        name for name in ("model", "domain", "prior", "selection") if len({row[name] for row in rows}) == 1
+    }
+    heads = {**{name: name for name in (*FIXED, *others, "seeds")}, "fid": "FID ↓", **FIGURES}
+    return {
+        "rows": rows,
+        "columns": {name: head for name, head in heads.items() if name in known and name not in alike},
+        "coordinates": [*BOARD, *WAY, *others] if rows else [],
+    }

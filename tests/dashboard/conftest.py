@@ -1,0 +1,73 @@
+"""A sweep of made-up cells with pictures, and its page, written once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ood_diffusion.dashboard.command import dashboard
+from ood_diffusion.report.pictures import Pictures, png_bytes
+from tests.report.fake import cell, images, results
+
+HOSTILE = '</script><script>window.hacked = true</script><img src=x onerror="window.hacked = true">'
+"""A name that a data set could have."""
+
+
+def estimate(value: float, half: float) -> dict[str, float]:
+    return {"value": value, "low": value - half, "high": value + half, "n": 64}
+
+
+def found(fid: float = 100.0, **coordinates: Any) -> dict[str, Any]:
+    made: dict[str, Any] = results()
+    made["cell"] |= {"n_references": 6, "n_samples": 5, **coordinates}
+    made["metrics"]["sets"]["samples"]["fid"] = fid
+    made["metrics"]["intervals"] = {"samples": {"fid": estimate(fid, 5)}}
+    made["metrics"]["making"] = {"uses_prior": True, "calls_per_reference": 24, "calls_per_sample": 24}
+    return made
+
+
+def bandwidth() -> dict[str, Any]:
+    curve = [{"angle": angle, "inside": 0.5, "interval": estimate(0.5, 0.2)} for angle in (0, 30)]
+    levels = [{"level": level, "bandwidth": estimate(30, 9), "curve": curve} for level in (300.0, 600.0)]
+    gap = {**estimate(700, 90), "n": 16}
+    return {"gap": gap, "levels": levels, "recommended": 600.0, "comparison": {"unseen": estimate(30, 9)}}
+
+
+def leave_pictures(folder: Path, pictures: Pictures) -> None:
+    """What the stage report leaves."""
+    from ood_diffusion.stages.report import picture_grids
+
+    for name, sheet in picture_grids(pictures).items():
+        (folder / f"{name}.png").write_bytes(png_bytes(sheet))
+
+
+def pictures_of(seed: int) -> Pictures:
+    """Every cell has references of its own domain's and samples of its own."""
+    given, drawn = images(6, 24), images(5, 24, seed=seed)
+    return Pictures(given, given.flip(2), drawn, given[torch.tensor([0, 1, 2, 0, 1])])
+
+
+@pytest.fixture(scope="session")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two domains at three etas, a cell that failed, one that is unfinished and one with a hostile name."""
+    folder = tmp_path_factory.mktemp("sweep")
+    for i, (domain, eta) in enumerate((d, e) for d in ("galaxies", "fields") for e in (0.0, 0.5, 1.0)):
+        made = found(100 + 10 * i, domain=domain, eta=eta)
+        if eta == 0:
+            made["bandwidth"] = bandwidth()
+        cell(folder / str(i), f"domain={domain}", f"eta={eta:g}", found=made, eta=eta)
+        leave_pictures(folder / str(i), pictures_of(seed=i + 1))
+    cell(folder / "6", "eta=7", eta=7, error=f"eta must lie between 0 and 1: {HOSTILE}")
+    cell(folder / "7", "eta=0", found={"cell": found(eta=0.0)["cell"]}, eta=0)
+    cell(folder / "8", "eta=0", found=found(500.0, domain=HOSTILE, eta=0.0), eta=0)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def written(sweep: Path) -> Iterator[Path]:
+    """The page of the sweep."""
+    output = sweep / "page" / "dashboard.html"
+    assert not dashboard([str(sweep), "--output", str(output)])  # some cells are not complete
+    yield output

@@ -1,0 +1,126 @@
+"""What the page is made of, without a browser."""
+
+import base64
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.dashboard import page
+from ood_diffusion.dashboard.command import dashboard, labelled
+from ood_diffusion.dashboard.figures import figures
+from tests.dashboard.conftest import HOSTILE, found
+from tests.report.fake import cell
+
+
+def data_in(path: Path) -> Any:
+    (text,) = re.findall(
+        r'<script type="application/json" id="data">(.*?)</script>', path.read_text(), re.DOTALL
+    )
+    return json.loads(text)
+
+
+@pytest.fixture
+def without_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts take seconds to compile; what stands for Vega is as long as Vega."""
+    monkeypatch.setattr(page, "vega_bundle", lambda: "x" * 900_000)
+    monkeypatch.setattr(page, "specifications", dict)
+
+
+def test_every_cell_is_there_with_what_was_found(written: Path) -> None:
+    data = data_in(written)
+    cells = {entry["folder"]: entry for entry in data["cells"]}
+    assert [entry["status"] for entry in cells.values()].count("complete") == 7
+    assert cells["1"]["figures"]["fid"] == [110, 105, 115] and cells["1"]["x"]["eta"] == 0.5
+    assert cells["1"]["figures"]["fid_ratio"] == [pytest.approx(110 / (143.27 * 0.41))]
+    assert cells["0"]["curves"]["bandwidth"] == [[300, 30, 21, 39], [600, 30, 21, 39]]
+    assert cells["0"]["gap"] == cells["1"]["gap"] == [700, 610, 790]  # measured by one, true of all alike
+    assert cells["8"]["gap"] is None and cells["6"]["why"].startswith("eta must lie")
+    assert cells["8"]["at"]["domain"] == HOSTILE and cells["7"]["status"] == "unfinished"
+    assert {**data["alike"]["config"], **cells["2"]["config"]}["eta"] == "1.0"
+    assert {row["domain"] for row in data["standings"]["rows"]} == {"galaxies", "fields", HOSTILE}
+    assert "eta" not in data["alike"]["config"] and "model (group)" in data["alike"]["config"]
+
+
+def test_only_its_own_scripts_may_run_and_nothing_may_be_loaded(written: Path) -> None:
+    text = written.read_text()
+    (policy,) = re.findall(r'Content-Security-Policy" content="(.*?)"', text)
+    assert policy.startswith("default-src 'none'; script-src 'sha256-") and "unsafe-eval" not in policy
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    wanted = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
+    assert len(scripts) == 2 and re.findall(r"sha256-(.*?)'", policy) == wanted
+    assert HOSTILE not in text and "<img src=x" not in text
+    assert not re.search(r'(src|href)="(?!#|data:)', text.split("<script", 1)[0])
+
+
+@pytest.mark.usefixtures("without_charts")
+def test_a_hundred_cells_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (14, 64, 64, 3), dtype=np.uint8)
+    for i in range(100):
+        eta = round(0.01 * i, 2)
+        cell(tmp_path / str(i), f"eta={eta}", found=found(domain=f"d{i % 5}", eta=eta), eta=eta)
+    monkeypatch.setattr(
+        page,
+        "pictures",
+        lambda folder, counts: {"samples": list(np.roll(noise, int(folder.name) + 1, axis=1))},
+    )
+    cells = labelled([tmp_path])
+    text, count = page.page(list(cells.values()), list(cells), waiting=0)
+    assert 2_500_000 < len(text.encode()) <= page.MAX_BYTES  # noise is the worst case; what fits is used
+    assert 0 < count < 14
+
+
+def test_metrics_of_ones_own_are_offered() -> None:
+    made = found()
+    made["metrics"]["sets"]["samples"]["my_metric"] = 3.5
+    assert figures(made)["my_metric"] == [3.5]
+    assert figures({}) == {}
+
+
+@pytest.mark.usefixtures("without_charts")
+def test_exit_status_and_where_it_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cell(tmp_path / "a" / "0", "eta=0", found=found(eta=0.0))
+    cell(tmp_path / "b" / "0", "eta=1", found=found(eta=1.0))
+    assert dashboard([str(tmp_path / "a"), str(tmp_path / "b"), str(tmp_path)])
+    assert [entry["folder"] for entry in data_in(tmp_path / "a" / "dashboard.html")["cells"]] == [
+        "a/0",
+        "b/0",
+    ]
+    cell(tmp_path / "b" / "1", "eta=7", error="no")
+    assert not dashboard([str(tmp_path / "b")])
+    assert "1 of 2 cells are complete." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "dashboard needs folders that exist, but got 'nowhere'"),
+        (["."], "dashboard needs folders that hold runs"),
+        ([".", "--output", "t.pdf"], "--output must end in .html, but got 't.pdf'"),
+    ],
+)
+def test_mistakes(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        dashboard(arguments)
+
+
+def test_without_altair_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r'pip install "ood-diffusion\[dashboard\]"'):
+        dashboard([str(tmp_path)])
+
+
+@pytest.mark.usefixtures("without_charts")
+def test_a_sheet_may_be_no_picture_of_this_run(tmp_path: Path) -> None:
+    cell(tmp_path / "0", found=found())
+    Image.new("RGB", (30, 30)).save(tmp_path / "0" / "samples.png")
+    assert dashboard([str(tmp_path)]) and data_in(tmp_path / "dashboard.html")["images"] == []

@@ -1,0 +1,57 @@
+"""The command on the page runs one cell again, alone, with the same configuration."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ood_diffusion.dashboard.reproduce import command
+from ood_diffusion.report.cells import CellFolder, find_cells
+from tests.cli import environment_with
+
+
+def run(folder: Path, *overrides: str) -> None:
+    """Until the settings are found wrong (eta=7): by then Hydra has written the configuration."""
+    words = [sys.executable, "-m", "ood_diffusion", *overrides]
+    done = subprocess.run(
+        words, cwd=folder, env=environment_with(), capture_output=True, text=True, check=False, timeout=100
+    )
+    assert done.returncode == 2 and "eta" in done.stderr, done.stderr
+
+
+def composed(cell: CellFolder) -> Any:
+    return yaml.safe_load((cell.folder / ".hydra" / "config.yaml").read_text())
+
+
+def test_a_cell_of_a_sweep(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "again").mkdir()
+    run(
+        tmp_path / "first",
+        "-m",
+        "+sweep=domain_gap",
+        "model=cats_64",
+        "sampler.parents=3",
+        "domain=radiation_sim",
+        "eta=7",
+    )
+    (first,) = find_cells(tmp_path / "first")
+    words = shlex.split(command(first))
+    assert words[0] == "ood-diffusion" and words[-1] == "hydra.mode=RUN"
+    run(tmp_path / "again", *words[1:])
+    (again,) = find_cells(tmp_path / "again")
+    assert again.folder.parent.name == "runs"  # one run, no sweep
+    assert composed(again) == composed(first) and again.choices == first.choices
+
+
+def test_words_are_quoted_for_a_shell(tmp_path: Path) -> None:
+    (tmp_path / ".hydra").mkdir()
+    overrides = ["domain.path=my images; rm -rf $HOME", "stages=[invert,sample]", "n_references=8"]
+    (tmp_path / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(overrides))
+    told = command(CellFolder(tmp_path))
+    assert (
+        shlex.split(told) == ["ood-diffusion", *overrides] and "'domain.path=my images; rm -rf $HOME'" in told
+    )
