@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ood_diffusion.report.figures import BLUE, INK, ORANGE, PURPLE, panel, svg
 
-COLOURS = {"unseen": ORANGE, "training": BLUE}
+COLOURS = {"unseen": BLUE, "training": ORANGE}
 LINES = ("-", "--", ":", "-.")
 
 

@@ -64,7 +64,6 @@ SMALL = {
     "+sweep=eta": ["eta=0,1"],
     "+sweep=few_shot": ["n_references=12,8"],
     "+sweep=level": ["level=300,700", "domain=galaxies_sim"],
-    "+sweep=priors": ["sampler=draw,linear_combination", "prior=gaussian,span"],
     "experiment=claims": CLAIMS,
     "baseline=finetune": ["stage.preservation.finetune.budgets=[0.05]"],
     "level=auto": ["level=auto", *CLAIMS],
