@@ -59,7 +59,7 @@ def head(name: str) -> dict[str, str]:
 
 def test_the_questions_are_there() -> None:
     assert SWEEPS == [
-        "bandwidth", "domain_gap", "eta", "few_shot", "leaderboard", "level", "priors", "steps",
+        "bandwidth", "domain_gap", "eta", "few_shot", "leaderboard", "level", "steps",
     ]  # fmt: skip
 
 
