@@ -5,7 +5,7 @@ BIN := .venv/bin
 export THP_MEM_ALLOC_ENABLE := 1
 export GLIBC_TUNABLES := glibc.malloc.hugetlb=1
 
-.PHONY: help study test lint type format bench clean
+.PHONY: help study test lint type format bench docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -42,6 +42,10 @@ format: .venv/dev ## rewrite files in the house style
 
 bench: .venv/dev ## speed, as ratios measured side by side; wants an idle machine for 40 minutes
 	$(BIN)/python -m benchmarks
+
+docs: .venv/dev ## the documentation as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo "Open build/site/index.html"
 
 clean: ## remove the environment and build products (outputs/ stays)
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

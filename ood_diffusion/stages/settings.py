@@ -98,7 +98,9 @@ def log_level(output: str) -> str:
 
 def read_settings(cfg: Mapping[str, Any]) -> Settings:
     """The knobs of a composed configuration; `UserError` for a wrong one, an unknown stage or output."""
-    stages = list(cfg["stages"])
+    word = cfg["stages"]
+    require(not isinstance(word, str), "stages must be a list", word, f"Write 'stages=[{word}]'.")
+    stages = list(word)
     known = bool(stages) and set(stages) <= set(STAGES)
     require(known, f"stages must be chosen from {list(STAGES)}", stages, "Correct stages.")
     require_choice("output", cfg["output"], OUTPUTS)

@@ -12,7 +12,7 @@ from ood_diffusion.cli import COMMANDS, conf_folder
 DOCS = Path(__file__).parents[2] / "docs"
 LINES = [
     line
-    for page in ("claims.md", "paper.md", "wandb.md")
+    for page in ("claims.md", "concepts.md", "paper.md", "sampling.md", "wandb.md")
     for block in re.findall(r"```bash\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
     for line in block.splitlines()
     if line.startswith("ood-diffusion")
@@ -32,7 +32,7 @@ def test_command_composes(line: str) -> None:
         assert compose("config", [word for word in words if word != "-m"]).stages
 
 
-@pytest.mark.parametrize("page", ["claims.md", "paper.md"])
+@pytest.mark.parametrize("page", ["claims.md", "concepts.md", "paper.md"])
 def test_pictures_are_there(page: str) -> None:
     for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", (DOCS / page).read_text()):
         assert (DOCS / picture).is_file(), picture

@@ -32,6 +32,7 @@ SETTINGS = [
     (["n_held_out=3"], "metric=prdc needs n_held_out to be at least 6, but got 3"),
     (["store=/dev/null/store"], "cannot write"),
     (["stages=[invrt]"], "stages must be chosen from"),
+    (["stages=invert"], "stages must be a list"),
     (["seed=a"], "seed must be an integer"),
     (["batch_size=some"], "batch_size must be an integer"),
     (["precision=fp8"], "precision must be one of: bf16, fp32, tf32, but got 'fp8'"),

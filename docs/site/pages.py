@@ -1,0 +1,123 @@
+"""The hook of mkdocs.yml: pages that lie elsewhere in the repository or are made of it, links, formulas.
+
+None of them is committed: README.md is the first page as it stands, `conf/` is the configuration reference.
+"""
+
+import posixpath
+import re
+from pathlib import Path
+
+import configuration
+import formulas
+import links
+import reference
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[2]
+ELSEWHERE = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changelog.md",
+    "sweeps/README.md": "sweeps.md",
+    **{f"ood_diffusion/models/weights/{name}.md": f"models/{name}.md" for name in ("cats-64", "galaxies-64")},
+}
+"""Pages of the repository that do not lie in `docs/`, and where the site has them."""
+LANGUAGES = {
+    ".py": "python",
+    ".sbatch": "bash",
+    ".sh": "bash",
+    ".cff": "yaml",
+    ".yml": "yaml",
+    ".json": "json",
+}
+"""Ending of a file -> how its listing is coloured."""
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Let docstrings have formulas."""
+    config.markdown_extensions.append(formulas.SphinxFormulas())
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that are not in `docs/`."""
+    own = [f"docs/{file.src_uri}" for file in files.documentation_pages()]
+    linked = {
+        found
+        for page in [*own, *ELSEWHERE]
+        for found in links.inside((ROOT / page).read_text(encoding="utf-8"), page)
+        if place(found).startswith("files.md")
+    }
+    conf = ROOT / "conf"
+    made = {
+        **{site: (ROOT / page).read_text(encoding="utf-8") for page, site in ELSEWHERE.items()},
+        "configuration/index.md": configuration.knobs(conf / "config.yaml"),
+        **{f"configuration/{g}.md": configuration.page(g, conf / g) for g in configuration.groups(conf)},
+        "examples.md": examples(),
+        "files.md": listing("Files", "What other pages name, as it is in the repository.", sorted(linked)),
+        "reference/python.md": reference.functions(),
+        "reference/contracts.md": reference.contracts(),
+        "reference/command_line.md": reference.command_line(),
+        "reference/results.md": reference.results_words(),
+    }
+    for site, content in made.items():
+        files.append(File.generated(config, site, content=content))
+    return files
+
+
+def place(file: str) -> str:
+    """Where the site has a file or a folder of the repository, with an anchor if it is part of a page."""
+    path = Path(file)
+    if file in ELSEWHERE:
+        return ELSEWHERE[file]
+    if file == "docs/examples":
+        return "examples.md"
+    if path.parent.as_posix() == "docs/examples":
+        return f"examples.md#{anchor(file)}"
+    if path.parts[0] == "docs":
+        return posixpath.relpath(file, "docs")
+    if file == "conf/config.yaml":
+        return "configuration/index.md"
+    if path.parts[0] == "conf":
+        group = path.parts[1]
+        return f"configuration/{group}.md" + (f"#{path.stem}" if path.suffix else "")
+    if path.parent.as_posix() == "sweeps" and path.suffix == ".yaml":
+        return f"configuration/sweep.md#{path.stem}"
+    return f"files.md#{anchor(file)}"
+
+
+def anchor(file: str) -> str:
+    """The anchor of a file's listing."""
+    return re.sub(r"[^a-z0-9]+", "-", file.lower())
+
+
+def examples() -> str:
+    """The gallery: whole scripts to copy."""
+    scripts = sorted((ROOT / "docs/examples").glob("*.[ps]*"), key=lambda path: (path.suffix, path.name))
+    names = [path.relative_to(ROOT).as_posix() for path in scripts]
+    return listing("Examples", "Whole scripts to copy; the tests run them, with fewer images.", names)
+
+
+def listing(title: str, says: str, names: list[str]) -> str:
+    """A page with the text of files of the repository."""
+    sections = []
+    for name in names:
+        text, language = (ROOT / name).read_text(encoding="utf-8"), LANGUAGES.get(Path(name).suffix, "text")
+        sections += [f"## {Path(name).name} {{#{anchor(name)}}}", f"`{name}`"]
+        sections.append(f"````{language}\n{text.strip()}\n````")
+    return reference.page(title, says, sections)
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Links as the site needs them; generated pages have them already."""
+    site = page.file.src_uri
+    origins = {there: origin for origin, there in ELSEWHERE.items()}
+    if page.file.generated_by and site not in origins:
+        return markdown
+    return links.rewritten(markdown, origins.get(site, f"docs/{site}"), site, place)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Formulas as MathML."""
+    return formulas.with_mathml(html)
