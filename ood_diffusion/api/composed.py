@@ -44,6 +44,7 @@ def composed(
     with as_user_errors():
         for key, value in values.items():
             _require_key(cfg, key)
+            _require_value(cfg, key, value)
             OmegaConf.update(cfg, key, value)
     return cfg, chosen_names
 
@@ -89,3 +90,13 @@ def _require_key(cfg: DictConfig, key: str) -> None:
             key,
             "`ood-diffusion --cfg job` prints them all.",
         )
+
+
+def _require_value(cfg: DictConfig, key: str, value: object) -> None:
+    section = isinstance(OmegaConf.select(cfg, key, throw_on_resolution_failure=False), DictConfig)
+    require(
+        not section or isinstance(value, Mapping),
+        f"{key} holds several settings, and must be replaced one by one or by a dictionary",
+        value,
+        f"A name in conf/{key} goes by its keyword, {key}=…; a setting by its full name, like {key}.x.",
+    )

@@ -97,11 +97,17 @@ def evaluate(
         check_images(name, given)
     if references is not None:
         check_disjoint(map(tensor_digest, references), map(tensor_digest, held_out))
+    require(
+        extractor is None or isinstance(extractor, str | FeatureExtractor),
+        "extractor must be a name or a FeatureExtractor",
+        type(extractor).__name__,
+        "Derive yours from ood_diffusion.metrics.base.FeatureExtractor.",
+    )
     named = extractor if isinstance(extractor, str) else None
     cfg, _ = composed({"extractor": named, "metric": metric}, settings or {})
     with workplace(cfg) as (folder, ranks):
         make_metrics = {str(name): partial(build, part) for name, part in cfg.metric.items()}
-        _check_counts(make_metrics, {name: len(given) for name, given in sets.items()})
+        _check_counts(make_metrics, {"images": len(images), "held_out": len(held_out)})
         judge = extractor if isinstance(extractor, FeatureExtractor) else build(cfg.extractor)
         root = folder / "store" if store is None else Path(store).expanduser()
         target = TensorStore(root, "features", feature_recipe(judge), torch.float32)

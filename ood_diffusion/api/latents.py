@@ -24,7 +24,8 @@ from ood_diffusion.stages.invert import invert_images
 class Latents:
     """Latents, and the trajectory to whose level they belong: `generate` walks it back.
 
-    ``latents[:8]`` are some of them, ``dataclasses.replace(latents, values=z)`` others at the same level.
+    ``latents[:8]`` are some of them, ``latents[3]`` is one, ``dataclasses.replace(latents, values=z)`` others
+    at the same level.
 
     Args:
         values: float32 ``[n, C, H, W]``, on the CPU.
@@ -49,8 +50,9 @@ class Latents:
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, rows: slice) -> "Latents":
-        return replace(self, values=self.values[rows])
+    def __getitem__(self, rows: int | slice) -> "Latents":
+        values = self.values[rows]
+        return replace(self, values=values[None] if isinstance(rows, int) else values)
 
 
 def invert(

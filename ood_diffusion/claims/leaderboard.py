@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ood_diffusion.report.cells import CellFolder, word
+from ood_diffusion.report.cells import CellFolder, coordinate_word, word
 from ood_diffusion.report.leaderboard_table import FIGURES, Standing
 from ood_diffusion.report.wording import MISSING
 from ood_diffusion.statistics.estimate import Estimate
@@ -74,7 +74,8 @@ def leaderboards(cells: Sequence[CellFolder]) -> dict[tuple[str, str], list[Stan
 
 def can_be_ranked(cell: CellFolder) -> bool:
     """Whether its last attempt did not fail and its samples' FID is there, with its interval."""
-    return not cell.error and figure(cell.results, "metrics/intervals/samples/fid/high") is not None
+    ends = (figure(cell.results, f"metrics/intervals/samples/fid/{key}") for key in ("value", "low", "high"))
+    return not cell.error and None not in ends
 
 
 def coordinates(cells: Sequence[CellFolder]) -> list[str]:
@@ -88,7 +89,7 @@ def read(cell: CellFolder, names: Sequence[str]) -> Run:
     """A cell's coordinates and figures."""
     results = cell.results
     unused = figure(results, "metrics/making/uses_prior") is False
-    way = {name: word(cell.coordinate(name)) for name in (*WAY, *names)}
+    way = {name: coordinate_word(cell, name) for name in (*WAY, *names)}
     hidden = [name for name in way if unused and name.partition(".")[0] == "prior"]
     sets = results["metrics"]["sets"]
     fid = Estimate(**results["metrics"]["intervals"]["samples"]["fid"])

@@ -8,10 +8,9 @@ from ood_diffusion.claims.leaderboard import figure
 from ood_diffusion.dashboard.figures import Bounded, bounds, figures
 from ood_diffusion.dashboard.reproduce import command
 from ood_diffusion.dashboard.stage_curves import stage_curves
-from ood_diffusion.report.cells import CellFolder, differing, word
+from ood_diffusion.report.cells import CellFolder, coordinate_word, differing
 from ood_diffusion.report.claim_words import verdicts
 from ood_diffusion.report.collect import status
-from ood_diffusion.report.wording import MISSING
 
 AXES = ("eta", "level", "steps", "n_references")
 """Coordinates along which figures are drawn as curves."""
@@ -49,7 +48,7 @@ def facts(cells: Sequence[CellFolder], labels: Sequence[str], names: Sequence[st
             "folder": label,
             "status": status(cell).word,
             "why": status(cell).why,
-            "at": {name: coordinate(cell, name) for name in names},
+            "at": {name: coordinate_word(cell, name) for name in names},
             "x": {name: number for name in AXES if (number := on_axis(cell, name)) is not None},
             "figures": figures(cell.results),
             "gap": figures(cell.results).get("gap") or gaps.get(place(cell)),
@@ -64,12 +63,6 @@ def facts(cells: Sequence[CellFolder], labels: Sequence[str], names: Sequence[st
         }
         for cell, label in zip(cells, labels, strict=True)
     ]
-
-
-def coordinate(cell: CellFolder, name: str) -> str:
-    """A coordinate as text; `MISSING` where the cell has no such thing."""
-    value = cell.coordinate(name)
-    return MISSING if value is None else word(value)
 
 
 def coordinates(cells: Sequence[CellFolder]) -> list[str]:
@@ -90,7 +83,7 @@ def place(cell: CellFolder) -> tuple[str, ...]:
     Domains of one name may be different folders of images.
     """
     inside = sorted(name for name in cell.overridden if name.partition(".")[0] in PLACE and "." in name)
-    return (*(f"{name}={coordinate(cell, name)}" for name in (*PLACE, *inside)),)
+    return (*(f"{name}={coordinate_word(cell, name)}" for name in (*PLACE, *inside)),)
 
 
 def gap_by_place(cells: Sequence[CellFolder]) -> dict[tuple[str, ...], Bounded]:

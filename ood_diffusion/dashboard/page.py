@@ -110,8 +110,11 @@ def render(data: dict[str, Any], bundle: str) -> str:
 
 
 def json_safe(data: dict[str, Any]) -> str:
-    """JSON that holds no character with which HTML could leave the script element around it."""
-    text = json.dumps(plain(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    """JSON in ASCII that holds no character with which HTML could leave the script element around it.
+
+    In ASCII a folder's name may have bytes that are no UTF-8.
+    """
+    text = json.dumps(plain(data), allow_nan=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 

@@ -11,19 +11,19 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ood_diffusion.report.pictures import SEPARATOR, SHADE
 
 COLUMNS, SHOWN = 8, 64
 """Tiles in a row of a sheet, and pictures of each kind on it, at most; as the stage `report` writes them."""
-KINDS = ("references", "reconstructions", "samples", "nearest")
 Pixels = NDArray[np.uint8]
 """``[H, W, 3]``."""
 
 
 def pictures(folder: Path, counts: Mapping[str, int]) -> dict[str, list[Pixels]]:
-    """Kind -> pictures of it, for the `KINDS` that the run has left.
+    """Kind -> pictures of it, for those of "references", "reconstructions", "samples" and "nearest" that the
+    run has left.
 
     Args:
         folder: of the run.
@@ -40,13 +40,15 @@ def pictures(folder: Path, counts: Mapping[str, int]) -> dict[str, list[Pixels]]
 
 
 def cut(path: Path, count: int) -> list[Pixels]:
-    """The first `count` tiles of a sheet by `report.pictures.grid`; none where there is no such sheet."""
+    """The first `count` tiles of a sheet by `report.pictures.grid`; none where there is no such sheet, or a
+    damaged one.
+    """
     if not count or not path.exists():
         return []
     try:
         with Image.open(path) as image:
             sheet = np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError):
+    except (OSError, SyntaxError):  # the latter is what Pillow raises for a damaged chunk
         return []
     columns = min(COLUMNS, count)
     height, width = sheet.shape[:2]

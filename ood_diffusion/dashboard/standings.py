@@ -5,32 +5,32 @@ from typing import Any
 
 from ood_diffusion.claims.leaderboard import WAY, leaderboards
 from ood_diffusion.report.cells import CellFolder
-from ood_diffusion.report.leaderboard_table import FIGURES, file_rows
+from ood_diffusion.report.leaderboard_table import FIGURES, Standing, file_rows
 from ood_diffusion.report.wording import MISSING
 
 FIXED = ("rank", "fid", "model", "domain", "sampler", "prior", "selection")
 NUMBERS = ("seeds", "fid_low", "fid_high", "fid_references", *FIGURES)
-BOARD = ("model", "domain")
 
 
 def standings(cells: Sequence[CellFolder]) -> dict[str, Any]:
     """The rows of all boards.
 
     Returns:
-        "rows", each with a "label" that says in what its way differs from others; "columns": name -> head,
-        for those that say something; "coordinates": the names that say which cells a row is made of.
+        "rows", each with a "label" that says in what its way differs from others and with "at", the
+        coordinates of the cells that it is made of (a prior that is not used may be any); "columns":
+        name -> head, for those that say something.
     """
     rows = [
-        row
+        {**row, "at": at(model, domain, standing)}
         for (model, domain), board in leaderboards(cells).items()
-        for row in file_rows(model, domain, board)
+        for row, standing in zip(file_rows(model, domain, board), board, strict=True)
     ]
     known = {name for row in rows for name, value in row.items() if value is not None}
     names = dict.fromkeys(name for row in rows for name in row)
-    others = [name for name in names if name not in {*FIXED, *NUMBERS, "tied"}]
+    others = [name for name in names if name not in {*FIXED, *NUMBERS, "tied", "at"}]
     differ = [name for name in (*WAY, *others) if len({row.get(name) for row in rows}) > 1] or ["sampler"]
     for row in rows:
-        words = [str(row[name]) if name in WAY else f"{name}={row[name]}" for name in differ]
+        words = [row[name] if name in WAY else f"{name}={row[name]}" for name in differ]
         row["label"] = " · ".join(word for word in words if word not in (MISSING, "none")) or row["sampler"]
     alike = {
         name for name in ("model", "domain", "prior", "selection") if len({row[name] for row in rows}) == 1
@@ -39,5 +39,12 @@ def standings(cells: Sequence[CellFolder]) -> dict[str, Any]:
     return {
         "rows": rows,
         "columns": {name: head for name, head in heads.items() if name in known and name not in alike},
-        "coordinates": [*BOARD, *WAY, *others] if rows else [],
     }
+
+
+def at(model: str, domain: str, standing: Standing) -> dict[str, str]:
+    """Coordinates by their names in the cells, but for those of a prior that is not used."""
+    found: dict[str, str] = {**{name: getattr(standing, name) for name in WAY}, **standing.others}
+    unused = standing.prior == MISSING
+    used = {k: value for k, value in found.items() if not (unused and k.partition(".")[0] == "prior")}
+    return {"model": model, "domain": domain, **used}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytorch_lightning as pl
 
 from ood_diffusion.lightning.data import StoreDataModule, StoreDataset
-from ood_diffusion.lightning.progress import ImageProgress
+from ood_diffusion.lightning.loop_progress import ImageProgress
 from ood_diffusion.lightning.writer import StoreWriter
 from ood_diffusion.storage.store import TensorStore
 

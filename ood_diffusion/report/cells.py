@@ -11,7 +11,9 @@ from typing import Any, cast
 
 import yaml
 
+from ood_diffusion.checks import UserError
 from ood_diffusion.report.results import Cell as Knobs
+from ood_diffusion.report.wording import MISSING
 
 CONFIG = Path(".hydra", "config.yaml")
 """Where Hydra writes a cell's configuration before the cell begins."""
@@ -48,9 +50,12 @@ class CellFolder:
 
     @cached_property
     def results(self) -> dict[str, Any]:
-        """`results.json` as it is now; empty before the first stage."""
+        """`results.json` as it is now; empty before the first stage. `UserError` if it is damaged."""
         path = self.folder / "results.json"
-        return cast(dict[str, Any], json.loads(path.read_text())) if path.exists() else {}
+        try:
+            return cast(dict[str, Any], json.loads(path.read_text())) if path.exists() else {}
+        except ValueError as error:  # a run writes it whole: something else has cut it
+            raise UserError(f"{path} is damaged ({error}). Run the cell again, or move it away.") from None
 
     @cached_property
     def error(self) -> str:
@@ -99,6 +104,12 @@ def differing(cells: Sequence[CellFolder]) -> list[str]:
     """The coordinates in which the cells are not all alike, in the order of the first cell's."""
     names = dict.fromkeys(name for cell in cells for name in cell.names)
     return [name for name in names if len({word(cell.coordinate(name)) for cell in cells}) > 1]
+
+
+def coordinate_word(cell: CellFolder, name: str) -> str:
+    """A coordinate as text; `MISSING` where the cell has no such thing."""
+    value = cell.coordinate(name)
+    return MISSING if value is None else word(value)
 
 
 def word(value: Any) -> str:

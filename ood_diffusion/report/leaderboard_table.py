@@ -71,7 +71,9 @@ class Standing:
 
 
 def file_rows(model: str, domain: str, standings: Sequence[Standing]) -> list[dict[str, Any]]:
-    """One flat row per standing, for `table_file.write_rows`."""
+    """One flat row per standing, for `table_file.write_rows`; a knob that is called as a figure is
+    (precision) is a "(setting)".
+    """
     return [
         {
             "model": model,
@@ -81,7 +83,7 @@ def file_rows(model: str, domain: str, standings: Sequence[Standing]) -> list[di
             "prior": each.prior,
             "sampler": each.sampler,
             "selection": each.selection,
-            **each.others,
+            **{f"{k} (setting)" if k in FIGURES else k: value for k, value in each.others.items()},
             "seeds": each.seeds,
             "fid": each.fid,
             "fid_low": each.low,

@@ -89,10 +89,10 @@ def log_results(run: "Run", results: Results, pictures: Pictures) -> None:
     run.summary.update(flat)  # under its own path; left alone, the definitions make it PATH.min
 
 
-def close_run(run: "Run") -> None:
-    """Finish the run, so that the next job of a sweep does not write into it."""
+def close_run(run: "Run", failed: bool = False) -> None:
+    """Finish the run, so that the next job of a sweep does not write into it; W&B marks it if it failed."""
     with guarded("finish the run"):
-        run.finish()
+        run.finish(exit_code=int(failed))
 
 
 @contextmanager

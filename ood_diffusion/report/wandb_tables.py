@@ -62,8 +62,11 @@ def tables(flat: Mapping[str, Any], pictures: Pictures) -> dict[str, Any]:
 
 
 def cell_row(flat: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
-    """Columns and the only row of a cell: its coordinates, then the figures in `COMPARED`."""
-    where = {path.removeprefix("cell/"): value for path, value in flat.items() if path.startswith("cell/")}
+    """Columns and the only row of a cell: its coordinates, then the figures in `COMPARED`; a coordinate
+    that is called as a figure is (precision) is a "(setting)".
+    """
+    found = {path.removeprefix("cell/"): value for path, value in flat.items() if path.startswith("cell/")}
+    where = {f"{name} (setting)" if name in COMPARED else name: value for name, value in found.items()}
     row = {**where, **{name: flat.get(path) for name, path in COMPARED.items()}}
     return list(row), [list(row.values())]
 

@@ -70,6 +70,7 @@ def run_stages(cfg: DictConfig, cell: Cell) -> None:
     tracker = (
         open_run(plain(cfg.logger), {**description, "conf": plain(cfg)}, cell.run_folder) if tracked else None
     )
+    failed = True
     try:
         for name in chosen:
             keep_accounts(cell, before)  # before each stage too: the report shows them
@@ -80,9 +81,10 @@ def run_stages(cfg: DictConfig, cell: Cell) -> None:
             with guarded("log the results"):
                 pictures = collect_pictures(cell) if with_images else Pictures(NONE)
                 log_results(tracker, cast(Results, cell.results), pictures)
+        failed = False
     finally:
         if tracker is not None:
-            close_run(tracker)
+            close_run(tracker, failed)
     if cfg.output != RICH:
         return
     results = cast(Results, cell.results)

@@ -1,5 +1,6 @@
 """The sweep that this process has started, if it has: where its cells are, whichever launcher runs them."""
 
+import os
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +23,8 @@ class Sweep(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Forgets the plans of an earlier sweep in the same folder, and takes note of its results."""
-        Sweep.path, Sweep.output = Path(config.hydra.sweep.dir).absolute(), str(config.get("output"))
+        folder = os.path.abspath(config.hydra.sweep.dir)  # as Hydra names the cells' folders: without ".."
+        Sweep.path, Sweep.output = Path(folder), str(config.get("output"))
         for path in Sweep.path.rglob(PLAN):
             path.unlink()
         Sweep.known = {path: path.stat().st_mtime_ns for path in Sweep.path.rglob(RESULTS)}

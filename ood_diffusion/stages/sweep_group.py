@@ -16,4 +16,4 @@ def sweep_group() -> str | None:
         return None
     config = HydraConfig.get()
     question = config.runtime.choices.get("sweep")
-    return "_".join([*[str(question)] * bool(question), Path(config.sweep.dir).name])
+    return "_".join([*[str(question)] * bool(question), Path(config.sweep.dir).absolute().name])

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.lightning.data import StoreDataset
-from ood_diffusion.lightning.progress import StepProgress
+from ood_diffusion.lightning.loop_progress import StepProgress
 from ood_diffusion.lightning.training import DenoiserTraining
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.stages.cell import Cell

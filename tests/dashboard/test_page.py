@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from PIL import Image
 from ood_diffusion.checks import UserError
 from ood_diffusion.dashboard import page
 from ood_diffusion.dashboard.command import dashboard, labelled
+from ood_diffusion.dashboard.facts import coordinates, facts
 from ood_diffusion.dashboard.figures import figures
+from ood_diffusion.dashboard.standings import standings
+from ood_diffusion.report.cells import find_cells
 from tests.dashboard.conftest import HOSTILE, found
 from tests.report.fake import cell
 
@@ -76,6 +80,29 @@ def test_a_hundred_cells_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert 0 < count < 14
 
 
+def test_rows_of_the_leaderboard_know_the_cells_they_are_made_of(tmp_path: Path) -> None:
+    cell(tmp_path / "0", "domain.path=a", found=found(precision="fp32"), domain={"path": "a"})
+    cell(tmp_path / "1", found=found(120.0, precision="bf16"))
+    unused = found(130.0, sampler="linear_combination", prior="span")
+    unused["metrics"]["making"]["uses_prior"] = False
+    cell(tmp_path / "2", found=unused)
+    cells = find_cells(tmp_path)
+    names = coordinates(cells)
+    rows = standings(cells)["rows"]
+    for entry, row in zip(facts(cells, ["0", "1", "2"], names), rows, strict=True):
+        shared = row["at"].keys() & entry["at"].keys()
+        assert {"precision", "domain.path"} <= shared and ("prior" in shared) is (entry["folder"] != "2")
+        assert all(row["at"][name] == entry["at"][name] for name in shared)
+    assert len({row["label"] for row in rows}) == 3
+
+
+@pytest.mark.usefixtures("without_charts")
+def test_a_folder_may_have_a_name_that_is_no_text(tmp_path: Path) -> None:
+    cell(tmp_path / os.fsdecode(b"\xff"), found=found())
+    assert dashboard([str(tmp_path)])
+    assert data_in(tmp_path / "dashboard.html")["cells"][0]["folder"] == "\udcff"
+
+
 def test_metrics_of_ones_own_are_offered() -> None:
     made = found()
     made["metrics"]["sets"]["samples"]["my_metric"] = 3.5
@@ -111,6 +138,21 @@ def test_mistakes(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=message):
         dashboard(arguments)
+
+
+def test_results_that_something_has_cut_are_named(tmp_path: Path) -> None:
+    cell(tmp_path / "0", found=found())
+    path = tmp_path / "0" / "results.json"
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(UserError, match=r"results\.json is damaged .* Run the cell again"):
+        dashboard([str(tmp_path)])
+
+
+def test_an_interval_without_an_end_is_none(tmp_path: Path) -> None:
+    made = found()
+    made["metrics"]["intervals"]["samples"]["fid"]["low"] = None
+    cell(tmp_path / "0", found=made)
+    assert figures(made)["fid"] == [100] and standings(find_cells(tmp_path))["rows"] == []
 
 
 def test_without_altair_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

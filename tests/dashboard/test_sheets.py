@@ -39,8 +39,13 @@ def test_sheets_that_are_not_what_the_results_say_are_left_out(tmp_path: Path) -
     (tmp_path / "references.png").write_bytes(png_bytes(grid(images(16, 12), 8)))
     assert len(cut(tmp_path / "references.png", 16)) == 16
     assert cut(tmp_path / "references.png", 7) == [] == cut(tmp_path / "references.png", 17)
-    (tmp_path / "references.png").write_bytes(b"no picture")
-    assert cut(tmp_path / "references.png", 16) == [] == cut(tmp_path / "samples.png", 16)
+    whole = (tmp_path / "references.png").read_bytes()
+    at = whole.index(b"IDAT")
+    shorter = whole[: at - 4] + (100).to_bytes(4) + whole[at:]  # what follows is no chunk
+    for damaged in (b"no picture", whole[: len(whole) // 2], shorter):
+        (tmp_path / "references.png").write_bytes(damaged)
+        assert cut(tmp_path / "references.png", 16) == []
+    assert cut(tmp_path / "samples.png", 16) == []
 
 
 def filled(cells: list[dict[str, list[Pixels]]], plan: Plan) -> Filled:

@@ -11,7 +11,7 @@ from ood_diffusion.checks import UserError
 from ood_diffusion.claims.leaderboard import leaderboards
 from ood_diffusion.claims.leaderboard_command import leaderboard
 from ood_diffusion.report.collect import begun
-from ood_diffusion.report.leaderboard_table import Standing
+from ood_diffusion.report.leaderboard_table import Standing, file_rows
 from tests.report.fake import cell, results
 
 BOARD = ("cats-64", "galaxies")
@@ -84,6 +84,14 @@ def test_other_settings_that_differ_are_ways_of_their_own(tmp_path: Path) -> Non
     found = boards(tmp_path)[BOARD]
     assert [dict(each.others) for each in found] == [{"eta": "0"}, {"eta": "1"}]
     assert found[1].label == "proposal · shrunk · geometric · eta=1"
+
+
+def test_a_knob_called_as_a_figure_keeps_its_column(tmp_path: Path) -> None:
+    run(tmp_path / "0", 100.0, precision="fp32")
+    run(tmp_path / "1", 150.0, precision="bf16")
+    rows = file_rows(*BOARD, boards(tmp_path)[BOARD])
+    assert [row["precision (setting)"] for row in rows] == ["fp32", "bf16"]
+    assert [row["precision"] for row in rows] == [0.6875, 0.6875]
 
 
 def test_models_and_domains_have_boards_of_their_own(tmp_path: Path) -> None:

@@ -87,6 +87,13 @@ def test_which_way_is_better_is_in_the_run(tmp_path: Path) -> None:
     assert {"cost/seconds/invert", "cost/network_calls/sample", "cost/peak_memory_mib"} <= least
 
 
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_run_that_failed_says_so(failed: bool, tmp_path: Path) -> None:
+    close_run(open_run({"mode": "offline"}, {}, tmp_path), failed)
+    (end,) = (r.exit for r in offline_log.records(tmp_path) if r.WhichOneof("record_type") == "exit")
+    assert end.exit_code == failed
+
+
 def test_two_runs_in_one_process_do_not_mix(tmp_path: Path) -> None:
     for name, seed in (("one", 1), ("two", 2)):
         run = open_run({"mode": "offline"}, {"seed": seed}, tmp_path / name)

@@ -85,8 +85,15 @@ def test_every_cell_has_the_same_columns() -> None:
     names, (row,) = cell_row(flatten(results()))
     values = dict(zip(names, row, strict=True))
     assert values["fid"] == results()["metrics"]["sets"]["samples"]["fid"] and values["prior"] == "shrunk"
+    assert values["precision"] == results()["metrics"]["sets"]["samples"]["precision"]
     few, (row,) = cell_row(flatten({"cell": results()["cell"]}))
     assert few == names and row[-len(COMPARED) :] == [None] * len(COMPARED)
+
+
+def test_a_coordinate_called_as_a_figure_keeps_its_column() -> None:
+    names, (row,) = cell_row({"cell/precision": "bf16", COMPARED["precision"]: 0.5})
+    values = dict(zip(names, row, strict=True))
+    assert (values["precision (setting)"], values["precision"]) == ("bf16", 0.5)
 
 
 def test_tables_are_uploaded_though_the_home_is_gone(cell: Path, home: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from ood_diffusion.report.cells import differing, find_cells
-from ood_diffusion.stages.json_output import print_others
+from ood_diffusion.stages.json_output import print_others, print_results
 from ood_diffusion.stages.sweep import Sweep
 from tests.cli import ROOT, TINY, environment_with, run_cli
 from tests.report.fake import STAGES, cell
@@ -119,12 +119,15 @@ def test_cells_of_other_processes_are_printed_in_the_end(
     found: Any = fake_results()
     found["cost"]["seconds"] = dict.fromkeys(STAGES, 1.0)
     cell(tmp_path / "0", found=found)
-    settings = {"output": "json", "hydra": {"sweep": {"dir": str(tmp_path)}}}
+    settings = {"output": "json", "hydra": {"sweep": {"dir": f"{tmp_path}/0/.."}}}
     Sweep().on_multirun_start(OmegaConf.create(settings))
     cell(tmp_path / "10", found=found)
     cell(tmp_path / "2", found=found)
     cell(tmp_path / "3", found=found, error="out of memory")
     cell(tmp_path / "4", found={"cost": {"seconds": {"invert": 1.0}}})
+    cell(tmp_path / "5", found=found)
+    print_results(tmp_path / "5" / "results.json")  # by this process, under the name that Hydra gives it
+    assert json.loads(capsys.readouterr().out)["folder"] == str(tmp_path / "5")
     print_others()
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [Path(line["folder"]).name for line in printed] == ["2", "10"]

@@ -46,7 +46,8 @@ function boardOf(row) {
 
 function hasCurve(name) {
   if (name in MEASURES) return page.cells.some((cell) => cell.curves[name]);
-  return new Set(page.cells.filter((cell) => state.metric in cell.figures).map((cell) => cell.x[name])).size > 1;
+  return page.figures.some(({ key }) =>
+    new Set(page.cells.filter((cell) => key in cell.figures && name in cell.x).map((cell) => cell.x[name])).size > 1);
 }
 
 let drawing = 0;  // how many times charts are being drawn just now
@@ -56,9 +57,15 @@ function busy(more) {
   by("main").setAttribute("aria-busy", String(drawing > 0));
 }
 
-/** (Re)draw every chart, in the theme of the moment. */
-async function draw() {
+let queue = Promise.resolve();
+
+/** (Re)draw every chart, in the theme of the moment, once what is being drawn is there: two would mix in one place. */
+function draw() {
   busy(1);
+  queue = queue.then(drawAll, drawAll).finally(() => busy(-1));
+}
+
+async function drawAll() {
   for (const place of document.querySelectorAll(".chart")) {
     if (views.has(place)) views.get(place).finalize();
     views.delete(place);
@@ -74,7 +81,6 @@ async function draw() {
     view.addEventListener("click", (_, item) => clicked(item && item.datum));
   }
   await feed();
-  busy(-1);
 }
 
 /** Hand every chart its rows and what is switched on the page. */

@@ -60,5 +60,7 @@ async function copyCommand({ target }) {
 }
 
 function fillDrawer() {
-  by("drawer").addEventListener("click", (event) => { if (event.target === by("drawer")) by("drawer").close(); });
+  by("drawer").addEventListener("click", ({ target, clientX }) => {  // beside it, not on its own margin
+    if (target === by("drawer") && clientX < target.getBoundingClientRect().left) target.close();
+  });
 }

@@ -30,7 +30,7 @@ function valuesOf(name) {
 
 /** Whether a row of coordinates passes the filters; a coordinate that it does not have is let through. */
 function passes(at) {
-  return [...state.wanted].every(([name, values]) => !(name in at) || values.has(String(at[name])));
+  return [...state.wanted].every(([name, values]) => !(name in at) || values.has(at[name]));
 }
 
 function shownCells() {

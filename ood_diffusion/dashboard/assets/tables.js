@@ -46,15 +46,13 @@ function found(id, texts) {
 }
 
 function shownStandings() {
-  return page.standings.rows.filter((row) => passes(row)
-    && found("find-board", page.standings.coordinates.map((name) => row[name])));
+  return page.standings.rows.filter(({ at }) => passes(at) && found("find-board", Object.values(at)));
 }
 
-/** Places of the cells that a row of the leaderboard is made of; a prior that is not used may be any. */
+/** Places of the cells that a row of the leaderboard is made of. */
 function cellsOf(row) {
-  const names = page.standings.coordinates.filter((name) => row[name] !== "—" && name in page.cells[0].at);
-  return shownCells().filter(({ at, figures }) => "fid" in figures && names.every((name) => at[name] === String(row[name])))
-    .map(({ place }) => place);
+  return shownCells().filter(({ at, figures }) => "fid" in figures
+    && Object.entries(row.at).every(([name, value]) => !(name in at) || at[name] === value)).map(({ place }) => place);
 }
 
 function followBoard() {
