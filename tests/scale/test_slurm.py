@@ -125,20 +125,24 @@ def task(folder: Path, rank: int) -> int:
     raise AssertionError(f"no task {rank} works in {folder}")
 
 
-@pytest.mark.parametrize(
-    ("script", "options", "runs"), [("one_job.sbatch", [], 1), ("array.sbatch", ["--array=0-1"], 2)]
-)
-def test_plain_sbatch(script: str, options: list[str], runs: int, tmp_path: Path) -> None:
-    """The examples for clusters without submitit, as they are."""
-    done = subprocess.run(
-        ["sbatch", "--wait", *options, str(ROOT / "sweeps/slurm" / script), *TINY[:-1], "stages=[invert]"],
-        cwd=tmp_path,
-        env=environment_with(PATH=f"{ROOT}/.venv/bin:{os.environ['PATH']}", WANDB_MODE="disabled"),
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    logs = "".join(path.read_text() for path in tmp_path.glob("*.log"))
-    assert done.returncode == 0, done.stdout + done.stderr + logs
-    assert len(results(tmp_path)) == runs and calls(tmp_path, "invert") == 12 * 2
+def test_plain_sbatch(tmp_path: Path) -> None:
+    """The examples for clusters without submitit, as they are, both at once: `sbatch --wait` looks seldom."""
+    examples = {"one_job.sbatch": ([], 1), "array.sbatch": (["--array=0-1"], 2)}
+    waiting = {}
+    for script, (options, _) in examples.items():
+        (tmp_path / script).mkdir()
+        path, job = str(ROOT / "sweeps/slurm" / script), [*TINY[:-1], "stages=[invert]"]
+        waiting[script] = subprocess.Popen(
+            ["sbatch", "--wait", *options, path, *job],
+            cwd=tmp_path / script,
+            env=environment_with(PATH=f"{ROOT}/.venv/bin:{os.environ['PATH']}", WANDB_MODE="disabled"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    for script, (_, runs) in examples.items():
+        folder = tmp_path / script
+        said, _ = waiting[script].communicate(timeout=200)
+        logs = "".join(path.read_text() for path in folder.glob("*.log"))
+        assert waiting[script].returncode == 0, said + logs
+        assert len(results(folder)) == runs and calls(folder, "invert") == 12 * 2

@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):
         done = run_cli(folder, *TINY, STAGES, *setting)
         assert done.returncode == 0, done.stderr
-        (folder / f"{len(results(folder))}.out").write_text(done.stdout)
+        (folder / f"{len(results(folder))}.out").write_text(done.stderr)
     return folder
 
 
