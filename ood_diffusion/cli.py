@@ -23,7 +23,7 @@ from ood_diffusion.stages.settings import read_settings
 
 COMMANDS = {
     "claims": "ood_diffusion.claims.across_runs",
-    "collect": "ood_diffusion.report.collect_command",
+    "collect": "ood_diffusion.report.collect.command",
     "dashboard": "ood_diffusion.dashboard.command",
     "leaderboard": "ood_diffusion.claims.leaderboard_command",
 }

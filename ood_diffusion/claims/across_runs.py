@@ -11,11 +11,11 @@ from rich.text import Text
 
 from ood_diffusion.checks import require
 from ood_diffusion.claims.bandwidth import across_domains
-from ood_diffusion.report.arguments import folder_and_output
-from ood_diffusion.report.cells import CellFolder, differing, find_cells, word
 from ood_diffusion.report.claim_words import CLAIMS, checks_of, interval, verdicts
 from ood_diffusion.report.claims_table import STYLES
-from ood_diffusion.report.table_file import write_rows
+from ood_diffusion.report.collect.arguments import folder_and_output
+from ood_diffusion.report.collect.cells import CellFolder, differing, find_cells, word
+from ood_diffusion.report.collect.table_file import write_rows
 from ood_diffusion.report.wide import print_wide
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ood_diffusion.report.cells import CellFolder, coordinate_word, word
+from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, word
 from ood_diffusion.report.leaderboard_table import FIGURES, Standing
 from ood_diffusion.report.wording import MISSING
 from ood_diffusion.statistics.estimate import Estimate

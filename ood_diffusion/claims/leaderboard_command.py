@@ -8,10 +8,10 @@ from rich.text import Text
 
 from ood_diffusion.checks import require
 from ood_diffusion.claims.leaderboard import can_be_ranked, leaderboards
-from ood_diffusion.report.arguments import folder_and_output
-from ood_diffusion.report.collect import begun
+from ood_diffusion.report.collect.arguments import folder_and_output
+from ood_diffusion.report.collect.rows import begun
+from ood_diffusion.report.collect.table_file import write_rows
 from ood_diffusion.report.leaderboard_table import file_rows, forest, screen_table
-from ood_diffusion.report.table_file import write_rows
 from ood_diffusion.report.wide import print_wide
 from ood_diffusion.report.wording import FID_WARNING
 from ood_diffusion.storage.atomic import atomic_write

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from ood_diffusion.checks import require
-from ood_diffusion.report.cells import CellFolder
-from ood_diffusion.report.collect import begun, not_begun, status
+from ood_diffusion.report.collect.cells import CellFolder
+from ood_diffusion.report.collect.rows import begun, not_begun, status
 from ood_diffusion.storage.atomic import atomic_write
 
 

@@ -8,9 +8,9 @@ from ood_diffusion.claims.leaderboard import figure
 from ood_diffusion.dashboard.figures import Bounded, bounds, figures
 from ood_diffusion.dashboard.reproduce import command
 from ood_diffusion.dashboard.stage_curves import stage_curves
-from ood_diffusion.report.cells import CellFolder, coordinate_word, differing
 from ood_diffusion.report.claim_words import verdicts
-from ood_diffusion.report.collect import status
+from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, differing
+from ood_diffusion.report.collect.rows import status
 
 AXES = ("eta", "level", "steps", "n_references")
 """Coordinates along which figures are drawn as curves."""

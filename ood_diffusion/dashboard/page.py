@@ -17,8 +17,8 @@ from ood_diffusion.dashboard.figures import words
 from ood_diffusion.dashboard.sheets import pictures
 from ood_diffusion.dashboard.standings import standings
 from ood_diffusion.dashboard.theme import DARK, LIGHT, SHAPES, css_variables, vega_config
-from ood_diffusion.report.cells import CellFolder
-from ood_diffusion.report.collect_command import QUALIFIES
+from ood_diffusion.report.collect.cells import CellFolder
+from ood_diffusion.report.collect.command import QUALIFIES
 from ood_diffusion.report.results import plain
 from ood_diffusion.report.wording import FID_WARNING
 

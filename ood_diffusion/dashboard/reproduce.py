@@ -2,7 +2,7 @@
 
 import shlex
 
-from ood_diffusion.report.cells import CellFolder, read_yaml
+from ood_diffusion.report.collect.cells import CellFolder, read_yaml
 
 ALONE = "hydra.mode=RUN"
 """Without it the file of a sweep, which is among the overrides, would start the whole sweep."""

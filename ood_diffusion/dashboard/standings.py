@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ood_diffusion.claims.leaderboard import WAY, leaderboards
-from ood_diffusion.report.cells import CellFolder
+from ood_diffusion.report.collect.cells import CellFolder
 from ood_diffusion.report.leaderboard_table import FIGURES, Standing, file_rows
 from ood_diffusion.report.wording import MISSING
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ood_diffusion.report.plan_words import failures
+from ood_diffusion.report.plan.words import failures
+from ood_diffusion.report.plan.work import Plan, spent
 from ood_diffusion.report.results import plain
-from ood_diffusion.report.work import Plan, spent
 
 SECTIONS = ("cell", "model", "reconstruct", "sample", "metrics", "claims", "cost")
 """Of `results.json`, as they are there but for the intervals."""

@@ -6,7 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ood_diffusion.report.analyse_plots import angle_curves, auc_curve, components, round_trip_curve, spectra
+from ood_diffusion.report.claim_plots.analyse import (
+    angle_curves,
+    auc_curve,
+    components,
+    round_trip_curve,
+    spectra,
+)
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.stages.analyse_latents import angles, principal
 from ood_diffusion.stages.analyse_round_trip import domains, first

@@ -9,7 +9,7 @@ import torch
 
 from ood_diffusion.claims.bandwidth import wider
 from ood_diffusion.fingerprint import fingerprint
-from ood_diffusion.report.bandwidth_plots import band_plot, curves_plot, eta_plot
+from ood_diffusion.report.claim_plots.bandwidth import band_plot, curves_plot, eta_plot
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.stages.bandwidth_check import check_recommendation, fids_at
 from ood_diffusion.stages.bandwidth_curve import bandwidth_difference, bandwidth_interval, censored, start

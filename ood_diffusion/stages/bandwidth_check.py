@@ -6,7 +6,7 @@ from typing import Any
 from ood_diffusion.claims.bandwidth import well_recommended
 from ood_diffusion.claims.check import Check
 from ood_diffusion.claims.excess import Floor
-from ood_diffusion.report.bandwidth_plots import recommendation_plot
+from ood_diffusion.report.claim_plots.bandwidth import recommendation_plot
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of
 from ood_diffusion.stages.floor import floor_of

@@ -10,7 +10,7 @@ from torch import Tensor
 from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.diffusion.solver import EpsFunction, Solver
-from ood_diffusion.report.work import Calls
+from ood_diffusion.report.plan.work import Calls
 
 UNSETTLED = 1e6
 """Answers of this size and changing sign never let an implicit solver converge."""

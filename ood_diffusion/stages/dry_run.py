@@ -14,8 +14,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from ood_diffusion.checks import UserError, require
-from ood_diffusion.report.cells import natural
-from ood_diffusion.report.work import Plan
+from ood_diffusion.report.collect.cells import natural
+from ood_diffusion.report.plan.work import Plan
 from ood_diffusion.stages.launch import ranks_wanted
 from ood_diffusion.stages.outcome import explain
 from ood_diffusion.stages.settings import RICH, read_settings
@@ -65,8 +65,8 @@ def show(plans: dict[Path, Plan], output: str) -> None:
         UserError: if one of them would fail.
     """
     from ood_diffusion.report.json_line import plan_lines
-    from ood_diffusion.report.plan_table import print_plan
-    from ood_diffusion.report.plan_words import failures
+    from ood_diffusion.report.plan.table import print_plan
+    from ood_diffusion.report.plan.words import failures
 
     if output == RICH:
         print_plan(plans)

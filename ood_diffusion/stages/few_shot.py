@@ -10,7 +10,7 @@ from torch import Tensor
 from ood_diffusion.checks import require
 from ood_diffusion.claims.few_shot import enough
 from ood_diffusion.metrics.novelty import novelty
-from ood_diffusion.report.few_shot_plots import quality_curve
+from ood_diffusion.report.claim_plots.few_shot import quality_curve
 from ood_diffusion.seeding import generator
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of, score

@@ -12,7 +12,7 @@ from ood_diffusion.claims.generation import nearer_than_training_domain, new, of
 from ood_diffusion.claims.interference import captured_more, drifted, not_defined
 from ood_diffusion.metrics.novelty import COPY_QUANTILE, nearest
 from ood_diffusion.metrics.probe import FOLDS
-from ood_diffusion.report.interference_plots import capture_curve, fid_curves, sampler_bars
+from ood_diffusion.report.claim_plots.interference import capture_curve, fid_curves, sampler_bars
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.decode import decode

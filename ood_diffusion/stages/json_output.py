@@ -9,8 +9,8 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
-from ood_diffusion.report.cells import find_cells
-from ood_diffusion.report.collect import status
+from ood_diffusion.report.collect.cells import find_cells
+from ood_diffusion.report.collect.rows import status
 from ood_diffusion.report.json_line import json_line
 from ood_diffusion.stages.sweep import RESULTS, Sweep
 

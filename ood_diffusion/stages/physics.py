@@ -10,7 +10,7 @@ from ood_diffusion.checks import require
 from ood_diffusion.claims.physics import physical
 from ood_diffusion.physics.comparison import differences, statistics
 from ood_diffusion.physics.curves import curves
-from ood_diffusion.report.physics_plots import LABELS, bands
+from ood_diffusion.report.claim_plots.physics import LABELS, bands
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of
 from ood_diffusion.stages.invert import invert

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ood_diffusion.fingerprint import fingerprint
-from ood_diffusion.report.work import Plan, Work
+from ood_diffusion.report.plan.work import Plan, Work
 from ood_diffusion.stages.calls import calls_along
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.decode import image_ids

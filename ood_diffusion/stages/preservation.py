@@ -9,8 +9,8 @@ from ood_diffusion.checks import require
 from ood_diffusion.claims.preservation import against_sdedit, against_tuned, identical
 from ood_diffusion.fingerprint import tensor_digest
 from ood_diffusion.metrics.novelty import novelty
+from ood_diffusion.report.claim_plots.preservation import sdedit_levels, trade_off
 from ood_diffusion.report.pictures import grid, png_bytes
-from ood_diffusion.report.preservation_plots import sdedit_levels, trade_off
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of
 from ood_diffusion.stages.feasible import check_trainable

@@ -19,7 +19,7 @@ from ood_diffusion.report.claim_words import verdicts
 from ood_diffusion.report.pictures import Pictures
 from ood_diffusion.report.results import Results, write_json
 from ood_diffusion.report.table import print_summary
-from ood_diffusion.report.wandb_log import close_run, guarded, log_results, open_run
+from ood_diffusion.report.tracking.log import close_run, guarded, log_results, open_run
 from ood_diffusion.stages.assemble import KNOBS, assemble, plain
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.joining import join, others_alive, together, trainer_maker

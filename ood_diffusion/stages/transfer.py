@@ -14,8 +14,8 @@ from ood_diffusion.geometry.transfer import slerp_to_nearest, wasserstein_transf
 from ood_diffusion.lightning.trajectory import Inverter
 from ood_diffusion.metrics.outlines import retrieved
 from ood_diffusion.pixels import to_bytes, to_unit_range
+from ood_diffusion.report.claim_plots.transfer import content_curve, style_curve
 from ood_diffusion.report.pictures import grid, png_bytes
-from ood_diffusion.report.transfer_plots import content_curve, style_curve
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.decode import decode, stored_latents
 from ood_diffusion.stages.evaluate import features_in_order

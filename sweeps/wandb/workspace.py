@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ood_diffusion.report.wandb_mode import has_key
+from ood_diffusion.report.tracking.mode import has_key
 
 HEAT_MAP = "ood_diffusion_heat_map"
 """What W&B calls the chart in heat_map.json, which W&B has no panel for."""

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 import pytest
 
 from ood_diffusion.claims.preservation import against_sdedit, against_tuned, identical
+from ood_diffusion.report.claim_plots.preservation import sdedit_levels, trade_off
 from ood_diffusion.report.claim_words import CLAIMS
-from ood_diffusion.report.preservation_plots import sdedit_levels, trade_off
 from ood_diffusion.statistics.estimate import Estimate
 
 

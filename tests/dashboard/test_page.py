@@ -18,7 +18,7 @@ from ood_diffusion.dashboard.command import dashboard, labelled
 from ood_diffusion.dashboard.facts import coordinates, facts
 from ood_diffusion.dashboard.figures import figures
 from ood_diffusion.dashboard.standings import standings
-from ood_diffusion.report.cells import find_cells
+from ood_diffusion.report.collect.cells import find_cells
 from tests.dashboard.conftest import HOSTILE, found
 from tests.report.fake import cell
 

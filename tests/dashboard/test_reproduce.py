@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from ood_diffusion.dashboard.reproduce import command
-from ood_diffusion.report.cells import CellFolder, find_cells
+from ood_diffusion.report.collect.cells import CellFolder, find_cells
 from tests.cli import environment_with
 
 

@@ -3,7 +3,13 @@
 import numpy as np
 import torch
 
-from ood_diffusion.report.analyse_plots import angle_curves, auc_curve, components, round_trip_curve, spectra
+from ood_diffusion.report.claim_plots.analyse import (
+    angle_curves,
+    auc_curve,
+    components,
+    round_trip_curve,
+    spectra,
+)
 from ood_diffusion.report.pictures import SEPARATOR
 from ood_diffusion.stages.analyse_pictures import latent_sheet
 

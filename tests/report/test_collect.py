@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.report.cells import find_cells, natural
-from ood_diffusion.report.collect import begun, not_begun, rows, status
-from ood_diffusion.report.collect_command import SHOWN, collect
-from ood_diffusion.report.sweep_size import combinations
+from ood_diffusion.report.collect.cells import find_cells, natural
+from ood_diffusion.report.collect.command import SHOWN, collect
+from ood_diffusion.report.collect.rows import begun, not_begun, rows, status
+from ood_diffusion.report.collect.sweep_size import combinations
 from tests.report.fake import cell, results
 
 

@@ -10,7 +10,7 @@ import pytest
 from ood_diffusion.checks import UserError
 from ood_diffusion.claims.leaderboard import leaderboards
 from ood_diffusion.claims.leaderboard_command import leaderboard
-from ood_diffusion.report.collect import begun
+from ood_diffusion.report.collect.rows import begun
 from ood_diffusion.report.leaderboard_table import Standing, file_rows
 from tests.report.fake import cell, results
 

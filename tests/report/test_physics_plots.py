@@ -4,8 +4,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from ood_diffusion.report.claim_plots.physics import LABELS, bands
 from ood_diffusion.report.figures import PURPLE
-from ood_diffusion.report.physics_plots import LABELS, bands
 
 X = [1.0, 2.0, 3.0, 4.0]
 

@@ -2,7 +2,7 @@
 
 import xml.etree.ElementTree as ElementTree
 
-from ood_diffusion.report.transfer_plots import content_curve, style_curve
+from ood_diffusion.report.claim_plots.transfer import content_curve, style_curve
 
 
 def interval(value: float) -> dict[str, float]:

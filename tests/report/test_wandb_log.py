@@ -10,8 +10,8 @@ from PIL import Image
 from ood_diffusion.checks import UserError
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.pictures import grid, pair_grid
-from ood_diffusion.report.wandb_log import close_run, guarded, log_results, open_run
-from ood_diffusion.report.wandb_mode import resolve_mode
+from ood_diffusion.report.tracking.log import close_run, guarded, log_results, open_run
+from ood_diffusion.report.tracking.mode import resolve_mode
 from tests.report import offline_log
 from tests.report.fake import pictures, results
 

@@ -16,8 +16,8 @@ from PIL import Image
 from ood_diffusion.pixels import psnr
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.pictures import Pictures
-from ood_diffusion.report.wandb_log import close_run, log_results, open_run
-from ood_diffusion.report.wandb_tables import COMPARED, ROWS, cell_row, page, picture_rows, staged_in
+from ood_diffusion.report.tracking.log import close_run, log_results, open_run
+from ood_diffusion.report.tracking.tables import COMPARED, ROWS, cell_row, page, picture_rows, staged_in
 from tests.report import offline_log
 from tests.report.fake import images, pictures, results
 from tests.report.wandb_server import sync

@@ -11,7 +11,7 @@ import wandb_workspaces.workspaces as ws
 from wandb_workspaces.workspaces import internal
 
 from ood_diffusion.report.flatten import flatten
-from ood_diffusion.report.wandb_log import close_run, log_results, open_run
+from ood_diffusion.report.tracking.log import close_run, log_results, open_run
 from tests.report import offline_log
 from tests.report.fake import pictures, results
 from tests.report.workspace import PATH, asked, panels, script, view

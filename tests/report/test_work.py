@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from ood_diffusion.report.plan_table import ranges
-from ood_diffusion.report.plan_words import duration, failures, span
-from ood_diffusion.report.work import Calls, Plan, Work, spent, total
+from ood_diffusion.report.plan.table import ranges
+from ood_diffusion.report.plan.words import duration, failures, span
+from ood_diffusion.report.plan.work import Calls, Plan, Work, spent, total
 
 
 def work(items: str, store: str = "s", stage: str = "invert", batch: int = 4, there: str = "") -> Work:

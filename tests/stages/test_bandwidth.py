@@ -18,7 +18,7 @@ from ood_diffusion.domains.galaxies_sim import GalaxiesSim
 from ood_diffusion.domains.image_folder import ImageFolder
 from ood_diffusion.domains.radiation_sim import RadiationSim
 from ood_diffusion.domains.sketches_of import SketchesOf
-from ood_diffusion.report.bandwidth_plots import band_plot, curves_plot, recommendation_plot
+from ood_diffusion.report.claim_plots.bandwidth import band_plot, curves_plot, recommendation_plot
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.stages.assemble import KNOBS
 from ood_diffusion.stages.bandwidth import check_bandwidth

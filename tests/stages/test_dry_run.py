@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.report.work import Calls, Plan, Work, spent
+from ood_diffusion.report.plan.work import Calls, Plan, Work, spent
 from ood_diffusion.stages.dry_run import show_sweep
 from ood_diffusion.stages.sweep import Sweep
 from tests.cli import QUICK, TINY, results, run_cli

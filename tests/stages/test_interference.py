@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.report.claim_plots.interference import capture_curve, fid_curves, sampler_bars
 from ood_diffusion.report.flatten import flatten
-from ood_diffusion.report.interference_plots import capture_curve, fid_curves, sampler_bars
 from ood_diffusion.stages import domain_judges
 from ood_diffusion.stages.domain_judges import Judges, fitted_on, judges_of
 from ood_diffusion.stages.interference import check_interference

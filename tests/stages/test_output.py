@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from ood_diffusion.report.cells import differing, find_cells
+from ood_diffusion.report.collect.cells import differing, find_cells
 from ood_diffusion.stages.json_output import print_others, print_results
 from ood_diffusion.stages.sweep import Sweep
 from tests.cli import ROOT, TINY, environment_with, run_cli

@@ -17,7 +17,7 @@ from torch import Tensor
 from ood_diffusion.pixels import psnr
 from ood_diffusion.report.pictures import Pictures, data_uri
 from ood_diffusion.report.tiles import LOSSLESS
-from ood_diffusion.report.wandb_mode import import_wandb
+from ood_diffusion.report.tracking.mode import import_wandb
 from ood_diffusion.report.wording import number
 
 ROWS = 16

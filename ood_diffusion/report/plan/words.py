@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ood_diffusion.report.speed import newest_speed
+from ood_diffusion.report.plan.speed import newest_speed
+from ood_diffusion.report.plan.work import Calls, Plan, spent, total
 from ood_diffusion.report.wording import number
-from ood_diffusion.report.work import Calls, Plan, spent, total
 
 UNMEASURED = (
     "Time: no run here has measured this network yet; ood-diffusion 'stages=[inspect]' with the same model "

@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ood_diffusion.report.cells import CellFolder, differing, word
-from ood_diffusion.report.plan_words import estimates, failures, span, sums
+from ood_diffusion.report.collect.cells import CellFolder, differing, word
+from ood_diffusion.report.plan.words import estimates, failures, span, sums
+from ood_diffusion.report.plan.work import Plan, spent, total
 from ood_diffusion.report.wide import print_wide, screen
 from ood_diffusion.report.wording import number
-from ood_diffusion.report.work import Plan, spent, total
 
 
 def print_plan(plans: Mapping[Path, Plan], console: Console | None = None) -> None:

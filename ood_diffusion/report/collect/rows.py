@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ood_diffusion.report.cells import CellFolder, find_cells, walk
+from ood_diffusion.report.collect.cells import CellFolder, find_cells, walk
+from ood_diffusion.report.collect.sweep_size import cells_of_sweep
 from ood_diffusion.report.flatten import flatten
-from ood_diffusion.report.sweep_size import cells_of_sweep
 
 
 @dataclass(frozen=True)

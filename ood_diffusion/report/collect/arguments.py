@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ood_diffusion.checks import require
-from ood_diffusion.report.table_file import check_output
+from ood_diffusion.report.collect.table_file import check_output
 
 
 def folder_and_output(

@@ -7,7 +7,7 @@ from pathlib import Path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from ood_diffusion.report.cells import read_yaml
+from ood_diffusion.report.collect.cells import read_yaml
 
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 """The sweeper that takes every combination; how many cells another one makes cannot be known beforehand."""

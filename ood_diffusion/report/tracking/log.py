@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ood_diffusion.checks import require_choice
-from ood_diffusion.report.collect import scalar
-from ood_diffusion.report.directions import directions
+from ood_diffusion.report.collect.rows import scalar
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.pictures import Pictures, grid, pair_grid
 from ood_diffusion.report.results import Results
-from ood_diffusion.report.wandb_mode import Mode, import_wandb, resolve_mode
-from ood_diffusion.report.wandb_tables import staged_in, tables, wandb_image
+from ood_diffusion.report.tracking.directions import directions
+from ood_diffusion.report.tracking.mode import Mode, import_wandb, resolve_mode
+from ood_diffusion.report.tracking.tables import staged_in, tables, wandb_image
 
 if TYPE_CHECKING:
     from wandb import Run

@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ood_diffusion.checks import require
-from ood_diffusion.report.arguments import folder_and_output
-from ood_diffusion.report.cells import CellFolder, differing, word
-from ood_diffusion.report.collect import begun, not_begun, rows, status
-from ood_diffusion.report.table_file import write_rows
+from ood_diffusion.report.collect.arguments import folder_and_output
+from ood_diffusion.report.collect.cells import CellFolder, differing, word
+from ood_diffusion.report.collect.rows import begun, not_begun, rows, status
+from ood_diffusion.report.collect.table_file import write_rows
 from ood_diffusion.report.wide import print_wide
 from ood_diffusion.report.wording import FID_WARNING, number
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ood_diffusion.report.cells import find_cells
+from ood_diffusion.report.collect.cells import find_cells
 
 
 class Speed(NamedTuple):

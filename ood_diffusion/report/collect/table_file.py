@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ood_diffusion.checks import require
-from ood_diffusion.report.collect import columns
+from ood_diffusion.report.collect.rows import columns
 from ood_diffusion.storage.atomic import atomic_write
 
 

@@ -1,0 +1,1 @@
+"""Plots of the stages that test claims; one file per stage."""

@@ -1,0 +1,1 @@
+"""What many runs left: cells, rows, tables on disk."""
