@@ -1,6 +1,7 @@
 """How a run ends: one message for a user's mistake, and the exit status."""
 
 import errno
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,13 +52,19 @@ def reported(aloud: bool = True) -> Iterator[None]:
         aloud: False on ranks whose mistake another one reports.
     """
     try:
-        yield
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
     except (UserError, HydraException, OmegaConfBaseException) as error:
         end(2, explain(error) if aloud else "")
     except RankLost as error:
         end(1, str(error) if aloud else "")
     except RankFailure as error:
         end(error.status, "") if error.status == 2 else end(1, str(error))  # a rank has said what was wrong
+    except BrokenPipeError:  # as in `… | head -1`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still in its buffer
+        end(1, "")
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise

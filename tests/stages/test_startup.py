@@ -40,3 +40,14 @@ def test_an_answer_needs_no_heavy_library(
     assert says in done.stdout + done.stderr
     assert "hydra" in imported(done.stderr)
     assert not imported(done.stderr) & HEAVY
+
+
+def test_nobody_reads_on(tmp_path: Path) -> None:
+    """As in `… | head -1`: no traceback, no message."""
+    command = [sys.executable, "-m", "ood_diffusion", "--cfg", "job"]
+    running = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert running.stdout is not None and running.stderr is not None
+    running.stdout.close()
+    assert running.stderr.read() == "" and running.wait() == 1
