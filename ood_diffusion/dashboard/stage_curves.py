@@ -11,7 +11,7 @@ Points = list[list[float]]
 
 
 def stage_curves(results: Mapping[str, Any]) -> dict[str, Points]:
-    """Name of a chart -> points of this run; charts for which it measured nothing are left out."""
+    """Name of a chart -> points of this run; one point, or none, is no curve and left out."""
     levels = figure(results, "bandwidth/levels") or []
     recommended = figure(results, "bandwidth/recommended")
     band = [point for each in levels if each["level"] == recommended for point in each["curve"]]
@@ -21,7 +21,7 @@ def stage_curves(results: Mapping[str, Any]) -> dict[str, Points]:
         "inside": points(band, "angle", "interval"),
         "capture": points(figure(results, "interference/etas"), "eta", "capture"),
     }
-    return {name: curve for name, curve in found.items() if curve}
+    return {name: curve for name, curve in found.items() if len({x for x, *_ in curve}) > 1}
 
 
 def points(curve: Iterable[Mapping[str, Any]] | None, x: str, y: str) -> Points:
