@@ -38,7 +38,7 @@ def predict_into(
     """
     if not target.missing(list(ids)):
         return 0
-    with target.exclusive():
+    with target.exclusive(next(iter(ids))):
         missing = {i: ids[i] for i in target.missing(list(ids))}
         if missing:
             ranks.run(Loop(target, source, missing, module, min(batch_size, len(ids)), description))

@@ -20,7 +20,7 @@ def stored_split(domain: Domain, store: TensorStore, split: Split, n: int) -> di
     """
     keys = [domain.key(split, i) for i in range(n)]
     if store.missing(keys):
-        with store.exclusive():
+        with store.exclusive(keys[0]):
             missing = set(store.missing(keys))
             _render(domain, store, split, [i for i, key in enumerate(keys) if key in missing], keys)
     return dict(zip(store.digests(keys), keys, strict=True))

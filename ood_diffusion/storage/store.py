@@ -109,15 +109,18 @@ class TensorStore:
         return [self._places[i].digest for i in ids]
 
     @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Hold the store's lock, so that processes that want the same tensors make them once.
+    def exclusive(self, first: str = "") -> Iterator[None]:
+        """Hold a lock of the store, so that processes that want the same tensors make them once.
+
+        `first` is the first id of those wanted, whether it is there or not: who wants more or fewer of a
+        sequence waits, who wants another sequence does not. Empty: everyone without one waits.
 
         An operating-system lock: it is released when its holder dies, however it dies. On a network
         file system it works where `flock` does; where it does not, work may be done twice but is
         never lost, since shards do not depend on the lock.
         """
         self._write_recipe()
-        lock = FileLock(self.folder / "lock")
+        lock = FileLock(self.folder / "-".join(["lock", *[fingerprint(first)] * bool(first)]))
         try:
             lock.acquire(timeout=0)
         except Timeout:

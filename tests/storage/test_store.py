@@ -1,14 +1,16 @@
 import multiprocessing
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock, Timeout
 from safetensors import safe_open
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.fingerprint import tensor_digest
+from ood_diffusion.fingerprint import fingerprint, tensor_digest
 from ood_diffusion.storage import store as store_module
 from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.storage.store import BLOCK, TensorStore
@@ -121,6 +123,15 @@ def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(OSError, match="No space"):
         atomic_write(tmp_path / "x" / "file", b"data")
     assert list((tmp_path / "x").iterdir()) == []
+
+
+def test_only_who_wants_the_same_sequence_waits(tmp_path: Path) -> None:
+    store, again = make(tmp_path), make(tmp_path)
+    with store.exclusive("a"), again.exclusive("b"), again.exclusive():
+        for lock, held in (("lock-" + fingerprint("a"), True), ("lock-" + fingerprint("c"), False)):
+            other = FileLock(store.folder / lock)
+            with pytest.raises(Timeout) if held else nullcontext():
+                other.acquire(timeout=0)
 
 
 def _fill(root: Path, wins: "multiprocessing.SimpleQueue[int]") -> None:
