@@ -7,9 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ood_diffusion.checks import require
-from ood_diffusion.physics.curves import curves
-from ood_diffusion.physics.images import PART, Array, luminance
+from ood_diffusion.physics.images import Array, luminance
 from ood_diffusion.physics.intensity import moments
 from ood_diffusion.physics.morphology import morphology
 from ood_diffusion.physics.profile import source
@@ -27,12 +25,10 @@ CONSTANT = 1e-9
 
 
 def statistics(images: Tensor) -> dict[str, Array]:
-    """Every scalar statistic of each picture of uint8 ``[n, 3, H, H]``: name -> ``[n]``, finite."""
-    parts = [_statistics(part) for part in torch.split(images, PART)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    """Every scalar statistic of each picture of uint8 ``[n, 3, H, H]``: name -> ``[n]``, finite.
 
-
-def _statistics(images: Tensor) -> dict[str, Array]:
+    Copies all of them as float64: hand over a block at a time.
+    """
     shapes = [morphology(source(light)) for light in luminance(images)]
     log_powers = power_spectrum(images)
     return {
@@ -40,34 +36,6 @@ def _statistics(images: Tensor) -> dict[str, Array]:
         "spectrum_slope": slope(log_powers),
         "small_scale_power": small_scale_power(log_powers),
         **{name: np.array([shape[name] for shape in shapes]) for name in shapes[0]},
-    }
-
-
-def compare(samples: Tensor, held_out: Tensor, seed: int) -> dict[str, dict[str, Any]]:
-    """Compare the physical statistics of two sets of pictures.
-
-    Hand over references instead of samples for the yardstick: what real pictures of the domain score.
-
-    Args:
-        samples: uint8 ``[n, 3, H, H]``, n >= 2.
-        held_out: uint8 ``[m, 3, H, H]`` of the domain, m >= 2, same H.
-        seed: of the bootstrap.
-
-    Returns:
-        ``statistics``: see `differences`; ``curves``: see `curves`. Plain numbers and lists.
-
-    Raises:
-        UserError: if a set holds fewer than 2 pictures or their sizes differ.
-    """
-    require(
-        min(len(samples), len(held_out)) >= 2 and samples.shape[1:] == held_out.shape[1:],
-        "a physical comparison needs two sets of at least 2 pictures of one size",
-        (list(samples.shape), list(held_out.shape)),
-        "Raise n_samples, n_references or n_held_out.",
-    )
-    return {
-        "statistics": differences(statistics(samples), statistics(held_out), seed),
-        "curves": curves(samples, held_out),
     }
 
 

@@ -13,9 +13,6 @@ Mask = NDArray[np.bool_]
 SMALLEST = 16
 """Side, in pixels, below which rings and scales cannot be told apart."""
 
-PART = 64
-"""Pictures taken up at once: bounds the float64 copies."""
-
 
 def luminance(images: Tensor) -> Array:
     """Brightness in [0, 1], float64 ``[n, H, H]``, of pictures uint8 ``[n, 3, H, H]``.

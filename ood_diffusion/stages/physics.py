@@ -1,5 +1,6 @@
 """Physical statistics of the new images: power spectrum, morphology and intensity against held-out images."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,8 @@ from torch import Tensor
 from ood_diffusion.checks import require
 from ood_diffusion.claims.physics import physical
 from ood_diffusion.physics.comparison import differences, statistics
-from ood_diffusion.physics.curves import curves
+from ood_diffusion.physics.curves import abscissae, band, curves
+from ood_diffusion.physics.images import Array
 from ood_diffusion.report.claim_plots.physics import LABELS, bands
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of
@@ -17,7 +19,7 @@ from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.sample import sample
 from ood_diffusion.statistics.feature_intervals import fid_interval
 from ood_diffusion.storage.atomic import atomic_write
-from ood_diffusion.storage.store import TensorStore
+from ood_diffusion.storage.store import BLOCK, TensorStore
 
 PLOTS = {name: f"physics_{name}.svg" for name in LABELS}
 SHOWN_WITH = {
@@ -58,18 +60,21 @@ def physics(cell: Cell) -> None:
         "references": (own.pictures, list(own.references.values())),
         "blurred references": blurred_references(own, settings.blur),
     }
-    images = {name: store.read(ids) for name, (store, ids) in sets.items()}
-    features = {name: features_in_order(own, *found) for name, found in sets.items()}
-    judges = own.pictures.read(list(own.held_out.values()))
-    judges_features, wanted = features_of(own, own.pictures, own.held_out), statistics(judges)
-    found = {name: differences(statistics(x), wanted, own.settings.seed) for name, x in images.items()}
+    features = {name: features_in_order(own, *where) for name, where in sets.items()}
+    judges = features_of(own, own.pictures, own.held_out)
+    numbers = {name: measured(*where) for name, where in sets.items()}
+    real = measured(own.pictures, list(own.held_out.values()))
+    found = {
+        name: differences(each.statistics, real.statistics, own.settings.seed)
+        for name, each in numbers.items()
+    }
     n = min(len(x) for x in features.values())
     checks = physical(
         found["samples"],
         found["references"],
         found["blurred references"],
         settings.band,
-        (len(images["samples"]), len(images["references"])),
+        (len(features["samples"]), len(features["references"])),
         SHOWN_WITH,
     )
     cell.results["physics"] = {
@@ -77,15 +82,38 @@ def physics(cell: Cell) -> None:
         "n_fid": n,
         "sets": {
             name: {
-                "n": len(images[name]),
-                "fid": vars(fid_interval(features[name][:n], judges_features)),
+                "n": len(features[name]),
+                "fid": vars(fid_interval(features[name][:n], judges)),
                 "statistics": found[name],
             }
             for name in sets
         },
         "checks": [check.as_json() for check in checks],
     }
-    plot(cell, images, judges)
+    plot(cell, abscissae(own.pictures.read(list(own.held_out.values())[:1])), numbers, real)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is kept of a set of n pictures.
+
+    Args:
+        statistics: name -> ``[n]``, of `physics.comparison.statistics`.
+        curves: name -> ``[n, k]``, of `physics.curves.curves`.
+    """
+
+    statistics: dict[str, Array]
+    curves: dict[str, Array]
+
+
+def measured(store: TensorStore, ids: Sequence[str]) -> Measured:
+    """Statistics and curves of stored pictures, a block of them in memory at a time."""
+    parts = [Measured(statistics(block), curves(block)) for block in store.blocks(ids)]
+    joined = [
+        {name: np.concatenate([part[name] for part in each]) for name in each[0]}
+        for each in ([part.statistics for part in parts], [part.curves for part in parts])
+    ]
+    return Measured(*joined)
 
 
 def check_physics(cell: Cell) -> None:
@@ -110,8 +138,10 @@ def blurred_references(cell: Cell, blur: float) -> tuple[TensorStore, list[str]]
     recipe = {"image_shape": list(cell.model.image_shape), "blur": blur}
     store, ids = TensorStore(cell.store_root, "blurred", recipe, torch.uint8), list(cell.references)
     with store.exclusive():
-        if missing := store.missing(ids):
-            store.write(missing, blurred(cell.pictures.read([cell.references[i] for i in missing]), blur))
+        missing = store.missing(ids)
+        for start in range(0, len(missing), BLOCK):
+            block = missing[start : start + BLOCK]
+            store.write(block, blurred(cell.pictures.read([cell.references[i] for i in block]), blur))
     return store, ids
 
 
@@ -123,12 +153,9 @@ def blurred(images: Tensor, blur: float) -> Tensor:
     return torch.from_numpy(smooth.round().astype(np.uint8))
 
 
-def plot(cell: Cell, images: dict[str, Tensor], judges: Tensor) -> None:
+def plot(cell: Cell, x: Mapping[str, list[float]], numbers: Mapping[str, Measured], real: Measured) -> None:
     """One figure per curve, with all sets in it."""
-    each = {name: curves(x, judges) for name, x in images.items()}
     for curve, file in PLOTS.items():
-        shown = each["samples"][curve]
-        sets = {"held_out": shown["held_out"]} | {
-            name: each[name][curve]["samples"] for name in BACK_TO_FRONT
-        }
-        atomic_write(cell.run_folder / file, bands(curve, shown["x"], sets).encode())
+        sets = {"held_out": real} | {name: numbers[name] for name in BACK_TO_FRONT}
+        shown = {name: band(each.curves[curve]) for name, each in sets.items()}
+        atomic_write(cell.run_folder / file, bands(curve, x[curve], shown).encode())

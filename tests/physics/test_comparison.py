@@ -1,6 +1,8 @@
 """Sets that fool the eye are told apart by physics; sets of one domain are not."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +11,13 @@ from scipy import ndimage, stats
 from torch import Tensor
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.physics.comparison import compare, differences, holm, statistics
+from ood_diffusion.physics.comparison import differences, holm, statistics
+from ood_diffusion.physics.curves import abscissae, band, curves
 from tests.physics.pictures import grey, real
+
+
+def compared(samples: Tensor, held_out: Tensor) -> dict[str, dict[str, Any]]:
+    return differences(statistics(samples), statistics(held_out), seed=0)
 
 
 def blurred(pictures: Tensor) -> Tensor:
@@ -33,7 +40,7 @@ def test_slight_blur_is_seen_by_the_spectrum_while_colours_stay(domain: str) -> 
     pictures = real(domain, 120)
     samples, held_out = blurred(pictures[:60]), pictures[60:]
     assert (samples.double().mean((2, 3)) - pictures[:60].double().mean((2, 3))).abs().max() < 0.3
-    found = compare(samples, held_out, seed=0)["statistics"]
+    found = compared(samples, held_out)
     assert found["small_scale_power"]["differs"] and found["small_scale_power"]["high"] < -0.5
     assert found["spectrum_slope"]["differs"]
     assert not found["intensity_mean"]["differs"]
@@ -41,7 +48,7 @@ def test_slight_blur_is_seen_by_the_spectrum_while_colours_stay(domain: str) -> 
 
 def test_missing_shapes_are_seen_while_the_spectrum_stays() -> None:
     pictures = real("galaxies", 120)
-    found = compare(phase_shuffled(pictures[:60]), pictures[60:], seed=0)["statistics"]
+    found = compared(phase_shuffled(pictures[:60]), pictures[60:])
     for name in ("intensity_kurtosis", "m20", "concentration"):
         assert found[name]["differs"], name
     assert not found["intensity_mean"]["differs"]
@@ -99,27 +106,30 @@ def test_everything_can_be_written_as_json() -> None:
     """Even for sets without any variation, whose differences have no unit of their own."""
     flat = grey(np.full((3, 16, 16), 0.2))
     for samples in (flat, grey(np.zeros((3, 16, 16))), grey(np.full((3, 16, 16), 1.0))):
-        found = compare(samples, flat, seed=0)
-        assert set(json.loads(json.dumps(found, allow_nan=False))) == {"statistics", "curves"}
+        found = [compared(samples, flat), {name: band(x) for name, x in curves(samples).items()}]
+        json.dumps(found, allow_nan=False)
 
 
 def test_curves_are_bands_around_means() -> None:
     pictures = real("radiation", 120)
-    found = compare(pictures[:20], pictures[20:60], seed=0)["curves"]
-    assert set(found) == {"radial_profile", "power_spectrum", "intensity_pdf", "log_intensity_pdf"}
-    for curve in found.values():
-        for part in ("samples", "held_out"):
-            low, mean, high = (np.array(curve[part][name]) for name in ("low", "mean", "high"))
-            assert len(low) == len(mean) == len(high) == len(curve["x"])
-            assert (low <= high).all()
-    assert found["power_spectrum"]["x"] == list(range(1, 17))
+    found, x = curves(pictures[:20]), abscissae(pictures)
+    assert set(found) == set(x) == {"radial_profile", "power_spectrum", "intensity_pdf", "log_intensity_pdf"}
+    for name, values in found.items():
+        drawn = band(values)
+        low, mean, high = (np.array(drawn[end]) for end in ("low", "mean", "high"))
+        assert values.shape == (20, len(x[name])) and len(low) == len(mean) == len(high) == len(x[name])
+        assert (low <= high).all() and mean == pytest.approx(values.mean(axis=0))
+    assert x["power_spectrum"] == list(range(1, 17))
 
 
-def test_sets_that_cannot_be_compared_are_refused() -> None:
-    pictures = real("radiation", 120)
-    with pytest.raises(UserError, match="two sets of at least 2 pictures of one size"):
-        compare(pictures[:1], pictures, seed=0)
-    with pytest.raises(UserError, match="two sets of at least 2 pictures of one size"):
-        compare(pictures[..., :16, :16], pictures, seed=0)
+@pytest.mark.parametrize("of", [statistics, curves])
+def test_pictures_do_not_depend_on_their_block(of: Callable[[Tensor], dict[str, np.ndarray]]) -> None:
+    pictures = real("galaxies", 120)[:6]
+    whole, parts = of(pictures), [of(pictures[:2]), of(pictures[2:])]
+    for name, values in whole.items():
+        assert np.concatenate([part[name] for part in parts]) == pytest.approx(values, rel=1e-12), name
+
+
+def test_pictures_that_cannot_be_measured_are_refused() -> None:
     with pytest.raises(UserError, match="square RGB pictures"):
-        compare(pictures.float(), pictures.float(), seed=0)
+        statistics(real("radiation", 120).float())
