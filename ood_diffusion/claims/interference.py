@@ -1,8 +1,9 @@
 """C7: does fresh noise pull trajectories over to the training domain?
 
-The rules are as they were before any figure was seen. What the probe is fitted on was changed once, after a
-review that had seen a first run on one domain: it was the references, of which the samples are made; now it
-is held-out images, and only others judge.
+What the probe is fitted on was changed once, after a review that had seen a first run on one domain: it was
+the references, of which the samples are made; now it is held-out images, and only others judge. A second
+review found that a rate with no room to rise was taken as a denial; such a rate is now inconclusive. The rest
+is as it was before any figure was seen.
 """
 
 import math
@@ -50,8 +51,9 @@ def captured_more(
 ) -> Check:
     """Whether more latents are captured with noise than without.
 
-    Supported: the interval of the rise lies above 0. Not supported: it lies below `negligible` and reaches
-    down to 0. Inconclusive: neither, or the probe cannot tell the two domains apart.
+    Supported: the interval of the rise lies above 0. Not supported: it lies below 0; or it lies below
+    `negligible` and there was room to rise, the rate at eta 0 being surely below 1 - `negligible`.
+    Inconclusive: neither, or the probe cannot tell the two domains apart.
 
     Args:
         scores: the probe's scores at `eta`, ``[n]``; above 0 is captured.
@@ -63,7 +65,8 @@ def captured_more(
     """
     found = rise((scores > 0).tolist(), (without > 0).tolist())
     verdict: Verdict = above(found, 0.0)
-    if verdict == "inconclusive" and found.high < negligible:
+    room = proportion_interval(int((without > 0).sum()), len(without)).high < 1 - negligible
+    if verdict == "inconclusive" and room and found.high < negligible:
         verdict = "not supported"
     figure = f"rise of the capture rate from eta 0 to {eta:g}"
     against = f"none; below {negligible:g} counts as none"

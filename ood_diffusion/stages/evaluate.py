@@ -90,9 +90,10 @@ def score(make_metrics: Mapping[str, Callable[[], Any]], real: Tensor, generated
 def intervals(found: Mapping[str, float], real: Tensor, generated: Tensor) -> dict[str, dict[str, float]]:
     """95 % intervals of the figures in `found` that have one, each as the fields of an `Estimate`.
 
-    FID and KID: for their expectation at these numbers of images, both sets drawn anew. Precision: other
-    generated images, the same real ones. Recall: other real images, the same generated ones. Density and
-    coverage are no means over independent images and get none.
+    FID and KID: for their expectation at these numbers of images, with other draws and other held-out images
+    but the same references, of which all draws are made: other references, if few, move FID by more.
+    Precision: other generated images, the same real ones. Recall: other real images, the same generated ones.
+    Density and coverage are no means over independent images and get none.
     """
     made: dict[str, Estimate] = {}
     if "fid" in found:

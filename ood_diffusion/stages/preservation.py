@@ -7,8 +7,10 @@ import torch
 
 from ood_diffusion.checks import require
 from ood_diffusion.claims.preservation import against_sdedit, against_tuned, identical
+from ood_diffusion.domains.base import Domain
 from ood_diffusion.fingerprint import tensor_digest
 from ood_diffusion.metrics.novelty import novelty
+from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.report.claim_plots.preservation import sdedit_levels, trade_off
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.stages.cell import Cell
@@ -52,7 +54,7 @@ def preservation(cell: Cell) -> None:
     if settings.finetune is not None:
         tuned = finetuned(cell, settings.finetune, samples)
         frozen = tuned["frozen"]["fid_training"]
-        circular = getattr(cell.training_domain, "model", None) is cell.model
+        circular = drawn_by(cell.training_domain, cell.model)
         checks += against_tuned(ours, Estimate(**frozen), tuned["copies"], circular, TRADE_OFF)
         plot = trade_off(frozen, results["ours"]["fid_unseen"], tuned["copies"])
         atomic_write(cell.run_folder / TRADE_OFF, plot.encode())
@@ -66,6 +68,12 @@ def preservation(cell: Cell) -> None:
         **results,
         "checks": [check.as_json() for check in [*identical(differing, len(first), same, OWN), *checks]],
     }
+
+
+def drawn_by(domain: Domain, model: FrozenModel) -> bool:
+    """Whether a model of these weights drew the domain's pictures, or those that they are made of."""
+    artist = getattr(getattr(domain, "drawn", domain), "model", None)
+    return artist is not None and bool(artist.recipe() == model.recipe())
 
 
 def judged(cell: Cell, images: Images) -> dict[str, Any]:

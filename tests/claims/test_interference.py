@@ -78,6 +78,9 @@ def scores(captured: int, n: int) -> np.ndarray:
         (6, 3, 64, "inconclusive"),
         (2, 40, 64, "not supported"),
         (60, 20, 2000, "supported"),  # small but sure
+        (64, 64, 64, "inconclusive"),  # no room to rise
+        (64, 63, 64, "inconclusive"),
+        (40, 63, 64, "not supported"),  # no room to rise, but it fell
     ],
 )
 def test_verdict_on_the_capture_rate(captured: int, without: int, n: int, verdict: str) -> None:

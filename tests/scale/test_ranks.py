@@ -20,6 +20,13 @@ JOB = [
     "n_references=13",
     "n_samples=7",
 ]
+CLAIMS = [
+    "stages=[invert,reconstruct,sample,evaluate,bandwidth,preservation,report]",
+    "n_training=10",
+    "training_domain.steps=2",
+    "stage.bandwidth={levels:[500],n_images:3,n_judges:6,angles:[0,60],etas:[0,1]}",
+    "stage.preservation={sdedit_levels:[300],n_own:2}",
+]
 DDP = ["trainer=ddp", "trainer.devices=2"]
 
 
@@ -35,13 +42,14 @@ def items(store: Path, kind: str) -> dict[str, torch.Tensor]:
 
 
 def figures(result: dict[str, Any]) -> dict[str, Any]:
-    return {key: result[key] for key in ("reconstruct", "sample", "latents", "metrics", "weights")}
+    parts = ("reconstruct", "sample", "latents", "metrics", "bandwidth", "preservation", "weights")
+    return {key: result[key] for key in parts}
 
 
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("one")
-    done = run_cli(folder, *JOB)
+    done = run_cli(folder, *JOB, *CLAIMS)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -49,7 +57,7 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("two")
-    done = run_cli(folder, *JOB, *DDP)
+    done = run_cli(folder, *JOB, *CLAIMS, *DDP)
     assert done.returncode == 0, done.stderr
     return folder
 

@@ -16,15 +16,20 @@ from ood_diffusion.checks import UserError
 from ood_diffusion.diffusion.ddim import DDIM
 from ood_diffusion.diffusion.grids import uniform_lambda
 from ood_diffusion.diffusion.schedule import Schedule
+from ood_diffusion.domains.galaxies_sim import GalaxiesSim
+from ood_diffusion.domains.model_samples import ModelSamples
+from ood_diffusion.domains.sketches_of import SketchesOf
 from ood_diffusion.lightning.training import DenoiserTraining
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.stages import finetune
 from ood_diffusion.stages.finetune import StepBatches, tuned_copy
+from ood_diffusion.stages.preservation import drawn_by
 from ood_diffusion.stages.preservation_images import own_images
 from ood_diffusion.stages.preservation_settings import FinetuneSettings, PreservationSettings
 from ood_diffusion.stages.sdedit import noised
 from ood_diffusion.storage.store import TensorStore
 from tests.cli import QUICK, TINY, results, run_cli
+from tests.lightning.networks import gaussian_model
 
 SMALL = [
     *TINY,
@@ -239,3 +244,13 @@ def test_sdedit_noises_by_the_marginal_with_the_same_noise_at_every_level() -> N
     assert torch.allclose(noise[0], noise[1], atol=1e-5)
     assert abs(float(noise[0].mean())) < 0.03 and abs(float(noise[0].std()) - 1) < 0.02
     assert not torch.allclose(noise[0][0], noise[0][2])  # one reference, two draws
+
+
+def test_a_model_knows_its_own_pictures_by_weights_not_by_object() -> None:
+    def drawn_with(deviation: float) -> ModelSamples:
+        return ModelSamples(8, gaussian_model(deviation), DDIM(), uniform_lambda)
+
+    model = gaussian_model(0.4)
+    assert drawn_by(drawn_with(0.4), model) and not drawn_by(drawn_with(0.5), model)
+    assert drawn_by(SketchesOf(8, lambda image_size: drawn_with(0.4)), model)
+    assert not drawn_by(GalaxiesSim(8), model)
