@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ood_diffusion.claims.combined import minus
 from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, word
-from ood_diffusion.report.leaderboard_table import FIGURES, Standing
+from ood_diffusion.report.leaderboard_table import FIGURES, Standing, best_new
 from ood_diffusion.report.wording import MISSING
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.feature_intervals import interval_over_seeds
@@ -35,6 +36,12 @@ PATHS = {
     "capture": "interference/own/capture/value",
 }
 """Figures that are in the results as they are."""
+INTERVALS = {
+    **{name: f"metrics/intervals/samples/{name}" for name in ("kid", "precision", "recall")},
+    "copies": "interference/own/copies",
+    "capture": "interference/own/capture",
+}
+"""Where the intervals of those lie that have one."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class Run:
         seed: of its draws.
         fid: with its interval over images.
         figures: by the names in `FIGURES`.
+        intervals: of those in `INTERVALS` that are known.
         yardstick: FID of the references.
     """
 
@@ -55,6 +63,7 @@ class Run:
     seed: Any
     fid: Estimate
     figures: Mapping[str, float | None]
+    intervals: Mapping[str, Estimate]
     yardstick: float | None
 
 
@@ -101,6 +110,11 @@ def read(cell: CellFolder, names: Sequence[str]) -> Run:
         seed=cell.coordinate("seed"),
         fid=fid,
         figures={name: figures[name] for name in FIGURES},
+        intervals={
+            name: Estimate(**found)
+            for name, path in INTERVALS.items()
+            if (found := figure(results, path)) is not None and "low" in found
+        },
         yardstick=sets.get("references", {}).get("fid"),
     )
 
@@ -111,17 +125,22 @@ def standing(runs: Sequence[Run]) -> Standing:
     way = dict(runs[0].way)
     prior, sampler, selection = (way.pop(name) for name in WAY)
     figures = {name: mean(run.figures[name] for run in runs) for name in FIGURES}
+    known = [run.intervals for run in runs]
+    intervals = {
+        name: interval_over_seeds([run[name].value for run in known], [run[name] for run in known])
+        for name in INTERVALS
+        if all(name in run for run in known)
+    }
     yardstick = mean(run.yardstick for run in runs)
-    return Standing(
-        0, False, prior, sampler, selection, way, len(runs), fid.value, fid.low, fid.high, figures, yardstick
-    )
+    return Standing(0, False, prior, sampler, selection, way, len(runs), fid, figures, intervals, yardstick)
 
 
 def ranked(standings: Sequence[Standing]) -> list[Standing]:
-    """By FID; tied are those whose interval overlaps the first one's, the first itself among them."""
-    ordered = sorted(standings, key=lambda each: each.fid)
+    """By FID; tied are those that are not surely worse than `best_new`, by the interval of the difference."""
+    ordered = sorted(standings, key=lambda each: each.fid.value)
+    best = best_new(ordered).fid
     return [
-        replace(each, rank=rank, tied=each.low <= ordered[0].high)
+        replace(each, rank=rank, tied=minus(each.fid, best).low <= 0)
         for rank, each in enumerate(ordered, start=1)
     ]
 

@@ -45,7 +45,10 @@ def leaderboard(arguments: Sequence[str]) -> bool:
         name = re.sub(r"[^\w.-]+", "_", f"leaderboard_{model}_{domain}")
         atomic_write(output.with_name(f"{name}.svg"), forest(standings).encode())
     console.print(
-        Text("=: not told apart from the first. ±: half the 95 % interval, for other images and seeds.")
+        Text(
+            "=: not told apart from the best whose images are not mostly copies. ±: half the 95 % interval, "
+            "for other draws, held-out images and seeds, with these references."
+        )
     )
     for cell in cells:
         if not can_be_ranked(cell):

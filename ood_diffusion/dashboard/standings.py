@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ood_diffusion.claims.leaderboard import WAY, leaderboards
+from ood_diffusion.claims.leaderboard import INTERVALS, WAY, leaderboards
 from ood_diffusion.report.collect.cells import CellFolder
 from ood_diffusion.report.leaderboard_table import FIGURES, Standing, file_rows
 from ood_diffusion.report.wording import MISSING
 
 FIXED = ("rank", "fid", "model", "domain", "sampler", "prior", "selection")
-NUMBERS = ("seeds", "fid_low", "fid_high", "fid_references", *FIGURES)
+NUMBERS = (
+    *("seeds", "fid_low", "fid_high", "fid_references"),
+    *FIGURES,
+    *(f"{name}_{end}" for name in INTERVALS for end in ("low", "high")),
+)
 
 
 def standings(cells: Sequence[CellFolder]) -> dict[str, Any]:

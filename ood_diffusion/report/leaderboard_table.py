@@ -11,6 +11,7 @@ from rich.text import Text
 from ood_diffusion.report.figures import BLUE, GREEN, INK, ORANGE, panel, svg
 from ood_diffusion.report.sections import plus_minus
 from ood_diffusion.report.wording import MISSING, number
+from ood_diffusion.statistics.estimate import Estimate
 
 FIGURES = {
     "kid": "KID ↓",
@@ -25,6 +26,8 @@ FIGURES = {
     "cost": "calls/image ↓",
 }
 """Name of a figure -> the head of its column; FID, by which is ranked, comes before them."""
+MOSTLY = 0.5
+"""Of more copies than this nothing is left that a sampler has made: `copy_references`, a trivial end."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +36,15 @@ class Standing:
 
     Args:
         rank: by FID, from 1.
-        tied: whether its interval overlaps that of the first.
+        tied: whether it is not told apart from the best one that makes new images, or is better.
         prior: its name; `MISSING` where the sampler does not use it.
         sampler: its name.
         selection: its name.
         others: further coordinates in which the ways compared differ.
         seeds: how many.
-        fid: mean over seeds.
-        low: lower end of its 95 % interval, for other seeds and other images.
-        high: upper end.
+        fid: mean over seeds, with its interval for other seeds and other images, the references given.
         figures: means over seeds by the names in `FIGURES`; None where unknown.
+        intervals: of those that have one, likewise.
         yardstick: FID of the references, which are real images; None where unknown.
     """
 
@@ -53,10 +55,9 @@ class Standing:
     selection: str
     others: Mapping[str, str]
     seeds: int
-    fid: float
-    low: float
-    high: float
+    fid: Estimate
     figures: Mapping[str, float | None] = field(default_factory=dict)
+    intervals: Mapping[str, Estimate] = field(default_factory=dict)
     yardstick: float | None = None
 
     @property
@@ -68,6 +69,12 @@ class Standing:
             *[self.selection] * (self.selection != "none"),
         ]
         return " · ".join([*parts, *(f"{name}={value}" for name, value in self.others.items())])
+
+
+def best_new(ordered: Sequence[Standing]) -> Standing:
+    """The first whose images are not mostly copies, by which the others are measured; or else the first."""
+    new = (each for each in ordered if (each.figures.get("copies") or 0) < MOSTLY)
+    return next(new, ordered[0])
 
 
 def file_rows(model: str, domain: str, standings: Sequence[Standing]) -> list[dict[str, Any]]:
@@ -85,18 +92,22 @@ def file_rows(model: str, domain: str, standings: Sequence[Standing]) -> list[di
             "selection": each.selection,
             **{f"{k} (setting)" if k in FIGURES else k: value for k, value in each.others.items()},
             "seeds": each.seeds,
-            "fid": each.fid,
-            "fid_low": each.low,
-            "fid_high": each.high,
+            **bounds("fid", each.fid),
             **each.figures,
+            **{key: v for name, found in each.intervals.items() for key, v in bounds(name, found).items()},
             "fid_references": each.yardstick,
         }
         for each in standings
     ]
 
 
+def bounds(name: str, found: Estimate) -> dict[str, float]:
+    """An estimate as columns of a file."""
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
 def screen_table(title: str, standings: Sequence[Standing]) -> Table:
-    """Ranked rows; figures that no row has are left out; "=" marks ties with the first."""
+    """Ranked rows; figures that no row has are left out; "=" marks `best_new` and its ties."""
     shown = [name for name in FIGURES if any(each.figures.get(name) is not None for each in standings)]
     others = list(dict.fromkeys(name for each in standings for name in each.others))
     table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE)
@@ -105,27 +116,28 @@ def screen_table(title: str, standings: Sequence[Standing]) -> Table:
     for name in ("seeds", "FID ↓", *(FIGURES[name] for name in shown)):
         table.add_column(name, justify="right")
     for each in standings:
-        where = [f"{each.rank}{' =' if each.tied and each.rank > 1 else ''}", each.sampler, each.prior]
+        where = [f"{each.rank}{' =' if each.tied else ''}", each.sampler, each.prior]
         where += [each.selection, *(each.others.get(name, MISSING) for name in others)]
-        fid = plus_minus(each.fid, (each.high - each.low) / 2).replace("\u00a0", " ")
+        fid = plus_minus(each.fid.value, (each.fid.high - each.fid.low) / 2).replace("\u00a0", " ")
         figures = [number(each.figures.get(name)) for name in shown]
         table.add_row(*(Text(entry) for entry in (*where, number(each.seeds), fid, *figures)))
     return table
 
 
 def forest(standings: Sequence[Standing]) -> str:
-    """FID with its interval, a row per standing, the best on top and its interval as a band; SVG text."""
+    """FID with its interval, a row per standing, the lowest on top, that of `best_new` a band; SVG text."""
     figure, axes = panel("FID (95 % interval)", "", height=1.4 + 0.27 * len(standings))
     for tied, colour, name in ((True, BLUE, "best, and not told apart from it"), (False, ORANGE, "worse")):
         places = [place for place, each in enumerate(standings) if each.tied == tied]
-        chosen = [standings[place] for place in places]
+        chosen = [standings[place].fid for place in places]
         if chosen:
-            arms = [[x.fid - x.low for x in chosen], [x.high - x.fid for x in chosen]]
-            values = [x.fid for x in chosen]
+            arms = [[x.value - x.low for x in chosen], [x.high - x.value for x in chosen]]
+            values = [x.value for x in chosen]
             axes.errorbar(
                 values, places, xerr=arms, fmt="o", markersize=4, color=colour, capsize=3, label=name
             )
-    axes.axvspan(standings[0].low, standings[0].high, color=INK, alpha=0.08, linewidth=0)
+    best = best_new(standings).fid
+    axes.axvspan(best.low, best.high, color=INK, alpha=0.08, linewidth=0)
     known = [each.yardstick for each in standings if each.yardstick is not None]
     if known:
         mean = sum(known) / len(known)

@@ -1,24 +1,33 @@
 """`ood-diffusion leaderboard`: which runs are one way, what is averaged, and who is first."""
 
 import csv
+import io
 import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.claims.leaderboard import leaderboards
 from ood_diffusion.claims.leaderboard_command import leaderboard
 from ood_diffusion.report.collect.rows import begun
-from ood_diffusion.report.leaderboard_table import Standing, file_rows
+from ood_diffusion.report.leaderboard_table import Standing, file_rows, screen_table
 from tests.report.fake import cell, results
 
 BOARD = ("cats-64", "galaxies")
 
 
 def run(
-    folder: Path, fid: float, half: float = 5.0, uses_prior: bool = True, kid: float = 0.03, **knobs: Any
+    folder: Path,
+    fid: float,
+    half: float = 5.0,
+    uses_prior: bool = True,
+    kid: float = 0.03,
+    copies: float = 0.0156,
+    precision_interval: tuple[float, float] | None = None,
+    **knobs: Any,
 ) -> None:
     """A run with this FID; `knobs` go to its coordinates."""
     made = results()
@@ -27,6 +36,11 @@ def run(
     metrics["sets"]["samples"] |= {"fid": fid, "kid": kid}
     interval = {"value": fid, "low": fid - half, "high": fid + half, "n": 64}
     metrics["intervals"] = {"samples": {"fid": interval}}
+    metrics["novelty"]["copies"] = copies
+    if precision_interval is not None:
+        value, arm = precision_interval
+        found = {"value": value, "low": value - arm, "high": value + arm, "n": 64}
+        metrics["intervals"]["samples"]["precision"] = found
     metrics["making"] = {"uses_prior": uses_prior, "calls_per_reference": 24, "calls_per_sample": 48}
     made["interference"] = {"own": {"capture": {"value": 0.25}}}
     cell(folder, found=made)
@@ -40,31 +54,56 @@ def ways(standings: list[Standing]) -> list[tuple[str, str, str]]:
     return [(each.prior, each.sampler, each.selection) for each in standings]
 
 
-def test_a_low_fid_is_first_and_overlap_is_a_tie(tmp_path: Path) -> None:
+def test_a_low_fid_is_first_and_a_tie_is_no_sure_difference(tmp_path: Path) -> None:
     for i, (prior, fid) in enumerate(
-        (("gaussian", 130.0), ("span", 100.0), ("kde", 109.0), ("shrunk", 111.0))
+        (("gaussian", 130.0), ("span", 100.0), ("kde", 107.0), ("shrunk", 107.2))
     ):
         run(tmp_path / str(i), fid, prior=prior)
     found = boards(tmp_path)[BOARD]
     assert [each.prior for each in found] == ["span", "kde", "shrunk", "gaussian"]
     assert [each.rank for each in found] == [1, 2, 3, 4]
-    assert [each.tied for each in found] == [True, True, False, False]  # 104 … 114 meets 95 … 105, 106 … not
+    assert [each.tied for each in found] == [True, True, False, False]  # 5 and 5 make 7.07
+
+
+def test_ties_are_with_the_best_that_does_not_copy(tmp_path: Path) -> None:
+    for i, (sampler, fid, copies) in enumerate(
+        (("copy", 80.0, 1.0), ("draw", 90.0, 0.0), ("slerp", 96.0, 0.1))
+    ):
+        run(tmp_path / str(i), fid, sampler=sampler, copies=copies)
+    found = boards(tmp_path)[BOARD]
+    assert [(each.sampler, each.tied) for each in found] == [("copy", True), ("draw", True), ("slerp", True)]
+    assert "1 =" in text_of(found) and "3 =" in text_of(found)
+
+
+def text_of(standings: list[Standing]) -> str:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(screen_table("board", standings))
+    return console.export_text()
+
+
+def test_figures_have_intervals_over_seeds(tmp_path: Path) -> None:
+    for seed, precision in enumerate((0.5, 0.7)):
+        run(tmp_path / str(seed), 90.0, seed=seed, precision_interval=(precision, 0.1))
+    (row,) = file_rows(*BOARD, boards(tmp_path)[BOARD])
+    within, between = 0.1 / 1.959964, 0.1  # of the mean of two
+    half = (row["precision_high"] - row["precision_low"]) / 2
+    assert half > 1.96 * math.hypot(within, between) and "kid_low" not in row
 
 
 def test_seeds_are_averaged_and_widen_the_interval(tmp_path: Path) -> None:
     for seed, fid in enumerate((90.0, 100.0, 110.0)):
         run(tmp_path / str(seed), fid, seed=seed, kid=0.01 * seed)
     (only,) = boards(tmp_path)[BOARD]
-    assert only.seeds == 3 and only.fid == 100 and only.figures["kid"] == pytest.approx(0.01)
+    assert only.seeds == 3 and only.fid.value == 100 and only.figures["kid"] == pytest.approx(0.01)
     within, between = 5 / 1.959964, 10 / math.sqrt(3)
-    assert (only.high - only.low) / 2 > 1.96 * math.hypot(within, between)
+    assert (only.fid.high - only.fid.low) / 2 > 1.96 * math.hypot(within, between)
 
 
 def test_the_same_run_again_counts_once(tmp_path: Path) -> None:
     run(tmp_path / "1", 100.0)
     run(tmp_path / "2", 120.0)
     (only,) = boards(tmp_path)[BOARD]
-    assert only.seeds == 1 and only.fid == 120
+    assert only.seeds == 1 and only.fid.value == 120
 
 
 def test_a_prior_that_is_not_used_makes_no_difference(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ function followBoard() {
       values: row,
       selected: mine.length > 0 && mine.every((place) => state.selected.has(place)),
       nodes: {
-        rank: el("span", {}, `${row.rank}${row.tied && row.rank > 1 ? " =" : ""}`),
+        rank: el("span", {}, `${row.rank}${row.tied ? " =" : ""}`),
         sampler: el("button", { type: "button", class: "link", onclick: () => toggle(mine) }, row.sampler),
         fid: el("span", {}, `${number(row.fid)} ± ${number(half)}`),
       },

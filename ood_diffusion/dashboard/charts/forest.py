@@ -6,7 +6,7 @@ from ood_diffusion.dashboard.charts.parts import chart
 
 
 def forest() -> alt.LayerChart:
-    """FID with its interval, a row per way, the best on top; ties with it are round, others square.
+    """FID with its interval, a row per way, the lowest on top; the best new one and its ties are round.
 
     The dashed line is the FID of the references, which are real images.
     """
