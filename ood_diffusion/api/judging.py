@@ -25,7 +25,7 @@ from ood_diffusion.stages.evaluate import FEATURE_BATCH, better, feature_recipe,
 from ood_diffusion.storage.store import TensorStore
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scores(Mapping[str, float]):
     """What `evaluate` found: a mapping from names to figures that prints as a table.
 
@@ -55,7 +55,7 @@ class Scores(Mapping[str, float]):
     def __len__(self) -> int:
         return len(self.figures)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         lines = [f"{self.n_images} images against {self.n_held_out} held-out ones, {self.extractor}"]
         for word in metric_words(self.better, self.figures):
             ends = " … ".join(map(number, self.intervals.get(word.key, ())))
@@ -102,6 +102,12 @@ def evaluate(
         "extractor must be a name or a FeatureExtractor",
         type(extractor).__name__,
         "Derive yours from ood_diffusion.metrics.base.FeatureExtractor.",
+    )
+    require(
+        metric is None or len(metric) > 0,
+        "metric must name at least one metric",
+        metric,
+        'Try metric=["fid"], or leave it out.',
     )
     named = extractor if isinstance(extractor, str) else None
     cfg, _ = composed({"extractor": named, "metric": metric}, settings or {})

@@ -1,6 +1,6 @@
 """Images to latents and back, along one trajectory."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ from ood_diffusion.stages.invert import invert_images
 class Latents:
     """Latents, and the trajectory to whose level they belong: `generate` walks it back.
 
-    ``latents[:8]`` are some of them, ``latents[3]`` is one, ``dataclasses.replace(latents, values=z)`` others
-    at the same level.
+    ``latents[:8]`` and ``latents[[0, 2]]`` are some of them, ``latents[3]`` is one, and
+    ``dataclasses.replace(latents, values=z)`` are others at
+    the same level.
 
     Args:
         values: float32 ``[n, C, H, W]``, on the CPU.
@@ -50,9 +51,9 @@ class Latents:
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, rows: int | slice) -> "Latents":
+    def __getitem__(self, rows: int | slice | Sequence[int] | Tensor) -> "Latents":
         values = self.values[rows]
-        return replace(self, values=values[None] if isinstance(rows, int) else values)
+        return replace(self, values=values if values.ndim == self.values.ndim else values[None])
 
 
 def invert(

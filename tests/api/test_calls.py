@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import numpy as np
 import pytest
 import torch
 from hydra.core.global_hydra import GlobalHydra
@@ -47,7 +48,8 @@ def test_defaults_are_those_of_conf(bank: Latents) -> None:
 def test_the_round_trip_and_one_image(bank: Latents) -> None:
     assert bank.values.shape == IMAGES.shape and bank.values.dtype == torch.float32
     assert int((generate(MODEL, bank).int() - IMAGES.int()).abs().max()) <= 2
-    assert torch.equal(bank[3].values, bank[3:4].values)
+    for one in (bank[3], bank[np.int64(3)], bank[[3]], bank[torch.tensor([3])]):
+        assert torch.equal(one.values, bank[3:4].values)
     assert repr(bank[:1]) == "Latents([1, 3, 8, 8], level=500, steps=20, solver=dpmpp_2m)"
     one = generate(MODEL, bank[:1])
     assert one.dtype == torch.uint8 and int((one[0].int() - IMAGES[0].int()).abs().max()) <= 2
@@ -79,6 +81,7 @@ def test_settings_have_the_names_of_the_command(bank: Latents) -> None:
     kept = draw(bank, 4, selection="geometric", settings={"selection.tolerance": 20, "sampler.parents": 12})
     assert not torch.equal(kept.values, draw(bank, 4).values)
     scores = evaluate(IMAGES[:6], IMAGES[6:], metric=["prdc"], settings={"metric.prdc.nearest_k": 3})
+    assert repr(scores) == str(scores) and "precision" in str(scores)  # a notebook shows the former
     assert set(scores) == {"precision", "recall", "density", "coverage"} and scores.n_held_out == 6
     assert "copies" in evaluate(IMAGES[:5], IMAGES[5:10], IMAGES[10:], metric=["kid"])  # no metric is theirs
 
@@ -149,6 +152,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "overlap": (lambda: evaluate(IMAGES, IMAGES[:6], IMAGES[5:]), "must not share a picture.*1 shared"),
     "a group": (lambda: draw(BANK, settings={"sampler": "draw"}), "by its keyword, sampler="),
     "extractor": (lambda: evaluate(IMAGES, IMAGES, extractor=torch.nn.Flatten()), "got 'Flatten'.*Derive"),  # type: ignore[arg-type]
+    "no metric": (lambda: evaluate(IMAGES, IMAGES, metric=[]), "metric must name at least one metric"),
     "metric": (lambda: evaluate(IMAGES, IMAGES, metric=["is"]), "metric must be one of: fid, kid, prdc"),
 }  # fmt: skip
 

@@ -57,7 +57,7 @@ def open_run(settings: Mapping[str, Any], config: dict[str, Any], folder: Path) 
     while True:
         try:
             run = wandb.init(
-                **{"project": "ood_diffusion", **words},
+                **{"project": "ood-diffusion", **words},
                 mode=mode,
                 config=_groupable(config),
                 dir=str(folder),
