@@ -77,11 +77,17 @@ OWN_NETWORK = ("model=", "+sweep=domain_gap", "experiment=train", "inspect", "tr
 """In commands that need a network of their own, or start processes that do not have the tests at hand."""
 
 
+CLAIMS_ALONE = "experiment=claims"
+"""Its stages all run in the same command with a baseline; one of them is enough here."""
+
+
 def small(command: str) -> list[str]:
     """The command with fewer images and, where it can, a quick network; changes replace the page's words."""
     words = shlex.split(command)
     extra = [change for word in words for change in SMALL.get(word, [])]
     replaced = {change.split("=")[0] for change in extra}
+    if command.strip() == CLAIMS_ALONE:
+        extra = [*extra, "stages=[invert,analyse,report]"]
     if any(word.startswith("logger.") for word in words):
         replaced.add("logger")  # logger=none has no such setting
     tiny = [t for t in TINY if t.split("=")[0] not in replaced]
