@@ -9,6 +9,7 @@ from ood_diffusion.claims.check import Check, limit, null_range
 from ood_diffusion.claims.excess import Floor, excess
 from ood_diffusion.claims.verdict import LEVEL, above, below
 from ood_diffusion.report.claim_words import Verdict
+from ood_diffusion.statistics.correlation_interval import correlation_interval
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.intervals import rank_correlation
 
@@ -28,10 +29,17 @@ BANDS = {
 }
 """Unit of a band -> what the figure is, and what the share is called of those that nothing was done to."""
 
+UNDECIDED = {
+    "degrees": "undecided: a turned latent of the training domain is another latent of it",
+    "eta": "undecided: neither share falls to half",
+}
+"""Unit of a band -> why there is nothing to compare where bands have no end."""
+
 
 def wider(
     difference: Estimate,
     start: tuple[Estimate, Estimate],
+    censored: tuple[bool, bool],
     least: float,
     level: float,
     unit: Literal["degrees", "eta"],
@@ -40,13 +48,21 @@ def wider(
     """One run's share in C6: the unseen domain's gap is positive, the training domain's zero.
 
     The band is by angle, or by the noise that a trajectory bears. Inconclusive whatever the difference
-    unless, in both domains, more than `least` of the images that were not moved are surely inside: where
-    hardly any is, there is no band whose end could be found. That condition was added once, after a review
-    that had seen a first run on one domain.
+
+    - unless, in both domains, more than `least` of the images that were not moved are surely inside: where
+      hardly any is, there is no band whose end could be found. Added after a review that had seen a first
+      run on one domain;
+    - by angle, where the training domain's band has no end. Its latents are about N(0, I), and such a latent
+      turned at a fixed norm is another one of them: it decodes to the domain whatever the angle. The unseen
+      domain's band is cut at the largest angle all the same, so that the difference could not be positive.
+      By eta, where identity is asked for and both are cut at the same end, only if neither band has one.
+      Added after a second review, which had seen runs on several domains with verdicts by angle that were
+      "not supported" for this reason.
 
     Args:
         difference: bandwidth of the unseen domain less that of the training domain.
         start: shares inside at 0, of the unseen and of the training domain, with Wilson's intervals.
+        censored: whether their shares never fall to half.
         least: what the lower ends of both must exceed.
         level: at which both were measured.
         unit: of the band.
@@ -58,7 +74,9 @@ def wider(
         f"{what}, level {level:g}; {share}: {unseen} of the unseen domain, {training} of the training domain"
     )
     there_is_one = min(x.low for x in start) > least
-    verdict = above(difference, 0) if there_is_one else "inconclusive"
+    endless = censored[1] if unit == "degrees" else all(censored)
+    verdict = above(difference, 0) if there_is_one and not endless else "inconclusive"
+    figure += f"; {UNDECIDED[unit]}" if endless else ""
     return Check("C6", figure, difference, "equal bands", limit(0), verdict, picture)
 
 
@@ -103,7 +121,8 @@ def across_domains(rows: Sequence[Mapping[str, Any]]) -> Check | None:
             domains had an identity, are passed over.
 
     Returns:
-        None below 3 domains, where no correlation is defined; below 5 it is always inconclusive.
+        The correlation with its interval; the verdict is by the exact permutation test. None below 3 domains,
+        where no correlation is defined; below 5 it is always inconclusive.
     """
     groups: dict[tuple[str, ...], dict[tuple[str, str], list[tuple[float, float]]]] = {}
     for row in rows:
@@ -122,7 +141,7 @@ def across_domains(rows: Sequence[Mapping[str, Any]]) -> Check | None:
         nothing = Estimate(float("nan"), float("-inf"), float("inf"), len(domains))
         return Check("C6", figure, nothing, "no relation", limit(0), "inconclusive")
     test = rank_correlation(gaps, bands)
-    found = Estimate(test.statistic, test.statistic, test.statistic, test.n)
+    found = correlation_interval(test.statistic, test.n)
     verdict: Verdict = "inconclusive"
     if test.n >= FEWEST_DOMAINS and test.p_value < LEVEL:
         verdict = "supported" if test.statistic > 0 else "not supported"

@@ -138,11 +138,16 @@ def standing(runs: Sequence[Run]) -> Standing:
 def ranked(standings: Sequence[Standing]) -> list[Standing]:
     """By FID; tied are those that are not surely worse than `best_new`, by the interval of the difference."""
     ordered = sorted(standings, key=lambda each: each.fid.value)
-    best = best_new(ordered).fid
+    best = estimate(best_new(ordered))
     return [
-        replace(each, rank=rank, tied=minus(each.fid, best).low <= 0)
+        replace(each, rank=rank, tied=minus(estimate(each), best).low <= 0)
         for rank, each in enumerate(ordered, start=1)
     ]
+
+
+def estimate(found: Standing) -> Estimate:
+    """A way's FID with its interval."""
+    return Estimate(found.fid.value, found.fid.low, found.fid.high, found.seeds)
 
 
 def acceptance(results: Mapping[str, Any]) -> float | None:

@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ood_diffusion.report.figures import BLUE, GREEN, INK, ORANGE, panel, svg
+from ood_diffusion.report.interval import Interval
 from ood_diffusion.report.sections import plus_minus
 from ood_diffusion.report.wording import MISSING, number
-from ood_diffusion.statistics.estimate import Estimate
 
 FIGURES = {
     "kid": "KID ↓",
@@ -55,9 +55,9 @@ class Standing:
     selection: str
     others: Mapping[str, str]
     seeds: int
-    fid: Estimate
+    fid: Interval
     figures: Mapping[str, float | None] = field(default_factory=dict)
-    intervals: Mapping[str, Estimate] = field(default_factory=dict)
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
     yardstick: float | None = None
 
     @property
@@ -101,7 +101,7 @@ def file_rows(model: str, domain: str, standings: Sequence[Standing]) -> list[di
     ]
 
 
-def bounds(name: str, found: Estimate) -> dict[str, float]:
+def bounds(name: str, found: Interval) -> dict[str, float]:
     """An estimate as columns of a file."""
     return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
 

@@ -60,12 +60,13 @@ def bandwidth(cell: Cell) -> None:
     own_real = real_images(cell, training, own, settings)
     own_level = summary(at, beside, settings, cell.settings.seed, own_real)
     angles = np.array(settings.angles, dtype=np.float64)
-    difference = bandwidth_difference(angles, walks[at].turned, beside.turned, cell.settings.seed)
     gap = fid_interval(
         *(features_of(cell, cell.pictures, x) for x in (cell.references, cell.training_references))
     )
-    at_rest = (start(walks[at].turned), start(beside.turned))
-    checks = [wider(difference, at_rest, settings.least_inside, at, "degrees", BANDS)]
+    both = (walks[at].turned, beside.turned)
+    difference = bandwidth_difference(angles, *both, cell.settings.seed)
+    at_rest, endless = (start(both[0]), start(both[1])), (censored(both[0]), censored(both[1]))
+    checks = [wider(difference, at_rest, endless, settings.least_inside, at, "degrees", BANDS)]
     found: dict[str, Any] = {
         "domain": domain_identity(cell.domain),
         "gap": asdict(gap),
@@ -90,7 +91,8 @@ def bandwidth(cell: Cell) -> None:
     }
     if len(settings.etas) and cell.solver.stochastic:
         found["eta"], difference, at_rest = eta_bands(here, unseen, training, settings)
-        checks.append(wider(difference, at_rest, settings.least_inside, at, "eta", ETAS))
+        endless = (found["eta"]["unseen"]["censored"], found["eta"]["training"]["censored"])
+        checks.append(wider(difference, at_rest, endless, settings.least_inside, at, "eta", ETAS))
         atomic_write(cell.run_folder / ETAS, eta_plot(found["eta"]).encode())
     if settings.check_levels:
         fids, floor = fids_at(cell, sorted({*map(float, settings.check_levels), recommended}))
@@ -101,7 +103,7 @@ def bandwidth(cell: Cell) -> None:
     atomic_write(cell.run_folder / CURVES, curves_plot(levels, [own_level], real["inside"]).encode())
     atomic_write(cell.run_folder / BANDS, band_plot(levels, [own_level]).encode())
     rows = torch.cat([each.images[0] for each in walks.values()])
-    atomic_write(cell.run_folder / MOVED, png_bytes(grid(rows, len(settings.angles) + 1)))
+    atomic_write(cell.run_folder / MOVED, png_bytes(grid(rows, walks[at].inside.shape[1])))
 
 
 def check_bandwidth(cell: Cell) -> None:
@@ -121,7 +123,8 @@ def summary(
     return {
         "level": float(level),
         "bandwidth": {**asdict(band), "censored": censored(found.turned)},
-        "curve": found.curve(settings.angles),
+        "curve": found.curve(),
+        "towards": found.curve_towards(),
         "half_way": half_way,
         "score": level_score(half_way, real),
     }

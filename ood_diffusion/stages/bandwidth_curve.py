@@ -20,14 +20,11 @@ def half_fall(angles: Array, shares: Array) -> Array:
         ``[r]``, in degrees, by linear interpolation up to the first angle at or below the half; the largest
         angle where there is none, 0 where nothing is inside to begin with.
     """
-    half = shares[:, 0] / 2
-    fallen = shares <= half[:, None]
-    at = fallen.argmax(axis=1)  # 0 where none is
-    before, rows = np.maximum(at - 1, 0), np.arange(len(shares))
+    half, rows, (before, at) = shares[:, 0] / 2, np.arange(len(shares)), _gap(shares)
     drop = shares[rows, before] - shares[rows, at]
-    part = (shares[rows, before] - half) / np.where(at > 0, drop, 1)
+    part = (shares[rows, before] - half) / np.where(at > before, drop, 1)
     found: Array = angles[before] + part * (angles[at] - angles[before])
-    return np.where(fallen.any(axis=1), found, angles[-1])
+    return found
 
 
 def censored(inside: Array) -> bool:
@@ -44,6 +41,11 @@ def start(inside: Array) -> Estimate:
 def bandwidth_interval(angles: Array, inside: Array, seed: int) -> Estimate:
     """`half_fall` of the share inside, with a percentile bootstrap interval over images.
 
+    Between two angles of the grid nothing is known of who leaves where: of images that all leave in one gap,
+    all may leave at its beginning. Each resample's half is therefore put anywhere in the gap in which it is
+    reached, uniformly, and not where a straight line would put it; so the interval covers most of a gap at
+    least, however many images there are. An image that leaves and comes back counts wherever it is inside.
+
     Args:
         angles: ascending, ``[a]``, in degrees.
         inside: of each image at each angle, bool ``[n, a]``.
@@ -55,7 +57,7 @@ def bandwidth_interval(angles: Array, inside: Array, seed: int) -> Estimate:
 
 
 def bandwidth_difference(angles: Array, a: Array, b: Array, seed: int) -> Estimate:
-    """Bandwidth of `a` less that of `b`, independent sets of images, with a percentile bootstrap interval.
+    """Bandwidth of `a` less that of `b`, independent sets of images; the interval as in `bandwidth_interval`.
 
     Args:
         angles: ascending, in degrees, the same for both.
@@ -69,7 +71,17 @@ def bandwidth_difference(angles: Array, a: Array, b: Array, seed: int) -> Estima
     return Estimate(float(values[0] - values[1]), float(low), float(high), len(a) + len(b))
 
 
+def _gap(shares: Array) -> tuple[Array, Array]:
+    """Columns, each ``[r]``, between which `shares`, ``[r, a]``, first fall to half: the last angle twice
+    where they do not, the first one twice where nothing is inside to begin with."""
+    fallen, last = shares <= shares[:, :1] / 2, shares.shape[1] - 1
+    at, falls = fallen.argmax(axis=1), fallen.any(axis=1)
+    return np.where(falls, np.maximum(at - 1, 0), last), np.where(falls, at, last)
+
+
 def _resampled(angles: Array, inside: Array, seed: int, name: str) -> Array:
-    n = len(inside)
-    weights = numpy_generator(seed, "bandwidth", name).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
-    return half_fall(angles, weights @ inside.astype(np.float64) / n)
+    n, rng = len(inside), numpy_generator(seed, "bandwidth", name)
+    weights = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
+    before, at = _gap(weights @ inside.astype(np.float64))
+    found: Array = rng.uniform(angles[before], angles[at])
+    return found

@@ -5,12 +5,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ood_diffusion.checks import require
 from ood_diffusion.domains.base import Domain
 from ood_diffusion.domains.source import Source
 from ood_diffusion.fingerprint import fingerprint
+from ood_diffusion.metrics.brackets import points
+from ood_diffusion.metrics.distances import neighbour_radii
 from ood_diffusion.metrics.manifold import inside
 from ood_diffusion.stages.bandwidth_settings import BandwidthSettings
 from ood_diffusion.stages.cell import Cell
@@ -62,6 +65,9 @@ def real_images(
 ) -> dict[str, Any]:
     """What the images that are moved score as they are: the yardstick of `levels`.
 
+    Who is inside depends on how far apart the domain's own images lie, not on the gap alone; "radius", the
+    median of the judges' balls (feature distance), says how far.
+
     Args:
         cell: whose pictures they are.
         images: those that are moved, content digest -> picture id.
@@ -72,7 +78,14 @@ def real_images(
     new = unexplained(pictures, pictures.roll(-1, 0), pictures.roll(-2, 0))
     within = inside(features_of(cell, cell.pictures, images), domain, settings.nearest_k)
     share = proportion_interval(int(within.sum()), len(within))
-    return {"inside": share.value, "unexplained": float(new.mean()), "n": share.n}
+    radius = median_radius(domain, settings.nearest_k)
+    return {"inside": share.value, "unexplained": float(new.mean()), "radius": radius, "n": share.n}
+
+
+def median_radius(domain: Tensor, k: int) -> float:
+    """Median distance from images of a domain, features ``[m, d]``, m > k, to their k-th nearest other."""
+    radii = neighbour_radii(points(domain, domain.mean(dim=0, dtype=torch.float64)), k)
+    return float(radii.quantile(0.5))
 
 
 def domain_identity(domain: Domain) -> str:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from ood_diffusion.checks import require
 
+HALF_WAY = 45.0
+"""Degrees from a latent to the point half way to another that is orthogonal to it."""
+
 
 @dataclass(frozen=True)
 class BandwidthSettings:
@@ -13,7 +16,8 @@ class BandwidthSettings:
     Args:
         levels: where the band is measured, each as `level`.
         n_images: references that are moved, at most.
-        angles: of the turns in random directions, in degrees, ascending from 0 (not moved).
+        angles: of the turns in random directions, in degrees, ascending from 0 (not moved); those of
+            `towards` are made towards the next reference, too.
         etas: ascending from 0: with how much fresh noise latents are decoded where they are; empty: not
             measured, as with a solver that has no eta.
         nearest_k: which neighbour sets the radius of a ball around an image of the domain.
@@ -35,6 +39,11 @@ class BandwidthSettings:
     least_inside: float
     check_levels: Sequence[float]
     max_regret: float
+
+    @property
+    def towards(self) -> list[float]:
+        """The `angles` above 0 and below `HALF_WAY`: beyond it the next reference is the nearer one."""
+        return [float(angle) for angle in self.angles if 0 < angle < HALF_WAY]
 
     def __post_init__(self) -> None:
         angles, name = list(self.angles), "stage.bandwidth"

@@ -12,6 +12,7 @@ from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.intervals import proportion_interval
 
 MOST = (proportion_interval(15, 16), proportion_interval(14, 16))
+ENDS = (False, False)
 
 
 def run(domain: str, gap: float, band: float, level: float = 500.0, **cell: Any) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def run(domain: str, gap: float, band: float, level: float = 500.0, **cell: Any)
     ],
 )
 def test_wider_needs_the_whole_interval(low: float, high: float, verdict: str) -> None:
-    check = wider(Estimate((low + high) / 2, low, high, 32), MOST, 0.5, 500, "degrees", "p.svg")
+    check = wider(Estimate((low + high) / 2, low, high, 32), MOST, ENDS, 0.5, 500, "degrees", "p.svg")
     assert (check.claim, check.verdict, check.picture) == ("C6", verdict, "p.svg")
 
 
@@ -42,11 +43,30 @@ def test_wider_needs_the_whole_interval(low: float, high: float, verdict: str) -
 @pytest.mark.parametrize("scarce", [(0, 16), (16, 11)])
 def test_where_few_are_inside_there_is_no_band(unit: Any, scarce: tuple[int, int]) -> None:
     few = (proportion_interval(scarce[0], 16), proportion_interval(scarce[1], 16))
-    check = wider(Estimate(3, 1, 5, 32), few, 0.5, 500, unit, "")
+    check = wider(Estimate(3, 1, 5, 32), few, ENDS, 0.5, 500, unit, "")
     assert check.verdict == "inconclusive" and check.found.value == 3
     assert f"{scarce[0] / 16:.0%}" in check.figure and f"{scarce[1] / 16:.0%}" in check.figure
     enough = (proportion_interval(12, 16), proportion_interval(12, 16))
-    assert wider(Estimate(3, 1, 5, 32), enough, 0.5, 500, unit, "").verdict == "supported"
+    assert wider(Estimate(3, 1, 5, 32), enough, ENDS, 0.5, 500, unit, "").verdict == "supported"
+
+
+@pytest.mark.parametrize(
+    ("unit", "unseen", "training", "verdict"),
+    [
+        ("degrees", False, True, "inconclusive"),  # a training latent, turned, is another of its domain
+        ("degrees", True, True, "inconclusive"),
+        ("degrees", True, False, "not supported"),  # at least this wide, and still narrower
+        ("eta", False, True, "not supported"),  # both are cut at eta 1
+        ("eta", True, False, "not supported"),
+        ("eta", True, True, "inconclusive"),
+    ],
+)
+def test_a_band_without_an_end_is_compared_only_where_both_are_cut_alike(
+    unit: Any, unseen: bool, training: bool, verdict: str
+) -> None:
+    check = wider(Estimate(-3, -5, -1, 32), MOST, (unseen, training), 0.5, 500, unit, "")
+    assert check.verdict == verdict and check.found.value == -3
+    assert ("undecided" in check.figure) == (verdict == "inconclusive")
 
 
 def test_regret_is_over_the_best_other_level() -> None:
@@ -70,6 +90,7 @@ def test_the_correlation_is_spearmans_over_domains() -> None:
     check = across_domains([run(str(i), *pair) for i, pair in enumerate(zip(gaps, bands, strict=True))])
     assert check is not None and check.verdict == "supported"
     assert check.found.value == pytest.approx(stats.spearmanr(gaps, bands).statistic)
+    assert 0 < check.found.low < check.found.value < check.found.high < 1
     falling = across_domains([run(str(gap), gap, -gap) for gap in gaps])
     assert falling is not None and falling.verdict == "not supported"
 
@@ -78,6 +99,9 @@ def test_four_domains_decide_nothing_and_two_have_no_correlation() -> None:
     rows = [run(str(i), i, i) for i in range(4)]
     four = across_domains(rows)
     assert four is not None and four.verdict == "inconclusive" and four.found.value == pytest.approx(1)
+    assert four.found.low < 0 and four.found.high == 1
+    three = across_domains(rows[:3])
+    assert three is not None and (three.found.low, three.found.high) == (-1, 1)
     assert across_domains(rows[:2]) is None and across_domains([]) is None
     assert across_domains([{"cell": {}}, *rows[:2]]) is None
 

@@ -8,11 +8,14 @@ import matplotlib as mpl
 from ood_diffusion.report.figures import BLUE, GREEN, INK, ORANGE, panel, svg
 
 Levels = Sequence[Mapping[str, Any]]
-"""As in `results.json`: each with "level", "curve", "bandwidth", "half_way" and "score"."""
+"""As in `results.json`: each with "level", "curve", "towards", "half_way", "bandwidth" and "score"."""
 
 
 def curves_plot(levels: Levels, training: Levels, real: float) -> str:
-    """Share of moved images inside the domain (%) against the angle, one line per level; SVG text.
+    """Share of moved images inside the domain (%) against the angle, two lines per level; SVG text.
+
+    Thick: turned in a random direction. Thin, without legend entries of their own: towards another
+    reference, up to half way, where the line ends.
 
     Args:
         levels: of the unseen domain.
@@ -23,10 +26,13 @@ def curves_plot(levels: Levels, training: Levels, real: float) -> str:
     colours = mpl.colormaps["viridis"]
     for i, found in enumerate(levels):
         colour = colours(0.9 * i / max(len(levels) - 1, 1))
-        axes.plot(*_points(found), "o-", color=colour, markersize=4, label=f"level {found['level']:g}")
+        axes.plot(*_turned(found), "o-", color=colour, markersize=4, label=f"level {found['level']:g}")
+        axes.plot(*_towards(found), "^-.", color=colour, markersize=3, linewidth=0.9)
     for found in training:
         label = f"training domain, level {found['level']:g}"
-        axes.plot(*_points(found), "s--", color=ORANGE, markersize=4, label=label)
+        axes.plot(*_turned(found), "s--", color=ORANGE, markersize=4, label=label)
+        axes.plot(*_towards(found), "^-.", color=ORANGE, markersize=3, linewidth=0.9)
+    axes.plot([], [], "^-.", color=INK, markersize=3, linewidth=0.9, label="towards another reference")
     axes.axhline(100 * real, color=INK, linewidth=1, linestyle=":", label="real images")
     axes.set_ylim(-3, 103)
     return svg(figure, axes)
@@ -100,5 +106,13 @@ def recommendation_plot(
     return svg(figure, axes)
 
 
-def _points(found: Mapping[str, Any]) -> tuple[list[float], list[float]]:
-    return [p["angle"] for p in found["curve"]], [100 * p["inside"] for p in found["curve"]]
+def _turned(found: Mapping[str, Any]) -> tuple[list[float], list[float]]:
+    return _points(found["curve"])
+
+
+def _towards(found: Mapping[str, Any]) -> tuple[list[float], list[float]]:
+    return _points([*found["towards"], found["half_way"]])
+
+
+def _points(curve: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[float]]:
+    return [point["angle"] for point in curve], [100 * point["inside"] for point in curve]

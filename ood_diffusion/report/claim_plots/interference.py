@@ -1,30 +1,15 @@
 """Capture by the training domain: against eta, and by the way latents are proposed."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from matplotlib.axes import Axes
 
 from ood_diffusion.report.figures import BLUE, GREEN, INK, ORANGE, panel, svg
+from ood_diffusion.report.interval import Interval
 
 Curve = Sequence[Mapping[str, Any]]
 DOMAINS = (("fid_unseen", "unseen domain", BLUE), ("fid_training", "training domain", ORANGE))
-
-
-class Interval(Protocol):
-    """A value with its 95 % interval."""
-
-    @property
-    def value(self) -> float:
-        """The estimate."""
-
-    @property
-    def low(self) -> float:
-        """Lower end."""
-
-    @property
-    def high(self) -> float:
-        """Upper end."""
 
 
 def capture_curve(curve: Curve, false_capture: Interval) -> str:
