@@ -1,11 +1,11 @@
 """What the page knows of every cell, as plain data."""
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean
 from typing import Any
 
 from ood_diffusion.claims.leaderboard import figure
-from ood_diffusion.dashboard.figures import Bounded, bounds, figures
+from ood_diffusion.dashboard.figures import Bounded, figures
+from ood_diffusion.dashboard.gaps import gaps
 from ood_diffusion.dashboard.reproduce import command
 from ood_diffusion.dashboard.stage_curves import stage_curves
 from ood_diffusion.report.claim_words import verdicts
@@ -14,7 +14,6 @@ from ood_diffusion.report.collect.rows import status
 
 AXES = ("eta", "level", "steps", "n_references")
 """Coordinates along which figures are drawn as curves."""
-PLACE = ("model", "domain", "extractor")
 BESIDE = (
     *(
         "stage",
@@ -42,7 +41,6 @@ def facts(cells: Sequence[CellFolder], labels: Sequence[str], names: Sequence[st
         labels: where each lies, as the page calls it.
         names: coordinates by which cells are filtered and told apart.
     """
-    gaps = gap_by_place(cells)
     return [
         {
             "folder": label,
@@ -50,8 +48,8 @@ def facts(cells: Sequence[CellFolder], labels: Sequence[str], names: Sequence[st
             "why": status(cell).why,
             "at": {name: coordinate_word(cell, name) for name in names},
             "x": {name: number for name in AXES if (number := on_axis(cell, name)) is not None},
-            "figures": figures(cell.results),
-            "gap": figures(cell.results).get("gap") or gaps.get(place(cell)),
+            "figures": comparable(cell, path),
+            "gap": gap or None,
             "curves": stage_curves(cell.results),
             "cost": costs(cell.results),
             "memory": figure(cell.results, "cost/peak_memory_mib"),
@@ -61,7 +59,7 @@ def facts(cells: Sequence[CellFolder], labels: Sequence[str], names: Sequence[st
             "config": settings(cell),
             "command": command(cell),
         }
-        for cell, label in zip(cells, labels, strict=True)
+        for cell, label, (path, gap) in zip(cells, labels, gaps(cells), strict=True)
     ]
 
 
@@ -77,28 +75,12 @@ def on_axis(cell: CellFolder, name: str) -> float | None:
     return value if isinstance(value, int | float) else None
 
 
-def place(cell: CellFolder) -> tuple[str, ...]:
-    """What a domain gap belongs to: model, domain and features, with what was set inside them by hand.
-
-    Domains of one name may be different folders of images.
-    """
-    inside = sorted(name for name in cell.overridden if name.partition(".")[0] in PLACE and "." in name)
-    return (*(f"{name}={coordinate_word(cell, name)}" for name in (*PLACE, *inside)),)
-
-
-def gap_by_place(cells: Sequence[CellFolder]) -> dict[tuple[str, ...], Bounded]:
-    """Place -> its domain gap, for the cells that did not measure it themselves.
-
-    FID falls as images become more, so that only the gaps from the most images count; of several, the mean.
-    """
-    found: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
-    for cell in cells:
-        gap = figure(cell.results, "bandwidth/gap")
-        if len(bounds(gap)) == 3:
-            found.setdefault(place(cell), []).append(gap)
-    most = {key: max(gap["n"] for gap in gaps) for key, gaps in found.items()}
-    best = {key: [bounds(gap) for gap in gaps if gap["n"] == most[key]] for key, gaps in found.items()}
-    return {key: [fmean(ends) for ends in zip(*gaps, strict=True)] for key, gaps in best.items()}
+def comparable(cell: CellFolder, gap: str) -> dict[str, Bounded]:
+    """A cell's figures, the domain gap only from where `gap` says that its place has it."""
+    found = figures(cell.results)
+    if not figure(cell.results, gap):
+        found.pop("gap", None)
+    return found
 
 
 def costs(results: Mapping[str, Any]) -> dict[str, list[float | None]]:

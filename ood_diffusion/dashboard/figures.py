@@ -18,12 +18,14 @@ FURTHER = (
     Word("bandwidth", "bandwidth (degrees)", "neither", "turn of a latent that half of the images survive"),
 )
 """Beside the metrics of the samples."""
+GAPS = ("bandwidth/gap", "interference/training_domain/fid_unseen")
+"""Where the domain gap is in the results: of references, or of held-out images."""
 BOUNDED = {
-    "capture": "interference/own/capture",
-    "gap": "bandwidth/gap",
-    "bandwidth": "bandwidth/comparison/unseen",
+    "capture": ("interference/own/capture",),
+    "gap": GAPS,
+    "bandwidth": ("bandwidth/comparison/unseen",),
 }
-"""Figures that are estimates in the results, and where."""
+"""Figures that are estimates in the results, and where: the first that is there."""
 Bounded = list[float]
 """A value, and the ends of its interval if there is one."""
 
@@ -38,7 +40,8 @@ def figures(results: Mapping[str, Any]) -> dict[str, Bounded]:
     found["psnr"] = figure(results, "reconstruct/psnr_mean")
     found |= {"acceptance": acceptance(results), "cost": cost(results)}
     intervals = {key: figure(results, f"metrics/intervals/samples/{key}") for key in samples}
-    intervals |= {key: figure(results, path) for key, path in BOUNDED.items()}
+    for key, paths in BOUNDED.items():
+        intervals[key] = next(filter(None, (figure(results, path) for path in paths)), None)
     bounded = {key: bounds(interval) for key, interval in intervals.items()}
     plain = {key: [value] for key, value in found.items() if value is not None}
     return plain | {key: values for key, values in bounded.items() if values}

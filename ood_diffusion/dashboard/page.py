@@ -24,16 +24,18 @@ from ood_diffusion.report.wording import FID_WARNING
 
 MAX_BYTES = 5_000_000
 ASSETS = Path(__file__).with_name("assets")
-SCRIPTS = ("state", "toolbar", "charts", "tables", "wall", "drawer", "start")
+SCRIPTS = ("state", "toolbar", "charts", "rows", "tables", "wall", "drawer", "start")
 """In this order they are one script."""
+DRAWN = ("series", "ink", "card")
+"""Colours of a theme that the script gives to rows of charts."""
 
 
 def page(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int) -> tuple[str, int]:
     """The HTML of cells called `labels`; `waiting` more have not begun.
 
     Returns:
-        The text, and how many pictures of a kind each cell shows at most: fewer where the page would exceed
-        5 MB, none where it would even so.
+        The text, and how many pictures of a kind any cell shows at most: fewer than it has where the page
+        would exceed 5 MB, none where it would even so.
     """
     data = data_of(cells, labels, waiting)
     bundle, album = script_safe(vega_bundle()), Album()
@@ -48,7 +50,7 @@ def page(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int) -> tu
         text = render({**data, "images": filled[0]}, bundle)
         if len(text.encode()) <= MAX_BYTES:
             break
-    return text, plan.count
+    return text, max((len(some) for entry in data["cells"] for some in entry["pictures"].values()), default=0)
 
 
 def data_of(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def data_of(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int) ->
                     for w in words([cell.results for cell in cells])],
         "standings": standings(cells),
         "charts": specifications(),
-        "themes": {name: {"config": vega_config(theme), "series": theme.series, "ink": theme.ink}
+        "themes": {name: {"config": vega_config(theme), **{part: getattr(theme, part) for part in DRAWN}}
                    for name, theme in (("light", LIGHT), ("dark", DARK))},
         "shapes": SHAPES,
         "warning": "" if comparable else FID_WARNING,

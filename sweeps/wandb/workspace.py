@@ -24,9 +24,9 @@ QUALITY = {
 HEAT_MAPS = {"FID of the samples": "fid", "FID of real images": "fid_of_references", "novelty": "novelty"}
 """Title -> column of the table "cell"."""
 GAP = "interference/training_domain/fid_unseen/value"
-"""FID between the unseen domain and the training domain, by the stage interference."""
+"""FID between the unseen domain and the training domain, by the stage interference: of held-out images."""
 BAND = {"gap": "bandwidth/gap/value", "band": "bandwidth/comparison/unseen/value"}
-"""The same by the stage bandwidth, and how far one may move from a latent, in degrees."""
+"""The same by the stage bandwidth, of references, and how far one may move from a latent, in degrees."""
 PSNR = "reconstruct/psnr_mean"
 CURVES = {"eta": ("FID", "KID", "novelty"), "level": ("FID", "novelty"), "n_references": ("FID", "recall")}
 """Knob -> what is drawn against it."""
@@ -72,7 +72,8 @@ def sections(entity: str) -> dict[str, list[Any]]:
     def scatter(title: str, x: Any, path: str, **more: Any) -> Any:
         return wr.ScatterPlot(title=title, x=x, y=wr.SummaryMetric(path), **more)
 
-    gap, path = wr.SummaryMetric(GAP), QUALITY["FID"]
+    path = QUALITY["FID"]
+    gaps = {"interference": wr.SummaryMetric(GAP), "bandwidth": wr.SummaryMetric(BAND["gap"])}
     way = [wr.ParallelCoordinatesPlotColumn(metric=wr.Config(x), display_name=x) for x in WAYS]
     ends = [
         wr.ParallelCoordinatesPlotColumn(metric=wr.SummaryMetric(x), display_name=name)
@@ -89,8 +90,12 @@ def sections(entity: str) -> dict[str, list[Any]]:
             for title, column in HEAT_MAPS.items()
         ],
         "Quality against the domain gap": [
-            *(scatter(f"{name} against the gap", gap, x, regression=True) for name, x in QUALITY.items()),
-            scatter("usable band (degrees) against the gap", wr.SummaryMetric(BAND["gap"]), BAND["band"]),
+            *(
+                scatter(f"{name} against the gap, by {stage}", gap, x, regression=True)
+                for stage, gap in gaps.items()
+                for name, x in QUALITY.items()
+            ),
+            scatter("usable band (degrees) against the gap", gaps["bandwidth"], BAND["band"]),
         ],
         "Curves": [
             *(

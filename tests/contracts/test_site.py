@@ -11,6 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.dashboard.browser import NEEDS_CHROMIUM, chromium
+from tests.dashboard.browser import Page as Opened
+
 ROOT = Path(__file__).parents[2]
 LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "object": "data"}
 """Elements that a browser loads something for, and the attribute that says what."""
@@ -88,6 +91,22 @@ def test_formulas_and_scripts_are_shown(site: Path) -> None:
     shown = re.sub("<[^>]+>", "", (site / "examples.html").read_text(encoding="utf-8"))
     for path in (ROOT / "docs" / "examples").glob("*.py"):
         assert path.read_text(encoding="utf-8").splitlines()[0].strip('"') in shown, path
+
+
+@NEEDS_CHROMIUM
+def test_it_opens_from_disk_and_finds(site: Path, tmp_path: Path) -> None:
+    with chromium(tmp_path) as driver:
+        page = Opened(driver)
+        scheme = "document.body.getAttribute('data-md-color-scheme') === arguments[0]"
+        for system, wanted in (("dark", "slate"), ("light", "default")):  # it follows, before one is chosen
+            page.emulate(system)
+            driver.get((site / "index.html").as_uri())
+            page.wait(scheme, wanted)
+        page.js("document.querySelector('[data-md-toggle=search]').click()")
+        page.all("input.md-search__input")[0].send_keys("eta")
+        page.wait("document.querySelectorAll('.md-search-result__item').length > 1")
+        assert any("eta" in text for text in page.texts(".md-search-result__item"))
+        assert page.errors() == []
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """A sweep of made-up cells with pictures, and its page, written once."""
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,19 @@ import torch
 
 from ood_diffusion.dashboard.command import dashboard
 from ood_diffusion.report.pictures import Pictures, png_bytes
+from tests.dashboard.browser import Page, chromium
 from tests.report.fake import cell, images, results
 
 HOSTILE = '</script><script>window.hacked = true</script><img src=x onerror="window.hacked = true">'
 """A name that a data set could have."""
+
+
+def data_in(path: Path) -> Any:
+    """What the page holds."""
+    (text,) = re.findall(
+        r'<script type="application/json" id="data">(.*?)</script>', path.read_text(), re.DOTALL
+    )
+    return json.loads(text)
 
 
 def estimate(value: float, half: float) -> dict[str, float]:
@@ -55,6 +66,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweep")
     for i, (domain, eta) in enumerate((d, e) for d in ("galaxies", "fields") for e in (0.0, 0.5, 1.0)):
         made = found(100 + 10 * i, domain=domain, eta=eta)
+        made["metrics"]["sets"]["samples"]["precision"] = 0.5 + 0.05 * i
         if eta == 0:
             made["bandwidth"] = bandwidth()
         cell(folder / str(i), f"domain={domain}", f"eta={eta:g}", found=made, eta=eta)
@@ -71,3 +83,19 @@ def written(sweep: Path) -> Iterator[Path]:
     output = sweep / "page" / "dashboard.html"
     assert not dashboard([str(sweep), "--output", str(output)])  # some cells are not complete
     yield output
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as made:
+        yield made
+
+
+@pytest.fixture
+def page(driver: Any, written: Path) -> Page:
+    """The page of the sweep, opened anew."""
+    made = Page(driver)
+    made.emulate("light")
+    driver.get(written.as_uri())
+    made.settle()
+    return made

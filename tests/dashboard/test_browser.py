@@ -1,107 +1,14 @@
-"""The page in Chromium, from disk and without a network."""
+"""The page in Chromium, from disk and without a network: what it shows, and how it follows its switches."""
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ood_diffusion.dashboard.theme import DARK, LIGHT
+from tests.dashboard.browser import NEEDS_CHROMIUM, POINTS, Page
 from tests.dashboard.conftest import HOSTILE
 
-CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="needs Chromium: apt install chromium chromium-driver"
-)
-SWITCHES = (
-    *(
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-sync",
-    ),
-    *("--disable-background-networking", "--disable-component-update", "--window-size=1280,900"),
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-)
-LIMIT = 30
-"""Seconds after which the page counts as hanging."""
-POINTS = "#main [data-chart={}] path[aria-roledescription='point']"
-
-
-class Page:
-    """What a reader sees and does."""
-
-    def __init__(self, driver: Any) -> None:
-        self.driver = driver
-
-    def js(self, code: str, *arguments: Any) -> Any:
-        return self.driver.execute_script(code, *arguments)
-
-    def settle(self) -> None:
-        self.wait("document.getElementById('main')?.getAttribute('aria-busy') === 'false'")
-
-    def wait(self, condition: str, *arguments: Any) -> None:
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        WebDriverWait(self.driver, LIMIT, 0.02).until(lambda _: self.js(f"return {condition}", *arguments))
-
-    def all(self, selector: str) -> list[Any]:
-        return list(self.driver.find_elements("css selector", selector))
-
-    def texts(self, selector: str) -> list[str]:
-        return list(
-            self.js("return [...document.querySelectorAll(arguments[0])].map(e => e.textContent)", selector)
-        )
-
-    def press(self, element: Any) -> None:
-        self.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
-        element.click()
-        self.settle()
-
-    def choose(self, name: str, value: str) -> None:
-        self.js(
-            "const box = document.getElementById(arguments[0]); box.value = arguments[1];"
-            "box.dispatchEvent(new Event('change'))",
-            *(name, value),
-        )
-        self.settle()
-
-    def errors(self) -> list[Any]:
-        return list(self.driver.get_log("browser"))
-
-    def emulate(self, scheme: str, width: int = 1280, height: int = 900) -> None:
-        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for switch in (*SWITCHES, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(switch)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    made = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    off = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
-    made.execute_cdp_cmd("Network.enable", {})
-    made.execute_cdp_cmd("Network.emulateNetworkConditions", off)
-    yield made
-    made.quit()
-
-
-@pytest.fixture
-def page(driver: Any, written: Path) -> Page:
-    made = Page(driver)
-    made.emulate("light")
-    driver.get(written.as_uri())
-    made.settle()
-    return made
+pytestmark = NEEDS_CHROMIUM
 
 
 def test_it_opens_draws_and_loads_nothing(page: Page) -> None:
@@ -161,22 +68,6 @@ def test_the_figure_can_be_switched(page: Page) -> None:
     assert "0.9299  (3)" in page.texts("[data-chart=heat_map] svg")[0]
 
 
-def test_a_click_in_a_chart_selects_for_all(page: Page) -> None:
-    point = next(p for p in page.all(POINTS.format("eta")) if "eta: 0.5" in p.get_attribute("aria-label"))
-    from selenium.webdriver.common.action_chains import ActionChains
-
-    page.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", point)
-    ActionChains(page.driver).move_to_element(point).click().perform()
-    page.settle()
-    assert page.texts("#unselect") == ["Unselect 1"] and len(page.texts("#wall h3")) == 1
-    assert "eta=0.5" in page.texts("#wall h3")[0] and "0.5" in page.texts("#cells tr.selected")[0]
-    tile = page.all("#main [data-chart=heat_map] path[aria-roledescription='rect mark']")[0]
-    page.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", tile)
-    ActionChains(page.driver).move_to_element(tile).click().perform()
-    page.settle()
-    assert int(page.texts("#unselect")[0].split()[1]) >= 3
-
-
 def test_the_leaderboard_sorts_and_finds(page: Page) -> None:
     def column() -> list[float]:
         return [float(text.split()[0]) for text in page.texts("#board tbody td:nth-child(2)")]
@@ -189,36 +80,6 @@ def test_the_leaderboard_sorts_and_finds(page: Page) -> None:
     page.all("#find-board")[0].send_keys("galaxies")
     page.settle()
     assert column() == [120, 110, 100]
-
-
-def test_by_keyboard(page: Page) -> None:
-    from selenium.webdriver.common.keys import Keys
-
-    def focused() -> Any:
-        return page.driver.switch_to.active_element
-
-    page.all("body")[0].send_keys(Keys.TAB)
-    assert focused().text == "Skip to the charts"
-    focused().send_keys(Keys.TAB)
-    assert focused().get_attribute("id") == "metric"
-    focused().send_keys(Keys.TAB, Keys.TAB)
-    assert focused().get_attribute("id") == "filtering"
-    focused().send_keys(Keys.ENTER, Keys.TAB)
-    assert focused().get_attribute("data-name") == "domain"
-    assert page.js("return getComputedStyle(arguments[0]).outlineStyle", focused()) == "solid"
-    focused().send_keys(Keys.SPACE)
-    page.settle()
-    assert page.texts("#shown")[0].endswith("of 9 cells")
-    focused().send_keys(Keys.ESCAPE)
-    assert focused().get_attribute("id") == "filtering" and not page.all("#filters")[0].is_displayed()
-
-    opener = page.all("[data-open]")[0]
-    page.js("arguments[0].focus()", opener)
-    opener.send_keys(Keys.ENTER)
-    assert page.js("return document.getElementById('drawer').open") and focused().text == "Close"
-    focused().send_keys(Keys.ESCAPE)
-    assert not page.js("return document.getElementById('drawer').open")
-    assert focused().get_attribute("data-open") == opener.get_attribute("data-open")
 
 
 def test_the_drawer_has_everything_about_a_cell(page: Page) -> None:

@@ -2,11 +2,9 @@
 
 import base64
 import hashlib
-import json
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,15 +17,8 @@ from ood_diffusion.dashboard.facts import coordinates, facts
 from ood_diffusion.dashboard.figures import figures
 from ood_diffusion.dashboard.standings import standings
 from ood_diffusion.report.collect.cells import find_cells
-from tests.dashboard.conftest import HOSTILE, found
+from tests.dashboard.conftest import HOSTILE, data_in, found
 from tests.report.fake import cell
-
-
-def data_in(path: Path) -> Any:
-    (text,) = re.findall(
-        r'<script type="application/json" id="data">(.*?)</script>', path.read_text(), re.DOTALL
-    )
-    return json.loads(text)
 
 
 @pytest.fixture

@@ -34,6 +34,15 @@ def test_the_view_is_valid_and_comes_back_the_same() -> None:
     assert len([panel["__id__"] for panel in panels()]) == len({panel["__id__"] for panel in panels()})
 
 
+def test_quality_is_drawn_against_the_gap_of_either_stage() -> None:
+    drawn = [panel["config"] for panel in panels() if panel["viewType"] == "Scatter Plot"]
+    against = {(config["xAxis"].partition(":")[2], config["yAxis"].partition(":")[2]) for config in drawn}
+    for path in script().QUALITY.values():
+        assert {(script().GAP, path), (script().BAND["gap"], path)} <= against
+    titles = [config["chartTitle"] for config in drawn]
+    assert len(set(titles)) == len(titles)
+
+
 def test_it_shows_one_group_best_first() -> None:
     (runs,) = view()["spec"]["section"]["runSets"]
     assert {"eta_2026", "group"} <= set(re.findall(r'"([^"]+)"', json.dumps(runs["filters"])))

@@ -17,6 +17,7 @@ const MEASURES = {
 };
 const ERRORS = 1;  // all that Vega writes to the console: that a filter leaves a chart empty is nothing to warn of
 const BEST = 15;  // rows of a leaderboard that are drawn; its table has all
+const GAP = "-m +sweep=domain_gap 'stages=[invert,reconstruct,sample,evaluate,bandwidth,report]'";
 const views = new Map();  // element -> Vega's view
 const sentence = (text, command) => [text, el("code", {}, `ood-diffusion ${command}`), "."];
 
@@ -28,13 +29,16 @@ function fillCharts() {
     const why = name in MEASURES ? "no cell has measured it" : `no two cells differ in ${name}`;
     return el("li", {}, sentence(`${CURVES[name][0]}: ${why}; to have it: `, CURVES[name][1]));
   }));
-  if (!page.cells.some((cell) => cell.gap)) {
-    document.querySelector("[data-chart=gap_scatter]").replaceWith(
-      el("p", { class: "none" }, sentence("No cell has measured the domain gap; to have it: ", "-m +sweep=bandwidth")));
+  if (!page.figures.length) {
+    by("h-gap").closest("section").hidden = true;
+    by("h-gap").closest("section").querySelector(".charts").remove();
+  } else if (!page.cells.some((cell) => cell.gap)) {
+    document.querySelector("[data-chart=gap_scatter]").replaceWith(el("p", { class: "none" },
+      sentence("No cell has measured the domain gap: run the cells again with the stage bandwidth, such as ", GAP)));
   }
   const boards = new Map(page.standings.rows.map((row) => [boardOf(row), row]));
   by("forests").append(...[...boards].map(([name, row]) => el("figure", {},
-    el("figcaption", {}, el("strong", {}, `${row.domain}, drawn by ${row.model}`), `the best ${BEST} of those shown`),
+    el("figcaption", {}, el("strong", {}, `${row.domain}, drawn by ${row.model}`), el("span", {})),
     el("div", { class: "chart", "data-chart": "forest", "data-board": name }))));
   listeners.push(() => { feed(); });
   darkness.addEventListener("change", () => { update(() => {}); draw(); });
@@ -72,12 +76,12 @@ async function drawAll() {
     place.closest("figure").hidden = false;  // what is not laid out has no width
     const chart = page.charts[place.dataset.chart];
     const data = chart.data.map((set) => (set.name === "rows" ? { ...set, values: rowsOf(place) } : set));
-    const { view } = await vegaEmbed(place, { ...chart, data }, {
+    const description = place.closest("figure").querySelector("figcaption").textContent;
+    const { view } = await vegaEmbed(place, { ...chart, data, description }, {
       actions: false, ast: true, renderer: "svg", config: theme().config,
       logLevel: ERRORS, mode: "vega", tooltip: { theme: darkness.matches ? "dark" : "light" },
     });
     views.set(place, view);
-    place.querySelector("svg").setAttribute("aria-label", place.closest("figure").querySelector("figcaption").textContent);
     view.addEventListener("click", (_, item) => clicked(item && item.datum));
   }
   await feed();
@@ -86,15 +90,33 @@ async function drawAll() {
 /** Hand every chart its rows and what is switched on the page. */
 async function feed() {
   busy(1);
-  await Promise.all([...views].map(([place, view]) => {
+  const fed = [...views].map(([place, view]) => [place, view, rowsOf(place)]);
+  fed.forEach(([place, , rows]) => showBoard(place, rows));  // all of them first: they share a row of the page
+  await Promise.all(fed.map(([place, view, rows]) => {
     const { name, better } = figureNow();
     const metric = MEASURES[place.dataset.chart] || name;
-    const rows = rowsOf(place);
-    place.closest("figure").hidden = "board" in place.dataset && rows.length === 0;
+    if (place.dataset.chart === "heat_map") view.signal("y_step", tileHeight(place, rows));
+    if (place.clientWidth) view.signal("width", place.clientWidth);  // Vega looks when the window changes only
     return view.data("rows", rows).signal("metric", metric).signal("lower", better === "lower")
-      .signal("selected", [...state.selected]).signal("ink", theme().ink).runAsync();
+      .signal("selected", marked().size > 0).signal("ink", theme().ink).runAsync();
   }));
   busy(-1);
+}
+
+/** Of the heat map: where another chart is beside it, its tiles share that one's height. */
+function tileHeight(place, rows) {
+  const figure = place.closest("figure"), { nextElementSibling: next } = figure;
+  const tall = next && next.querySelector("svg") && next.offsetTop === figure.offsetTop;
+  return Math.max(48, tall ? Math.min(280 / new Set(rows.map(({ domain }) => domain)).size, 140) : 0);
+}
+
+/** A board of which no row is shown is hidden; one with too many says so. */
+function showBoard(place, rows) {
+  if (!("board" in place.dataset)) return;
+  const figure = place.closest("figure");
+  figure.hidden = rows.length === 0;
+  const all = shownStandings().filter((row) => boardOf(row) === place.dataset.board).length;
+  figure.querySelector("figcaption span").textContent = all > BEST ? `the best ${BEST} of the ${all} shown` : "";
 }
 
 function clicked(datum) {
@@ -103,27 +125,4 @@ function clicked(datum) {
   else if ("shade" in datum) {
     toggle(shownCells().filter(({ at }) => at.model === datum.model && at.domain === datum.domain).map(({ place }) => place));
   } else if ("fid_low" in datum) toggle(cellsOf(datum));
-}
-
-function rowsOf({ dataset: { chart, board } }) {
-  if (chart === "forest") {
-    const { series } = theme();
-    return shownStandings().filter((row) => boardOf(row) === board).slice(0, BEST)
-      .map((row) => ({ ...row, colour: series[row.tied ? 0 : 1], shape: row.tied ? "circle" : "square" }));
-  }
-  return shownCells().flatMap((cell) => {
-    const told = { cell: cell.place, label: cell.label, ...look(state.colour, cell.at[state.colour]) };
-    if (chart in MEASURES) {
-      return (cell.curves[chart] || []).map(([x, value, low, high]) => ({ ...told, x, value, low, high, group: cell.place }));
-    }
-    const [value, low, high] = cell.figures[state.metric] || [];
-    const row = { ...told, value, low, high };
-    if (chart === "heat_map") return { ...row, model: cell.at.model, domain: cell.at.domain };
-    if (chart === "gap_scatter") {
-      const [gap, gap_low, gap_high] = cell.gap || [];
-      return { ...row, gap, gap_low, gap_high };
-    }
-    const others = Object.entries(cell.at).filter(([name]) => name !== chart && name !== "seed");
-    return chart in cell.x ? { ...row, x: cell.x[chart], group: JSON.stringify(others) } : [];
-  });
 }

@@ -1,5 +1,7 @@
 // Everything about one cell.
-function openDrawer(cell) {
+
+/** Show a cell; then the button `focus` has the focus, or the first where that one leads nowhere. */
+function openDrawer(cell, focus = "drawer-close") {
   const figures = page.figures.filter(({ key }) => key in cell.figures).map(({ key, name, says }) => {
     const [value, low, high] = cell.figures[key];
     return [name, number(value) + (low === undefined ? "" : ` [${number(low)}, ${number(high)}]`), says];
@@ -9,7 +11,10 @@ function openDrawer(cell) {
     : [["weights before", cell.weights.before], ["weights after", cell.weights.after],
       ["frozen", cell.weights.before === cell.weights.after ? "equal" : "NOT EQUAL: the model changed, do not trust this cell"]];
   const around = shownCells(), here = around.indexOf(cell);
-  const step = (by_, name) => el("button", { type: "button", disabled: !around[here + by_], onclick: () => openDrawer(around[here + by_]) }, name);
+  const step = (by_, name) => {
+    const id = `drawer-${name.toLowerCase()}`, next = around[here + by_];
+    return el("button", { type: "button", id, disabled: !next, onclick: () => openDrawer(next, id) }, name);
+  };
   by("drawer").replaceChildren(
     el("div", { class: "drawer-head" },
       el("h2", { id: "drawer-title" }, cell.label),
@@ -34,7 +39,7 @@ function openDrawer(cell) {
   );
   if (!by("drawer").open) by("drawer").showModal();
   by("drawer").scrollTop = 0;
-  by("drawer-close").focus();
+  by(by(focus).disabled ? "drawer-close" : focus).focus();
 }
 
 function part(title, heads, rows) {

@@ -41,6 +41,11 @@ function figureNow() {
   return page.figures.find((figure) => figure.key === state.metric) || { key: "", name: "", better: "", says: "" };
 }
 
+/** Places of the cells that are selected and shown: one that a filter hides marks nothing. */
+function marked() {
+  return new Set(shownCells().map(({ place }) => place).filter((place) => state.selected.has(place)));
+}
+
 /** Select cells, or no longer, if all of them are. */
 function toggle(places) {
   update(() => {

@@ -61,13 +61,17 @@ function followBoard() {
   const heads = Object.entries(columns).map(([name, head]) => ({ name, head, numeric: !texts.includes(name) }));
   const rows = shownStandings().map((row) => {
     const half = (row.fid_high - row.fid_low) / 2;
-    const mine = cellsOf(row);
+    const mine = cellsOf(row), way = page.standings.rows.indexOf(row);
+    const change = () => {
+      toggle(mine);
+      by("board").querySelector(`[data-way="${way}"]`).focus();
+    };
     return {
       values: row,
       selected: mine.length > 0 && mine.every((place) => state.selected.has(place)),
       nodes: {
         rank: el("span", {}, `${row.rank}${row.tied ? " =" : ""}`),
-        sampler: el("button", { type: "button", class: "link", onclick: () => toggle(mine) }, row.sampler),
+        sampler: el("button", { type: "button", class: "link", "data-way": way, onclick: change }, row.sampler),
         fid: el("span", {}, `${number(row.fid)} ± ${number(half)}`),
       },
     };

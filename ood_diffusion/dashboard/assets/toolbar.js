@@ -12,17 +12,24 @@ function fillToolbar() {
 
   by("metric").append(...page.figures.map(({ key, name }) => el("option", { value: key }, name)));
   by("metric").value = state.metric;
+  by("metric").closest("label").hidden = page.figures.length === 0;
   by("metric").addEventListener("change", (event) => update(() => { state.metric = event.target.value; }));
   by("colour").append(...page.coordinates.map((name) => el("option", { value: name }, name)));
   by("colour").value = state.colour;
   by("colour").addEventListener("change", (event) => update(() => { state.colour = event.target.value; }));
-  by("unselect").addEventListener("click", () => update(() => state.selected.clear()));
+  by("unselect").addEventListener("click", unselect);
   by("filtering").addEventListener("click", () => openFilters(by("filters").hidden));
   by("filters").addEventListener("keydown", (event) => {
     if (event.key === "Escape") { openFilters(false); by("filtering").focus(); }
   });
   fillFilters();
   listeners.push(followToolbar);
+}
+
+/** None is selected; the focus goes on, for the button is no longer there. */
+function unselect() {
+  update(() => state.selected.clear());
+  by(by("filtering").hidden ? "main" : "filtering").focus();
 }
 
 function openFilters(open) {
@@ -57,11 +64,12 @@ function clearFilters() {
 }
 
 function followToolbar() {
-  const { length } = shownCells();
-  by("shown").textContent = length === page.cells.length ? `all ${length} cells` : `${length} of ${page.cells.length} cells`;
+  const { length } = shownCells(), total = page.cells.length;
+  by("shown").textContent = total === 1 ? "1 cell" : length === total ? `all ${total} cells` : `${length} of ${total} cells`;
   by("filtering").textContent = state.wanted.size ? `Filter (${state.wanted.size})` : "Filter";
   by("unselect").hidden = state.selected.size === 0;
-  by("unselect").textContent = `Unselect ${state.selected.size}`;
+  const hidden = state.selected.size - marked().size;
+  by("unselect").textContent = `Unselect ${state.selected.size}${hidden ? ` (${hidden} hidden by the filter)` : ""}`;
   const { name, says, better } = figureNow();
   const best = { lower: "lower is better", higher: "higher is better" }[better];
   by("says").textContent = [name, says, best].filter(Boolean).join(": ");

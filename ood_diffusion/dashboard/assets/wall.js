@@ -13,11 +13,11 @@ function fillWall() {
 
 function followWall() {
   const shown = shownCells().filter((cell) => Object.keys(cell.pictures).length);
-  const chosen = shown.filter((cell) => state.selected.has(cell.place));
-  const cells = state.selected.size ? chosen.slice(0, MOST) : shown.slice(0, UNSELECTED);
-  const of = state.selected.size ? chosen.length : shown.length;
+  const marks = marked();
+  const chosen = marks.size ? shown.filter((cell) => marks.has(cell.place)) : shown;
+  const cells = chosen.slice(0, marks.size ? MOST : UNSELECTED);
   by("wall-says").textContent = !shown.length ? "No cell shown here has left pictures: the stage report does."
-    : `${cells.length} of ${of} ${state.selected.size ? "selected cells" : "cells; select some to see theirs"}.`;
+    : `${cells.length} of ${chosen.length} ${marks.size ? "selected cells" : "cells; select some to see theirs"}.`;
   by("kinds").hidden = !shown.length;
   by("wall").replaceChildren(...cells.map((cell) => el("article", { class: "cell" },
     el("header", {}, el("h3", {}, cell.label), el("button", { type: "button", class: "link", onclick: () => openDrawer(cell) }, "details")),

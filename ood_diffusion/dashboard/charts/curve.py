@@ -2,7 +2,7 @@
 
 import altair as alt
 
-from ood_diffusion.dashboard.charts.parts import chart, coloured, interval, points
+from ood_diffusion.dashboard.charts.parts import chart, coloured, interval, points, told
 
 
 def curve(setting: str, logarithmic: bool, from_zero: bool) -> alt.LayerChart:
@@ -22,13 +22,15 @@ def curve(setting: str, logarithmic: bool, from_zero: bool) -> alt.LayerChart:
     vertical = alt.Scale(zero=from_zero, nice=True)
     y = alt.Y("value:Q", scale=vertical, title=None)
     base = alt.Chart().transform_filter("isValid(datum.value)")
-    means = base.mark_line(strokeWidth=1.5, opacity=alt.ExprRef("length(selected) ? 0.2 : 0.7")).encode(
+    means = base.mark_line(strokeWidth=1.5, opacity=alt.ExprRef("selected ? 0.2 : 0.7"), aria=False).encode(
         x=x, y=alt.Y("mean(value):Q", scale=vertical, title=None), color=coloured(), detail="group:N"
     )
-    ends = interval(base, x, alt.Y("low:Q", scale=vertical, title=None), y2=alt.Y2("high"))
-    told = [alt.Tooltip("x:Q", title=setting, format=".4~g")]
-    told += [alt.Tooltip(f"{name}:Q", title=name, format=".4~g") for name in ("value", "low", "high")]
-    return titled(chart(means, ends, points(base, x, y, *told)))
+    up = alt.Y("low:Q", scale=vertical, title=None)
+    ends = interval(base, "low", "high", x=x, y=up, y2=alt.Y2("high"))
+    tips = [alt.Tooltip("x:Q", title=setting, format=".4~g")]
+    tips += [alt.Tooltip(f"{name}:Q", title=name, format=".4~g") for name in ("value", "low", "high")]
+    says = f"'{setting} ' + format(datum.x, '.4~g') + ', ' + metric + ' ' + {told()}"
+    return titled(chart(means, ends, points(base, x, y, says, *tips)))
 
 
 def titled(made: alt.LayerChart) -> alt.LayerChart:
