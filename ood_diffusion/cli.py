@@ -18,7 +18,7 @@ from ood_diffusion.stages.configuration import GROUPS, conf_folder
 from ood_diffusion.stages.dry_run import dry_run, is_dry_run, show_sweep
 from ood_diffusion.stages.failure import recorded
 from ood_diffusion.stages.json_output import print_cell, print_others
-from ood_diffusion.stages.outcome import reported
+from ood_diffusion.stages.outcome import end_on_sigterm, reported
 from ood_diffusion.stages.settings import read_settings
 
 COMMANDS = {
@@ -54,6 +54,7 @@ def main() -> None:
     `COMMANDS` are no jobs: there 1 says that not all cells are complete.
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors arrive here instead of being printed there
+    end_on_sigterm()
     with reported():
         name = sys.argv[1] if len(sys.argv) > 1 else ""
         if name in COMMANDS:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,6 +74,19 @@ def reported(aloud: bool = True) -> Iterator[None]:
         if not type(error).__module__.startswith("submitit."):
             raise
         end(1, f"a job of the cluster ended without a result: {str(error).strip()} {CONTINUE}")
+
+
+def end_on_sigterm(aloud: bool = True) -> None:
+    """Let SIGTERM (`kill`, `timeout`, `scancel`) end this process; Lightning's loops swallow it otherwise.
+
+    They call a handler that is there before them. Not for processes that submitit starts: its own handler
+    must see the signal.
+
+    Args:
+        aloud: False on ranks, whose end another process reports.
+    """
+    message = f"ended by SIGTERM. {CONTINUE}" if aloud else ""
+    signal.signal(signal.SIGTERM, lambda *_: end(128 + signal.SIGTERM, message))
 
 
 def end(status: int, message: str) -> None:

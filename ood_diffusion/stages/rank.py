@@ -16,9 +16,10 @@ def main() -> None:
     threading.Thread(target=end_with, args=[os.getppid()], daemon=True).start()
     from ood_diffusion.stages.failure import recorded
     from ood_diffusion.stages.launch import ranks_wanted
-    from ood_diffusion.stages.outcome import reported
+    from ood_diffusion.stages.outcome import end_on_sigterm, reported
     from ood_diffusion.stages.run import run
 
+    end_on_sigterm(aloud=False)
     settings = OmegaConf.load(sys.argv[1])
     first = os.environ["RANK"] == "0"
     if first:
