@@ -2,6 +2,7 @@
 
 from ood_diffusion.claims.check import Check, null_range
 from ood_diffusion.claims.verdict import differs
+from ood_diffusion.statistics.auc_interval import auc_interval
 from ood_diffusion.statistics.estimate import Estimate, NullTest
 
 
@@ -16,23 +17,17 @@ def separable(latents: NullTest, trivial: NullTest, level: float, picture: str) 
     """
     figure = f"AUC of unseen against training latents at level {level:.4g}"
     against = f"labels permuted (norm, colour and spectrum alone: AUC {trivial.statistic:.3g})"
-    return Check("C3", figure, measured(latents), against, null_range(latents), differs(latents), picture)
+    return Check("C3", figure, auc_interval(latents), against, null_range(latents), differs(latents), picture)
 
 
-def distant(frechet: NullTest, level: float, picture: str) -> Check:
+def distant(frechet: NullTest, found: Estimate, level: float, picture: str) -> Check:
     """Separable in mean and spectrum: a Fréchet distance beyond that of random splits of all latents.
 
     Args:
-        frechet: `statistics.latent_frechet.latent_frechet` of the latents of both domains.
+        frechet: `statistics.latent_frechet.latent_frechet` of the latents of both domains; decides.
+        found: `statistics.latent_frechet_interval.latent_frechet_interval` of the same.
         level: of the latents.
         picture: file that shows their spectra.
     """
     figure = f"latent Fréchet distance of the two domains at level {level:.4g}"
-    return Check(
-        "C3", figure, measured(frechet), "random splits", null_range(frechet), differs(frechet), picture
-    )
-
-
-def measured(test: NullTest) -> Estimate:
-    """The statistic, which has no interval of its own: its null has one."""
-    return Estimate(test.statistic, test.statistic, test.statistic, test.n)
+    return Check("C3", figure, found, "random splits", null_range(frechet), differs(frechet), picture)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ood_diffusion.checks import require
@@ -11,12 +12,15 @@ from ood_diffusion.claims.gaussianity import gaussian
 from ood_diffusion.claims.geometry import annulus, equilateral, orthogonal
 from ood_diffusion.claims.reconstruction import as_exact, retrieved
 from ood_diffusion.claims.separability import distant, separable
-from ood_diffusion.stages.analyse_latents import compared
+from ood_diffusion.diffusion.marginal import marginal
+from ood_diffusion.seeding import generator
+from ood_diffusion.stages.analyse_latents import compared, described
 from ood_diffusion.stages.analyse_pictures import PICTURES, draw_pictures
 from ood_diffusion.stages.analyse_round_trip import domains, first, round_trips
 from ood_diffusion.stages.analyse_settings import FEWEST, AnalyseSettings
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.passage import passage
+from ood_diffusion.stages.sdedit import states as clean_states
 from ood_diffusion.statistics.estimate import Estimate, NullTest
 
 
@@ -30,8 +34,11 @@ def analyse(cell: Cell) -> None:
         latents = {name: z[:, k] for name, z in states.items()}
         found.append(compared(level, latents, cell.settings.seed, settings.n_null))
     own = min(range(len(levels)), key=lambda k: abs(levels[k] - cell.levels[-1]))
+    judged = list(dict.fromkeys((own, len(levels) - 1)))
+    for k, z in zip(judged, noised(cell, settings, [levels[k] for k in judged]), strict=True):
+        found[k]["noised"] = described(z, cell.settings.seed, settings.n_null)
     draw_pictures(cell, trips, found, states, own)
-    checks = [*round_trip_checks(trips, settings), *latent_checks(found, own, settings)]
+    checks = [*round_trip_checks(trips, settings), *latent_checks(found, judged, settings)]
     cell.results["analyse"] = {
         "round_trip": trips,
         "latents": found,
@@ -84,6 +91,24 @@ def passages(cell: Cell, settings: AnalyseSettings) -> tuple[list[float], dict[s
     return levels, states
 
 
+def noised(cell: Cell, settings: AnalyseSettings, levels: Sequence[float]) -> list[Tensor]:
+    """The images of the unseen domain whose latents are described, with exact noise on them instead.
+
+    No network is called; each image has the same noise at all levels.
+
+    Returns:
+        float32 ``[n, *state_shape]`` for each of `levels`.
+    """
+    images = first(cell.references, settings.n_latents)
+    x0 = torch.cat([clean_states(cell, [picture]) for picture in images.values()])
+
+    def at(level: float) -> Tensor:
+        streams = [generator(cell.settings.seed, "analyse noised", digest) for digest in images]
+        return marginal(x0, level, cell.model.schedule, streams)
+
+    return [at(level) for level in levels]
+
+
 def round_trip_checks(trips: Mapping[str, Any], settings: AnalyseSettings) -> list[Check]:
     """C1, from what `round_trips` returned."""
     unseen, training = (
@@ -97,23 +122,31 @@ def round_trip_checks(trips: Mapping[str, Any], settings: AnalyseSettings) -> li
     ]
 
 
-def latent_checks(found: Sequence[Mapping[str, Any]], own: int, settings: AnalyseSettings) -> list[Check]:
-    """C2 and C3 at the level nearest to the cell's and at the top, C4 at the former.
+def latent_checks(
+    found: Sequence[Mapping[str, Any]], judged: Sequence[int], settings: AnalyseSettings
+) -> list[Check]:
+    """C2 and C3 at the levels that are judged, C4 at the first of them.
 
-    `found`: what `compared` returned, level by level; `own`: the number of the cell's.
+    Args:
+        found: what `compared` returned, level by level; the judged ones with "noised", as "unseen".
+        judged: number of the level nearest to the cell's, then that of the top.
+        settings: the limits.
     """
-    checks = []
-    for k in dict.fromkeys((own, len(found) - 1)):
+    checks, own = [], judged[0]
+    for k in judged:
         at, level = found[k], found[k]["level"]
-        tests = {name: NullTest(**test) for name, test in at["unseen"]["gaussianity"].items()}
+        tests, true_noise, training_tests = (
+            {name: NullTest(**test) for name, test in at[of]["gaussianity"].items()}
+            for of in ("unseen", "noised", "training")
+        )
         latents, trivial, frechet = (
             NullTest(**at[name]) for name in ("separability", "trivial_separability", "frechet")
         )
         picture = PICTURES["spectra" if k == own else "latents"]
         checks += [
-            gaussian(tests, settings.bands, level, picture),
+            gaussian(tests, true_noise, training_tests, settings.bands, level, picture),
             separable(latents, trivial, level, PICTURES["auc"]),
-            distant(frechet, level, PICTURES["components"]),
+            distant(frechet, Estimate(**at["frechet_interval"]), level, PICTURES["components"]),
         ]
     unseen, training = (
         {name: Estimate(**figure) for name, figure in found[own][domain]["isotropy"].items()}

@@ -16,7 +16,11 @@ from ood_diffusion.statistics.field_spectrum import field_powers, radial_power
 from ood_diffusion.statistics.gaussianity import BINS, gaussianity
 from ood_diffusion.statistics.geometry_summary import geometry_summary
 from ood_diffusion.statistics.latent_frechet import latent_frechet
+from ood_diffusion.statistics.latent_frechet_interval import latent_frechet_interval
 from ood_diffusion.statistics.separability import separability, trivial_separability
+
+LEFT_OUT = 16
+"""Jackknife samples at a time: bounds memory to as many Gram matrices."""
 
 
 def compared(level: float, latents: Mapping[str, Tensor], seed: int, n_null: int) -> dict[str, Any]:
@@ -35,6 +39,7 @@ def compared(level: float, latents: Mapping[str, Tensor], seed: int, n_null: int
         "separability": asdict(separability(*pair, seed)),
         "trivial_separability": asdict(trivial_separability(*pair, seed)),
         "frechet": asdict(latent_frechet(*pair, seed)),
+        "frechet_interval": asdict(latent_frechet_interval(*pair)),
     }
 
 
@@ -80,23 +85,23 @@ def isotropy(latents: Tensor) -> dict[str, Estimate]:
 
     inner, n = gram(latents, latents), len(latents)
     everyone = torch.arange(n)
-    without = [isotropy_figures(inner[keep][:, keep]) for keep in (everyone[everyone != i] for i in everyone)]
+    kept = torch.stack([everyone[everyone != i] for i in everyone])
+    without = torch.vmap(lambda keep: isotropy_figures(inner[keep][:, keep]), chunk_size=LEFT_OUT)(kept)
     found = {}
-    for name, value in isotropy_figures(inner).items():
-        others = np.array([figures[name] for figures in without])
-        error = math.sqrt((n - 1) / n * float(np.square(others - others.mean()).sum()))
+    for name, figure in isotropy_figures(inner).items():
+        value, error = float(figure), math.sqrt((n - 1) * float(without[name].var(correction=0)))
         half = float(stats.t.ppf(0.975, n - 1)) * error
         found[name] = Estimate(value, value - half, value + half, n)
     return found
 
 
-def isotropy_figures(inner: Tensor) -> dict[str, float]:
-    """The figures of `isotropy` from a Gram matrix float64 ``[n, n]``."""
+def isotropy_figures(inner: Tensor) -> dict[str, Tensor]:
+    """The figures of `isotropy`, scalars, from a Gram matrix float64 ``[n, n]``."""
     found = within(inner)
     return {
-        "norm_spread": float(found["norm"].std() / found["norm"].mean()),
-        "origin_angle": float(found["origin_angle"].mean()),
-        "vertex_deviation": float((found["vertex_angle"] - 60).square().mean().sqrt()),
+        "norm_spread": found["norm"].std() / found["norm"].mean(),
+        "origin_angle": found["origin_angle"].mean(),
+        "vertex_deviation": (found["vertex_angle"] - 60).square().mean().sqrt(),
     }
 
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ood_diffusion.diffusion.marginal import marginal
 from ood_diffusion.pixels import to_unit_range
-from ood_diffusion.seeding import generator, normal
+from ood_diffusion.seeding import generator
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.decode import decode, stored_latents
 from ood_diffusion.storage.store import TensorStore
@@ -38,13 +39,12 @@ def states(cell: Cell, pictures: list[str]) -> Tensor:
 
 
 def noised(cell: Cell, x0: Tensor, numbers: Sequence[int]) -> Tensor:
-    r"""Draws from :math:`q(x_t|x_0) = N(\alpha x_0, \sigma^2)` at the cell's level, shaped as `x0`.
+    """`x0` noised (`marginal`) to the cell's level.
 
     Args:
         cell: gives level (where its grid ends), schedule and seed.
         x0: clean states ``[n, C, H, W]``.
         numbers: of the draws; with the seed they determine the noise. Length n.
     """
-    t, schedule = cell.levels[-1], cell.model.schedule
-    noise = normal([generator(cell.settings.seed, "sdedit", i) for i in numbers], x0.shape[1:])
-    return schedule.alpha(t) * x0 + schedule.sigma(t) * noise
+    streams = [generator(cell.settings.seed, "sdedit", i) for i in numbers]
+    return marginal(x0, cell.levels[-1], cell.model.schedule, streams)

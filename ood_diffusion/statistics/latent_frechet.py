@@ -27,19 +27,29 @@ def spectral_frechet(mean_a: Tensor, p: Tensor, mean_b: Tensor, q: Tensor) -> fl
         mean_b: see `mean_a`.
         q: see `p`.
     """
-    times = _times(mean_a.shape[1], mean_a.shape[2])
+    times = multiplicities(mean_a.shape[1], mean_a.shape[2])
     return float((mean_a.double() - mean_b.double()).square().sum() + (times * bures(p, q)).sum())
 
 
 def bures(p: Tensor, q: Tensor) -> Tensor:
     """Squared Bures distance, float ``[…]``, of Hermitian positive semi-definite matrices ``[…, C, C]``."""
-    eye = torch.eye(p.shape[-1], dtype=p.dtype)
-    own_p, own_q = (x.diagonal(dim1=-2, dim2=-1).real.sum(dim=-1) for x in (p, q))
-    floor = JITTER * (own_p.mean() + own_q.mean()).clamp_min(torch.finfo(own_p.dtype).tiny / JITTER)
-    root = torch.linalg.cholesky(p + floor * eye)
+    own_p, own_q, root = power(p), power(q), regular_root(p, q)
     overlap = torch.linalg.eigvalsh(root.mH @ q @ root).clamp_min(0).sqrt().sum(dim=-1)
     distance: Tensor = (own_p + own_q - 2 * overlap).clamp_min(0)
     return distance
+
+
+def regular_root(p: Tensor, q: Tensor) -> Tensor:
+    """Cholesky factors of matrices `p` ``[…, C, C]``, made regular by `JITTER` of the power of both."""
+    floor = power(p).mean() + power(q).mean()
+    floor = JITTER * floor.clamp_min(torch.finfo(floor.dtype).tiny / JITTER)
+    root: Tensor = torch.linalg.cholesky(p + floor * torch.eye(p.shape[-1], dtype=p.dtype))
+    return root
+
+
+def power(p: Tensor) -> Tensor:
+    """Traces, real ``[…]``, of Hermitian matrices ``[…, C, C]``."""
+    return p.diagonal(dim1=-2, dim2=-1).real.sum(dim=-1)
 
 
 def latent_frechet(a: Tensor, b: Tensor, seed: int, splits: int = 50) -> NullTest:
@@ -64,26 +74,35 @@ def latent_frechet(a: Tensor, b: Tensor, seed: int, splits: int = 50) -> NullTes
     Raises:
         UserError: if the sets differ in shape or have fewer than 4 latents.
     """
+    require_sets(a, b)
+    times = multiplicities(a.shape[2], a.shape[3])
+    both = torch.cat([waves(a), waves(b)], dim=-1)
+
+    def split(order: Tensor) -> float:
+        return distance(times, moments(both[..., order[: len(a)]]), moments(both[..., order[len(a) :]]))
+
+    rng, n = numpy_generator(seed, "latent_frechet"), len(a) + len(b)
+    null = [split(torch.from_numpy(rng.permutation(n))) for _ in range(splits)]
+    return null_test(split(torch.arange(n)), np.array(null), n, one_sided=True)
+
+
+def require_sets(a: Tensor, b: Tensor) -> None:
+    """Raise `UserError` unless both hold latents ``[n, C, H, W]`` of one shape, 4 or more."""
     require(
         a.ndim == 4 and a.shape[1:] == b.shape[1:] and min(len(a), len(b)) >= 4,
         "two sets of 4 or more latents [n, C, H, W] must agree in shape",
         (list(a.shape), list(b.shape)),
         "Take both from one model, and invert more references.",
     )
-    times = _times(a.shape[2], a.shape[3])
-    waves = torch.cat([_waves(a), _waves(b)], dim=-1)
-
-    def distance(order: Tensor) -> float:
-        mean_p, p = _moments(waves[..., order[: len(a)]])
-        mean_q, q = _moments(waves[..., order[len(a) :]])
-        return float((times * ((mean_p - mean_q).abs().square().sum(dim=-1) + bures(p, q))).sum())
-
-    rng, n = numpy_generator(seed, "latent_frechet"), len(a) + len(b)
-    null = [distance(torch.from_numpy(rng.permutation(n))) for _ in range(splits)]
-    return null_test(distance(torch.arange(n)), np.array(null), n, one_sided=True)
 
 
-def _waves(fields: Tensor) -> Tensor:
+def distance(times: Tensor, a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> float:
+    """`spectral_frechet` from the `moments` of both sets and the `multiplicities` of frequencies."""
+    (mean_a, p), (mean_b, q) = a, b
+    return float((times * ((mean_a - mean_b).abs().square().sum(dim=-1) + bures(p, q))).sum())
+
+
+def waves(fields: Tensor) -> Tensor:
     """Orthonormal Fourier coefficients, complex64 ``[H, W // 2 + 1, C, n]``."""
     parts = [
         torch.fft.rfft2(part.float(), norm="ortho").permute(2, 3, 1, 0) for part in torch.split(fields, CHUNK)
@@ -91,12 +110,13 @@ def _waves(fields: Tensor) -> Tensor:
     return torch.cat(parts, dim=-1)
 
 
-def _moments(waves: Tensor) -> tuple[Tensor, Tensor]:
+def moments(waves: Tensor) -> tuple[Tensor, Tensor]:
     """Mean ``[H, W // 2 + 1, C]`` and channel covariance at each frequency, of the pixels by Parseval."""
     mean = waves.mean(dim=-1)
     centred = (waves - mean[..., None]).to(torch.complex128)  # of rounded products a grey field has no root
     return mean, centred @ centred.mH / (waves.shape[-1] - 1)
 
 
-def _times(height: int, width: int) -> Tensor:
+def multiplicities(height: int, width: int) -> Tensor:
+    """`field_spectrum.multiplicity` as a tensor."""
     return torch.from_numpy(multiplicity(height, width))

@@ -7,6 +7,7 @@ import pytest
 
 from ood_diffusion.claims.excess import Floor, excess
 from ood_diffusion.statistics.estimate import Estimate
+from tests.statistics.rates import coverage, holds, narrowed
 
 
 def estimate(value: float, half: float) -> Estimate:
@@ -21,6 +22,23 @@ def test_the_interval_is_that_of_independent_fids(values: tuple[float, float, fl
     found = excess(*(estimate(value, half) for value, half in zip(values, halves, strict=True)))
     assert found.value == pytest.approx((values[0] - values[1]) / (values[1] - values[2]))
     assert (found.high - found.low) / 2 == pytest.approx(((f - b) / (b - r)).std(), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("values", "errors"),
+    [((110, 100, 60), (3.0, 3.0, 2.0)), ((100, 100, 80), (2.0, 2.0, 1.0)), ((400, 100, 60), (6.0, 3.0, 2.0))],
+)
+def test_it_holds_19_times_in_20(values: tuple[int, ...], errors: tuple[float, ...]) -> None:
+    """Normal FIDs; the denominator is 7 to 11 standard errors from 0, which the delta method needs."""
+    rng = np.random.default_rng(0)
+    drawn = rng.normal(values, errors, size=(2000, 3))
+    found = [
+        excess(*(estimate(value, 1.96 * error) for value, error in zip(row, errors, strict=True)))
+        for row in drawn.tolist()
+    ]
+    truth = (values[0] - values[1]) / (values[1] - values[2])
+    assert holds(found, truth), coverage(found, truth)
+    assert not holds(narrowed(found), truth)
 
 
 def test_a_shift_of_all_fids_changes_nothing() -> None:

@@ -1,9 +1,10 @@
-"""C2's rule: every interval inside its band; few latents support nothing."""
+"""C2's rule: every interval inside its band, where exact noise has its own inside; few latents support
+nothing."""
 
 import pytest
 import torch
 
-from ood_diffusion.claims.gaussianity import approximately, gaussian, measured
+from ood_diffusion.claims.gaussianity import approximately, gaussian, measured, worst
 from ood_diffusion.statistics.estimate import NullTest
 from ood_diffusion.statistics.gaussianity import gaussianity
 
@@ -31,11 +32,29 @@ def figures_with(**figures: float) -> dict[str, NullTest]:
     ],
 )
 def test_the_worst_statistic_decides(figures: dict[str, float], verdict: str, worst: str) -> None:
-    check = gaussian(figures_with(**figures), BANDS, 500.0, "p.svg")
+    check = gaussian(figures_with(**figures), figures_with(), figures_with(), BANDS, 500.0, "p.svg")
     assert check.verdict == verdict and check.figure.startswith(worst)
     name = worst.replace(" ", "_")
     assert check.found.value == figures[name]
     assert [check.against_found.low, check.against_found.high] == BANDS[name]
+
+
+@pytest.mark.parametrize("figures", [{}, {"lag_1": 0.045}, {"whiteness": 0.4}])
+def test_where_exact_noise_is_not_inside_there_is_no_verdict(figures: dict[str, float]) -> None:
+    """Neither support nor denial; what the noised images have of the same statistic is named."""
+    for noised in ({"whiteness": 0.31}, {"whiteness": 0.095}):  # outside, and across the end
+        tests = [figures_with(**each) for each in (figures, noised, {"whiteness": 0.2})]
+        check = gaussian(*tests, BANDS, 500.0, "")
+        assert check.verdict == "inconclusive"
+        assert f"{noised['whiteness']}, not surely inside: no verdict" in check.against
+    assert gaussian(tests[0], figures_with(), tests[2], BANDS, 500.0, "").against.count("no verdict") == 0
+
+
+def test_the_statistic_that_exact_noise_fails_is_named_if_it_is_another() -> None:
+    tests = [figures_with(**each) for each in ({"lag_1": 0.3}, {"whiteness": 0.31}, {"lag_1": 0.123})]
+    check = gaussian(*tests, BANDS, 500.0, "")
+    assert check.figure.startswith("lag 1") and check.verdict == "inconclusive"
+    assert "training domain: 0.123; the same images with exact noise: 0 and whiteness 0.31" in check.against
 
 
 def test_the_interval_is_the_mirrored_spread_of_the_null() -> None:
@@ -76,5 +95,5 @@ def test_noise_is_gaussian_if_there_is_enough_of_it_and_blurred_noise_is_not() -
     many = torch.randn(64, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     blurred = (many + many.roll(1, dims=3)) / 2**0.5
     for latents, verdict in ((many, "supported"), (many[:8, :, :8, :8], "inconclusive")):
-        assert gaussian(gaussianity(latents, 0, 100), bands, 1000.0, "").verdict == verdict
-    assert gaussian(gaussianity(blurred, 0, 100), bands, 1000.0, "").verdict == "not supported"
+        assert worst(gaussianity(latents, 0, 100), bands)[0] == verdict
+    assert worst(gaussianity(blurred, 0, 100), bands)[0] == "not supported"

@@ -67,16 +67,16 @@ def test_statistic_is_the_distance_of_the_two_sets() -> None:
     assert latent_frechet(a, b, 0, splits=3).statistic == pytest.approx(spectral_frechet(*moments), rel=1e-4)
 
 
-@pytest.mark.parametrize("heavy", [False, True])
-def test_false_positives(heavy: bool) -> None:
-    """Also where latents vary in scale, for which a null from halves of one set fails."""
+def test_false_positives() -> None:
+    """Of latents that vary in scale, for which a null from halves of one set fails."""
     p_values = []
-    for i in range(150):
-        both = noise(28, i, (3, 8, 8))
-        if heavy:
-            both = (both + both.roll(1, 3)) * (0.4 * torch.randn(28, 1, 1, 1, generator=generator(i))).exp()
+    for i in range(200):
+        both = noise(28, i, (2, 4, 4))
+        both = (both + both.roll(1, 3)) * (0.4 * torch.randn(28, 1, 1, 1, generator=generator(i))).exp()
         p_values.append(latent_frechet(both[:12], both[12:], i, splits=19).p_value)
-    assert rejects_at_most(p_values) and 0.4 < np.mean(p_values) < 0.63
+    for level in (0.05, 0.25, 0.5):
+        assert rejects_at_most(p_values, level), level
+    assert np.mean(p_values) < 0.63
 
 
 def test_power_and_floor() -> None:

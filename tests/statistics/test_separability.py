@@ -13,9 +13,10 @@ from torch import Tensor
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.seeding import generator
+from ood_diffusion.statistics.auc_interval import auc_interval
 from ood_diffusion.statistics.randomness import numpy_generator
 from ood_diffusion.statistics.separability import separability, trivial_features, trivial_separability
-from tests.statistics.rates import rejects_at_most
+from tests.statistics.rates import coverage, holds, narrowed, rejects_at_most
 
 
 def noise(n: int, seed: int, shape: tuple[int, ...] = (3, 8, 8)) -> Tensor:
@@ -38,16 +39,21 @@ def test_statistic_is_that_of_scikit_learn(dimensions: int) -> None:
 
 
 def test_false_positives() -> None:
-    plain, trivial, areas = [], [], []
-    for i in range(150):
-        a, b = noise(16, 2 * i), noise(20, 2 * i + 1)
-        found = separability(a, b, i, permutations=39)
-        plain.append(found.p_value)
-        areas.append(found.statistic)
-        trivial.append(trivial_separability(a, b, i, permutations=39).p_value)
-    assert rejects_at_most(plain) and rejects_at_most(trivial)
-    assert abs(np.mean(plain) - 0.5) < 4 * (1 / 12 / 150) ** 0.5 + 1 / 40
-    assert abs(np.mean(areas) - 0.5) < 4 * np.std(areas) / 150**0.5
+    """And how often the AUC's interval holds where there is nothing to find."""
+    plain, trivial = [], []
+    for i in range(400):
+        a, b = noise(16, 2 * i, (3, 4, 4)), noise(20, 2 * i + 1, (3, 4, 4))
+        plain.append(separability(a, b, i, permutations=99))
+        if i < 200:
+            trivial.append(trivial_separability(a, b, i, permutations=19).p_value)
+    assert rejects_at_most(trivial)
+    for level in (0.05, 0.25, 0.5):
+        assert rejects_at_most([found.p_value for found in plain], level)
+    areas = [found.statistic for found in plain]
+    assert abs(np.mean(areas) - 0.5) < 4 * np.std(areas) / 400**0.5
+    found = [auc_interval(each) for each in plain]
+    assert holds(found, 0.5, 0.93), coverage(found, 0.5)
+    assert not holds(narrowed(found), 0.5, 0.93)
 
 
 def test_noise_that_a_classifier_separates_in_training_is_not_separable() -> None:
