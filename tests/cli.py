@@ -43,6 +43,18 @@ def run_cli(folder: Path, *overrides: str, **environment: str) -> subprocess.Com
     )
 
 
+def start_cli(folder: Path, *overrides: str) -> "subprocess.Popen[str]":
+    """`ood-diffusion` on its way, from scratch; what it says on standard error can be read."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "ood_diffusion", *overrides],
+        cwd=folder,
+        env=environment_with(PYTHONPATH=str(ROOT)),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+
+
 def environment_with(**more: str) -> dict[str, str]:
     """This process's environment for a run: one thread, a wide terminal, and `more`."""
     # WANDB_SERVICE would point the new process at the W&B service of this one

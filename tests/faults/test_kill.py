@@ -1,17 +1,14 @@
 """kill -9 in the middle, the embedded network, once; `test_kill_often` has thirty kills of a quick one."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
 
-from tests.cli import TINY, calls, run_cli
+from tests.cli import TINY, calls, run_cli, start_cli
 
 SLOW = [*TINY, "n_references=16", "n_samples=16", "steps=6"]
 
@@ -31,18 +28,11 @@ def decoded(folder: Path) -> dict[str, torch.Tensor]:
 
 def test_killed_run_continues(tmp_path: Path) -> None:
     overrides = [*SLOW, "stages=[invert,sample]"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ood_diffusion", *overrides],
-        cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 120
-    while shards(tmp_path, "images") < 2 and process.poll() is None and time.monotonic() < deadline:
+    process = start_cli(tmp_path, *overrides)
+    while shards(tmp_path, "images") < 2 and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     done_before = 4 * shards(tmp_path, "images")
     assert 8 <= done_before < 16, "the kill must land in the middle of the stage"
 

@@ -2,28 +2,19 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 from safetensors.torch import load_file
 
-from tests.cli import LIMIT, TINY, environment_with
+from tests.cli import LIMIT, TINY, start_cli
 
 OVERRIDES = [*TINY, "n_references=64", "steps=40", "stages=[invert]"]
 """Sixteen batches; what is sent after the first lands in the loop."""
 
 
 def test_a_run_ends_in_the_middle_of_a_loop(tmp_path: Path) -> None:
-    job = subprocess.Popen(
-        [sys.executable, "-m", "ood_diffusion", *OVERRIDES],
-        cwd=tmp_path,
-        env=environment_with(),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
+    job = start_cli(tmp_path, *OVERRIDES)
     store = tmp_path / "outputs/store"
     while not list(store.glob("latents/*/shards/*.safetensors")):
         assert job.poll() is None, job.stderr and job.stderr.read()

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.cli import ROOT, TINY, environment_with, results, run_cli
+from tests.cli import TINY, results, run_cli, start_cli
 
 JOB = [
     *(t for t in TINY if "n_references" not in t and "n_samples" not in t),
@@ -127,15 +125,7 @@ def test_what_cannot_work_is_refused(overrides: list[str], message: str, tmp_pat
 
 
 def test_a_killed_rank_ends_the_job_and_loses_nothing(one: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ood_diffusion", *JOB, *DDP, "steps=12"]
-    job = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env=environment_with(PYTHONPATH=str(ROOT)),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
+    job = start_cli(tmp_path, *JOB, *DDP, "steps=12")
     store = tmp_path / "outputs/store"
     while not list(store.glob("latents/*/shards/*.safetensors")):
         assert job.poll() is None, job.stderr and job.stderr.read()
