@@ -20,8 +20,8 @@ def standings(cells: Sequence[CellFolder]) -> dict[str, Any]:
     """The rows of all boards.
 
     Returns:
-        "rows", each with a "label" that says in what its way differs from others and with "at", the
-        coordinates of the cells that it is made of (a prior that is not used may be any); "columns":
+        "rows", each with a "label" that says in what its way differs from others on its board and with "at",
+        the coordinates of the cells that it is made of (a prior that is not used may be any); "columns":
         name -> head, for those that say something.
     """
     rows = [
@@ -32,10 +32,8 @@ def standings(cells: Sequence[CellFolder]) -> dict[str, Any]:
     known = {name for row in rows for name, value in row.items() if value is not None}
     names = dict.fromkeys(name for row in rows for name in row)
     others = [name for name in names if name not in {*FIXED, *NUMBERS, "tied", "at"}]
-    differ = [name for name in (*WAY, *others) if len({row.get(name) for row in rows}) > 1] or ["sampler"]
-    for row in rows:
-        words = [row[name] if name in WAY else f"{name}={row[name]}" for name in differ]
-        row["label"] = " · ".join(word for word in words if word not in (MISSING, "none")) or row["sampler"]
+    for board in {(row["model"], row["domain"]) for row in rows}:
+        label([row for row in rows if (row["model"], row["domain"]) == board], [*WAY, *others])
     alike = {
         name for name in ("model", "domain", "prior", "selection") if len({row[name] for row in rows}) == 1
     }
@@ -44,6 +42,14 @@ def standings(cells: Sequence[CellFolder]) -> dict[str, Any]:
         "rows": rows,
         "columns": {name: head for name, head in heads.items() if name in known and name not in alike},
     }
+
+
+def label(board: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
+    """Give each row of one board a "label" of those of `names` in which its rows differ."""
+    differ = [name for name in names if len({row.get(name) for row in board}) > 1]
+    for row in board:
+        words = [row[name] if name in WAY else f"{name}={row[name]}" for name in differ]
+        row["label"] = " · ".join(word for word in words if word not in (MISSING, "none")) or row["sampler"]
 
 
 def at(model: str, domain: str, standing: Standing) -> dict[str, str]:

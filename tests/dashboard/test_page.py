@@ -87,6 +87,13 @@ def test_rows_of_the_leaderboard_know_the_cells_they_are_made_of(tmp_path: Path)
     assert len({row["label"] for row in rows}) == 3
 
 
+def test_a_label_says_only_what_differs_on_its_board(tmp_path: Path) -> None:
+    for i, (domain, sampler, steps) in enumerate((("a", "draw", 8), ("a", "slerp", 8), ("b", "draw", 24))):
+        cell(tmp_path / str(i), found=found(100.0 + i, domain=domain, sampler=sampler, steps=steps))
+    rows = standings(find_cells(tmp_path))["rows"]
+    assert [row["label"] for row in rows] == ["draw", "slerp", "draw"]
+
+
 @pytest.mark.usefixtures("without_charts")
 def test_a_folder_may_have_a_name_that_is_no_text(tmp_path: Path) -> None:
     cell(tmp_path / os.fsdecode(b"\xff"), found=found())
