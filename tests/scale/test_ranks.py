@@ -19,10 +19,10 @@ JOB = [
     "n_samples=7",
 ]
 CLAIMS = [
-    "stages=[invert,reconstruct,sample,evaluate,bandwidth,preservation,report]",
+    "stages=[invert,reconstruct,sample,evaluate,few_shot,preservation,report]",
     "n_training=10",
     "training_domain.steps=2",
-    "stage.bandwidth={levels:[500],n_images:3,n_judges:6,angles:[0,60],etas:[0,1]}",
+    "stage.few_shot={counts:[4],repeats:2}",
     "stage.preservation={sdedit_levels:[300],n_own:2}",
 ]
 DDP = ["trainer=ddp", "trainer.devices=2"]
@@ -40,7 +40,7 @@ def items(store: Path, kind: str) -> dict[str, torch.Tensor]:
 
 
 def figures(result: dict[str, Any]) -> dict[str, Any]:
-    parts = ("reconstruct", "sample", "latents", "metrics", "bandwidth", "preservation", "weights")
+    parts = ("reconstruct", "sample", "latents", "metrics", "few_shot", "preservation", "weights")
     return {key: result[key] for key in parts}
 
 
