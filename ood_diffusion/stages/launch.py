@@ -7,6 +7,7 @@ work the same in a multirun and under every launcher.
 
 import logging
 import os
+import signal
 import sys
 import uuid
 from collections.abc import Mapping
@@ -77,13 +78,16 @@ def start_ranks(number: int, *arguments: str) -> None:
     try:
         elastic_launch(config, sys.executable)("-m", "ood_diffusion.stages.rank", *arguments)
     except ChildFailedError as error:
-        # a killed rank takes the others with it: name it, not them
-        rank, failure = min(
-            error.failures.items(), key=lambda item: (item[1].exitcode != -9, item[1].timestamp)
-        )
+        # a rank that found a mistake, or was killed, takes the others with it: name it, not them
+        rank, failure = min(error.failures.items(), key=lambda item: first_cause(*item))
         raise RankFailure(rank, failure.exitcode) from None
     except SignalException as stop:  # SIGTERM: the agent has stopped the ranks
         sys.exit(128 + stop.sigval)
+
+
+def first_cause(rank: int, failure: Any) -> tuple[bool, bool, int, int]:
+    """What sorts failures of ranks by how likely each brought the others about: the least did."""
+    return failure.exitcode != 2, failure.exitcode != -signal.SIGKILL, failure.timestamp, rank
 
 
 def ranks_wanted(trainer: Mapping[str, Any]) -> int:

@@ -83,10 +83,17 @@ def end_on_sigterm(aloud: bool = True) -> None:
     must see the signal.
 
     Args:
-        aloud: False on ranks, whose end another process reports.
+        aloud: False on ranks, whose end another process reports; they end without unwinding, which could wait
+            for ranks that are gone.
     """
-    message = f"ended by SIGTERM. {CONTINUE}" if aloud else ""
-    signal.signal(signal.SIGTERM, lambda *_: end(128 + signal.SIGTERM, message))
+    status = 128 + signal.SIGTERM
+
+    def stop(*_: object) -> None:
+        if not aloud:
+            os._exit(status)
+        end(status, f"ended by SIGTERM. {CONTINUE}")
+
+    signal.signal(signal.SIGTERM, stop)
 
 
 def end(status: int, message: str) -> None:

@@ -1,5 +1,6 @@
 """One rank of a cell; `stages.launch` starts it: ``python -m ood_diffusion.stages.rank SETTINGS FOLDER``."""
 
+import logging
 import os
 import sys
 import threading
@@ -25,8 +26,14 @@ def main() -> None:
     if first:
         configure_log(settings.logging)
     folder = Path(sys.argv[2])
-    with reported(aloud=first), recorded(folder) if first else nullcontext():
-        run(settings.cfg, settings.names, folder, ranks_wanted(settings.cfg.trainer))
+    try:
+        with reported(aloud=first), recorded(folder) if first else nullcontext():
+            run(settings.cfg, settings.names, folder, ranks_wanted(settings.cfg.trainer))
+    except SystemExit as stop:
+        # unwinding can abort in connections whose other end has gone, and an abort would hide the status
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(stop.code if isinstance(stop.code, int) else 1)
 
 
 def end_with(parent: int) -> None:
