@@ -1,13 +1,15 @@
 """What every feature extractor promises: images in, one feature vector each, nothing trained."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from ood_diffusion.checks import require
 from ood_diffusion.fingerprint import weights_digest
+from ood_diffusion.precision import arithmetic
 
 
 class FeatureExtractor(nn.Module, ABC):
@@ -53,15 +55,24 @@ class FeatureExtractor(nn.Module, ABC):
             f"{images.dtype} {list(images.shape)}",
             "Map [-1, 1] to bytes by ((x + 1) * 127.5).round(), and repeat a grey channel three times.",
         )
-        exact = torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-        )
-        with torch.no_grad(), torch.autocast(images.device.type, enabled=False), exact:
+        with torch.no_grad(), arithmetic("fp32", images.device.type), deterministic_convolutions():
             return self.features(images)
 
     def train(self, mode: bool = True) -> "FeatureExtractor":
         """Stay in eval mode: batch statistics must never leak from one image into another."""
         return super().train(False)
+
+
+@contextmanager
+def deterministic_convolutions() -> Iterator[None]:
+    """Within the block cuDNN chooses its algorithms by no clock and sums in a fixed order."""
+    cudnn = torch.backends.cudnn
+    before = cudnn.enabled, cudnn.benchmark, cudnn.deterministic
+    cudnn.enabled, cudnn.benchmark, cudnn.deterministic = True, False, True
+    try:
+        yield
+    finally:
+        cudnn.enabled, cudnn.benchmark, cudnn.deterministic = before
 
 
 def match_by_position(target: Mapping[str, Tensor], source: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from ood_diffusion.checks import require_choice
 from ood_diffusion.diffusion.prediction import TO_EPS
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.fingerprint import fingerprint, weights_digest
-from ood_diffusion.models.precision import PRECISIONS, arithmetic
+from ood_diffusion.precision import PRECISIONS, arithmetic
 
 
 class FrozenModel(nn.Module):
@@ -58,7 +58,7 @@ class FrozenModel(nn.Module):
         """Choose how the network computes; x, coefficients and the returned eps stay float32.
 
         Args:
-            precision: a key of `models.precision.PRECISIONS`.
+            precision: a key of `precision.PRECISIONS`.
             compile: let `torch.compile` fuse the network at its first call, for batches of one fixed
                 shape; on a GPU it is then replayed as a CUDA graph.
 

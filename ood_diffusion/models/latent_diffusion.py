@@ -16,8 +16,8 @@ from ood_diffusion.fingerprint import weights_digest
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.models.diffusers_folder import find_folder, read_config, read_json, read_part
 from ood_diffusion.models.diffusers_pipeline import read_schedule, read_unet
-from ood_diffusion.models.precision import arithmetic
 from ood_diffusion.models.unet import UNet, fill
+from ood_diffusion.precision import arithmetic
 
 
 class LatentDiffusionModel(FrozenModel):
@@ -116,6 +116,8 @@ def read_autoencoder(folder: Path) -> tuple[nn.Module, dict[str, Any], int]:
     name = str(read_json(path).get("_class_name"))
     kinds: dict[str, Any] = {"VQModel": diffusers.VQModel, "AutoencoderKL": diffusers.AutoencoderKL}
     config = read_config(path, kinds.get(name, diffusers.VQModel), tuple(kinds))
+    if name == "VQModel":  # configs older than the setting mean 1; diffusers' later default is another
+        config.setdefault("scaling_factor", 1.0)
     with torch.device("meta"):
         autoencoder = kinds[name](**config)
     fill(autoencoder, *read_part(path.parent))

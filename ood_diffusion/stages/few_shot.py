@@ -71,15 +71,19 @@ def sizes(cell: Cell, settings: FewShotSettings) -> list[int]:
     return sorted({*(n for n in settings.counts if least <= n < total), total})
 
 
+def seed_of(run_seed: int, repeat: int) -> int:
+    """The seed of one repeat, which no other run seed shares: repeats of several runs are independent."""
+    return generator(run_seed, "few_shot repeat", repeat).initial_seed() % 2**31
+
+
 def one_run(cell: Cell, settings: FewShotSettings, judge: Tensor, count: int, repeat: int) -> dict[str, Any]:
     """Metrics of the images that one random subset of `count` references leads to."""
-    order = torch.randperm(
-        len(cell.references), generator=generator(cell.settings.seed, "few_shot", count, repeat)
-    )
+    seed = seed_of(cell.settings.seed, repeat)
+    order = torch.randperm(len(cell.references), generator=generator(seed, "few_shot", count))
     everyone = list(cell.references)
     subset = {everyone[i]: cell.references[everyone[i]] for i in order[:count].tolist()}
     n = min(settings.n_images, cell.settings.n_samples)
-    child = cell.at(subset=subset, seed=cell.settings.seed + repeat, n_samples=n)
+    child = cell.at(subset=subset, seed=seed, n_samples=n)
     sample(child)
     new = features_in_order(child, *samples_of(child))
     references = features_of(child, child.pictures, child.references)

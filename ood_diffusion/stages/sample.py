@@ -45,6 +45,8 @@ def draw(cell: Cell) -> tuple[TensorStore, list[str]]:
     if finished.exists() and not store.missing(ids):
         return store, ids
     with store.exclusive():
+        if finished.exists() and not store.missing(ids):  # another process drew them meanwhile
+            return store, ids
         bank = cell.bank.read(list(cell.references))
         cell.sampler.bind(bank, cell.prior.fit(bank))
         cell.selection.bind(bank)

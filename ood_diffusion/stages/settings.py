@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ood_diffusion.checks import require, require_choice
-from ood_diffusion.models.precision import PRECISIONS
+from ood_diffusion.precision import PRECISIONS
 
 STAGES = (
     "inspect",
@@ -48,7 +48,7 @@ class Settings:
         n_samples: new images to make.
         n_training: images of the training domain, per split, that the stages about it compare with.
         batch_size: images per network call, or "auto" for the largest that fits and still pays.
-        precision: arithmetic inside the network, see `models.precision.PRECISIONS`.
+        precision: arithmetic inside the network, see `precision.PRECISIONS`.
         compile: whether `torch.compile` fuses the network.
 
     Raises:

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "ood_diffusion"
 FLOORS = [
-    {"checks", "seeding", "fingerprint", "pixels"},
+    {"checks", "seeding", "fingerprint", "pixels", "precision"},
     {"diffusion", "geometry", "storage"},
     {"models", "domains", "priors", "metrics", "physics", "report", "statistics"},
     {"claims", "samplers"},

@@ -1,5 +1,6 @@
 """Latent diffusion: states are the autoencoder's latents, images are met at the border only."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,18 @@ def test_the_border_is_the_pipelines(kind: str, tmp_path: Path) -> None:
     assert torch.allclose(
         model.eps(STATES, 11.0), pipeline.unet(STATES, torch.tensor(10.0)).sample, atol=1e-5
     )
+
+
+@torch.inference_mode()
+def test_a_vq_config_older_than_the_scaling_factor_means_one(tmp_path: Path) -> None:
+    """`CompVis/ldm-celebahq-256` is such a folder; diffusers' later default is 0.18215."""
+    pipeline = save_ldm(tmp_path, "vq")
+    path = tmp_path / "vqvae" / "config.json"
+    config = json.loads(path.read_text())
+    del config["scaling_factor"]
+    path.write_text(json.dumps(config))
+    model = load_latent_diffusion(str(tmp_path))
+    assert torch.allclose(model.encode(IMAGES), pipeline.vqvae.encode(IMAGES).latents, atol=1e-5)
 
 
 @torch.inference_mode()

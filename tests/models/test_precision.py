@@ -8,8 +8,15 @@ from torch import Tensor, nn
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.diffusion.schedule import Schedule
+from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.models.base import FrozenModel
-from ood_diffusion.models.precision import PRECISIONS
+from ood_diffusion.precision import PRECISIONS
+
+
+def tf32_in_use() -> tuple[bool, bool]:
+    """Of matrix products and convolutions."""
+    parts = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    return parts[0].fp32_precision == "tf32", parts[1].fp32_precision == "tf32"
 
 
 class Spy(nn.Module):
@@ -25,14 +32,23 @@ class Spy(nn.Module):
         self.saw = (
             x.dtype,
             out.dtype,
-            torch.backends.cuda.matmul.allow_tf32,
-            torch.backends.cudnn.allow_tf32,
+            *tf32_in_use(),
         )
         return out
 
 
 def spied(prediction_type: str = "v_prediction") -> FrozenModel:
     return FrozenModel(Spy(), Schedule.linear(), (3, 8, 8), prediction_type, {})
+
+
+class Mean(FeatureExtractor):
+    """The mean of each channel."""
+
+    def __init__(self) -> None:
+        super().__init__("mean", 3, nn.Identity())
+
+    def features(self, images: Tensor) -> Tensor:
+        return images.float().mean(dim=(2, 3))
 
 
 X = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -45,12 +61,12 @@ X = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 def test_arithmetic_is_chosen_inside_the_network_only(
     precision: str, inside: torch.dtype, tf32: bool
 ) -> None:
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    before = tf32_in_use()
     model = spied().compute_in(precision, False)
     eps = model.eps(X, 500.0)
     assert model.network.saw == (torch.float32, inside, tf32, tf32)
     assert eps.dtype == torch.float32
-    assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
+    assert tf32_in_use() == before
     assert not torch.is_autocast_enabled("cpu")
 
 
@@ -73,10 +89,10 @@ def test_one_call_can_be_exact(precision: str) -> None:
 
 
 def test_flags_come_back_after_an_error() -> None:
-    before = torch.backends.cudnn.allow_tf32
+    before = tf32_in_use()
     with pytest.raises(RuntimeError):
         spied().compute_in("fp32", False).eps(torch.zeros(1, 5, 8, 8), 10.0)
-    assert torch.backends.cudnn.allow_tf32 == before
+    assert tf32_in_use() == before
 
 
 def test_weights_stay_what_they_are() -> None:
@@ -132,3 +148,17 @@ class Plain(nn.Module):
     @classmethod
     def model(cls) -> FrozenModel:
         return FrozenModel(cls(), Schedule.linear(), (3, 8, 8), "epsilon", {})
+
+
+def test_a_process_that_uses_torchs_new_switch_can_compute() -> None:
+    """After ``torch.backends.fp32_precision = "tf32"`` reading a legacy flag raises RuntimeError."""
+    before = torch.backends.fp32_precision
+    torch.backends.fp32_precision = "tf32"
+    try:
+        model = spied().compute_in("fp32", False)
+        model.eps(X, 500.0)
+        assert model.network.saw[2:] == (False, False)
+        assert Mean()(torch.zeros(2, 3, 8, 8, dtype=torch.uint8)).shape == (2, 3)
+        assert torch.backends.fp32_precision == "tf32"
+    finally:
+        torch.backends.fp32_precision = before

@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+from ood_diffusion.stages.few_shot import seed_of
 from tests.cli import QUICK, TINY, results, run_cli
 
 
@@ -20,7 +21,7 @@ def test_quality_against_references(tmp_path: Path) -> None:
     curve = r["few_shot"]["curve"]
     assert [point["n_references"] for point in curve] == [4, 8, 12]  # 1000 are not there, all of them are
     for point in curve:
-        assert len(point["runs"]) == 2 and {run["seed"] for run in point["runs"]} == {0, 1}
+        assert {run["seed"] for run in point["runs"]} == {seed_of(0, repeat) for repeat in (0, 1)}
         assert all(math.isfinite(run["fid"]) and run["n"] == 8 for run in point["runs"])
         assert point["fid"]["low"] < point["fid"]["value"] < point["fid"]["high"]
     floor = r["few_shot"]["floor"]
@@ -30,6 +31,10 @@ def test_quality_against_references(tmp_path: Path) -> None:
     assert check["claim"] == "C9" and "C9" in done.stdout and check["verdict"] in done.stdout
     (plot,) = tmp_path.glob("**/few_shot.svg")
     assert "<svg" in plot.read_text()
+
+
+def test_repeats_of_neighbouring_run_seeds_share_no_seed() -> None:
+    assert len({seed_of(run, repeat) for run in range(3) for repeat in range(3)}) == 9
 
 
 def test_counts_and_repeats_are_checked_before_compute(tmp_path: Path) -> None:

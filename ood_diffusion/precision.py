@@ -5,6 +5,7 @@ Importing this file does not import PyTorch: settings are checked against `PRECI
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 PRECISIONS = {
     "fp32": "IEEE single precision everywhere (TensorFloat-32 off, also in cuDNN, where PyTorch has it on)",
@@ -24,11 +25,15 @@ def arithmetic(precision: str, device: str) -> Iterator[None]:
     """
     import torch
 
-    products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = products.allow_tf32, convolutions.allow_tf32
-    products.allow_tf32 = convolutions.allow_tf32 = precision == "tf32"
+    # legacy flags (allow_tf32) cannot be read once anyone in the process has used these
+    cudnn: Any = torch.backends.cudnn
+    products: tuple[Any, ...] = (torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn)
+    before = [product.fp32_precision for product in products]
+    for product in products:
+        product.fp32_precision = "tf32" if precision == "tf32" else "ieee"
     try:
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
             yield
     finally:
-        products.allow_tf32, convolutions.allow_tf32 = before
+        for product, choice in zip(products, before, strict=True):
+            product.fp32_precision = choice
