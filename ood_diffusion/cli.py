@@ -20,6 +20,7 @@ from ood_diffusion.stages.failure import recorded
 from ood_diffusion.stages.json_output import print_cell, print_others
 from ood_diffusion.stages.outcome import end_on_sigterm, reported
 from ood_diffusion.stages.settings import read_settings
+from ood_diffusion.terminal import replace_unprintable
 
 COMMANDS = {
     "claims": "ood_diffusion.claims.across_runs",
@@ -33,6 +34,7 @@ COMMANDS = {
 @hydra.main(version_base="1.3", config_path=conf_folder(), config_name="config")
 def job(cfg: DictConfig) -> None:
     """One run or one cell of a multirun."""
+    replace_unprintable()  # a launcher's process has not been through `main`
     config = HydraConfig.get()
     names = {group: str(config.runtime.choices[group]) for group in GROUPS}
     folder = Path(config.runtime.output_dir)
@@ -53,6 +55,8 @@ def main() -> None:
 
     `COMMANDS` are no jobs: there 1 says that not all cells are complete.
     """
+    replace_unprintable()
+    os.environ["MPLBACKEND"] = "svg"  # all that is drawn here; one that is not there would fail every import
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors arrive here instead of being printed there
     end_on_sigterm()
     with reported():

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +15,7 @@ from ood_diffusion.report.claims_table import STYLES
 from ood_diffusion.report.collect.arguments import folder_and_output
 from ood_diffusion.report.collect.cells import CellFolder, differing, find_cells, word
 from ood_diffusion.report.collect.table_file import write_rows
-from ood_diffusion.report.wide import print_wide
+from ood_diffusion.report.wide import print_wide, screen
 
 
 def claims(arguments: Sequence[str]) -> bool:
@@ -39,7 +38,7 @@ def claims(arguments: Sequence[str]) -> bool:
         "Run `ood-diffusion experiment=claims` first.",
     )
     write_rows([row for cell in cells for row in rows(folder, cell)], output)
-    console = Console()
+    console = screen()
     print_wide(console, verdict_table(cells))
     if (found := across_domains([cell.results for cell in cells])) is not None:
         line = f"{found.claim} over all runs: {found.figure}: {interval(vars(found.found))}; {found.verdict}"

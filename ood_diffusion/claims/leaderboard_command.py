@@ -3,16 +3,16 @@
 import re
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.text import Text
 
 from ood_diffusion.checks import require
 from ood_diffusion.claims.leaderboard import can_be_ranked, leaderboards
+from ood_diffusion.optional import optional
 from ood_diffusion.report.collect.arguments import folder_and_output
 from ood_diffusion.report.collect.rows import begun
 from ood_diffusion.report.collect.table_file import write_rows
 from ood_diffusion.report.leaderboard_table import file_rows, forest, screen_table
-from ood_diffusion.report.wide import print_wide
+from ood_diffusion.report.wide import print_wide, screen
 from ood_diffusion.report.wording import FID_WARNING
 from ood_diffusion.storage.atomic import atomic_write
 
@@ -39,11 +39,12 @@ def leaderboard(arguments: Sequence[str]) -> bool:
         row for (model, domain), standings in boards.items() for row in file_rows(model, domain, standings)
     ]
     write_rows(rows, output)
-    console = Console()
+    console = screen()
     for (model, domain), standings in boards.items():
         print_wide(console, screen_table(f"{domain}, drawn by {model}", standings))
         name = re.sub(r"[^\w.-]+", "_", f"leaderboard_{model}_{domain}")
-        atomic_write(output.with_name(f"{name}.svg"), forest(standings).encode())
+        with optional(f"draw {name}.svg"):
+            atomic_write(output.with_name(f"{name}.svg"), forest(standings).encode())
     console.print(
         Text(
             "=: not told apart from the best whose images are not mostly copies. ±: half the 95 % interval, "

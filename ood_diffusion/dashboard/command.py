@@ -5,12 +5,12 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 
 from ood_diffusion.checks import require
 from ood_diffusion.report.collect.cells import CellFolder
 from ood_diffusion.report.collect.rows import begun, not_begun, status
+from ood_diffusion.report.wide import screen
 from ood_diffusion.storage.atomic import atomic_write
 
 
@@ -48,8 +48,8 @@ def dashboard(arguments: Sequence[str]) -> bool:
     atomic_write(output, text.encode())
     complete = sum(status(cell).word == "complete" for cell in cells.values())
     size = f"{len(text.encode()) / 1e6:.1f} MB, up to {shown} pictures of a kind per cell"
-    Console().print(Text(f"{complete} of {len(cells) + waiting} cells are complete."))
-    Console().print(Text(f"Dashboard: {output} ({size})"), soft_wrap=True)
+    screen().print(Text(f"{complete} of {len(cells) + waiting} cells are complete."))
+    screen().print(Text(f"Dashboard: {output} ({size})"), soft_wrap=True)
     return complete == len(cells) + waiting
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from rich.console import Console
 from rich.file_proxy import FileProxy
 from rich.live import Live
 from rich.progress_bar import ProgressBar as Bar
@@ -16,6 +15,8 @@ from typing_extensions import Self
 
 from ood_diffusion.lightning.memory import peak_memory
 from ood_diffusion.lightning.progress_line import Progress, fitted, plain_line
+from ood_diffusion.optional import optional
+from ood_diffusion.report.wide import Screen
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +56,15 @@ class Meter:
         self.start, self.moved = time.perf_counter(), 0.0
         self._said = self.progress()
         self._handler = listener()
-        self._live = live_line(self._handler, self.progress) if self._handler else None
+        self._live: Live | None = None
 
     def __enter__(self) -> Self:
-        if self._live and self._handler:
-            self._live.start(refresh=True)
-            stream = self._handler.stream
-            self._handler.setStream(FileProxy(self._live.console, stream))  # messages go above the line
+        with optional("show progress"):
+            if self._handler and (live := live_line(self._handler, self.progress)):
+                live.start(refresh=True)
+                stream = self._handler.stream
+                self._handler.setStream(FileProxy(live.console, stream))  # messages go above the line
+                self._live = live
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -69,7 +72,8 @@ class Meter:
             self.advance((self.total - self.done) / self.share)  # fractions may not have added up exactly
         if self._live and self._handler:
             self._handler.setStream(self._live.console.file)
-            self._live.stop()
+            with optional("show progress"):
+                self._live.stop()
 
     def advance(self, amount: float = 1.0) -> None:
         """So much more is done, here."""
@@ -111,7 +115,7 @@ def listener() -> "logging.StreamHandler[Any] | None":
 
 def live_line(handler: "logging.StreamHandler[Any]", progress: Callable[[], Progress]) -> Live | None:
     """A line that keeps itself up to date, or None where the handler writes to no terminal that can."""
-    console = Console(file=handler.stream)
+    console = Screen(file=handler.stream)
     if not (console.is_interactive and handler.stream.isatty()):  # the former can be forced
         return None
     return Live(

@@ -4,5 +4,5 @@ from importlib.resources import files
 
 
 def embedded(name: str) -> str:
-    """Path of the embedded weights file `name`; in YAML: ``${embedded:cats-64.safetensors}``."""
+    """Path of the embedded weights `name`; in YAML: ``${ood_diffusion.embedded:cats-64.safetensors}``."""
     return str(files("ood_diffusion.models") / "weights" / name)

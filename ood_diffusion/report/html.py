@@ -8,6 +8,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 
+from ood_diffusion.optional import optional
 from ood_diffusion.report import sections, tiles
 from ood_diffusion.report.claims_table import ClaimRow, claim_rows
 from ood_diffusion.report.pictures import Pictures
@@ -39,7 +40,9 @@ def write_report(
     Raises:
         OSError: if the file cannot be written; an older page then stays.
     """
-    plots = plots_of(results, pictures, latent_norms, origin_angles)
+    plots: list[Plot] = []
+    with optional("draw the plots of report.html"):
+        plots = plots_of(results, pictures, latent_norms, origin_angles)
     claims = claim_rows(results, path.parent)
     small = pictures.references.shape[-1] <= tiles.LOSSLESS
     for count, lossless in PLANS if small else PLANS[1:]:

@@ -19,16 +19,17 @@ def json_line(folder: Path) -> str:
     """The figures of a finished cell and where its files are, from the `results.json` in its folder.
 
     Returns:
-        One line without its end. `report` is null where no report was written by this run.
+        One line without its end. `report` is null where this run wrote none.
     """
-    results = json.loads((folder / "results.json").read_text())
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     found = {name: results[name] for name in SECTIONS if name in results}
     for name, parts in LEFT_OUT.items():
         if name in found:
             found[name] = {key: value for key, value in found[name].items() if key not in parts}
     reported = "report" in results.get("cost", {}).get("seconds", {})
     paths = {"folder": folder, "results": folder / "results.json"}
-    report = str(folder / "report.html") if reported else None
+    page = folder / "report.html"
+    report = str(page) if reported and page.exists() else None
     return one_line({**{name: str(path) for name, path in paths.items()}, "report": report, **found})
 
 

@@ -1,20 +1,31 @@
-"""Tables that lose nothing, however narrow the terminal or the file they go to."""
+"""The terminal: tables that lose nothing, however narrow it is, and no control sequences but Rich's own."""
 
-import os
-import sys
+import shutil
+from collections.abc import Iterator
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
+
+from ood_diffusion.terminal import printable
 
 WIDTH = 120
 """Characters of a line where no terminal and no `COLUMNS` says how many there are."""
 
 
-def screen() -> Console:
+class Screen(Console):
+    """A console on which texts are printable, whatever is in them."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """As `Console.render`; also called for what is inside tables."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else printable(text), style, control)
+
+
+def screen() -> Screen:
     """Standard output: the terminal, or lines of `WIDTH` characters in a file or a pipe."""
-    wide = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    return Console(width=WIDTH if wide else None)
+    return Screen(width=shutil.get_terminal_size((WIDTH, 24)).columns)
 
 
 def print_wide(console: Console, table: Table) -> None:

@@ -13,6 +13,7 @@ from ood_diffusion.claims.geometry import annulus, equilateral, orthogonal
 from ood_diffusion.claims.reconstruction import as_exact, retrieved
 from ood_diffusion.claims.separability import distant, separable
 from ood_diffusion.diffusion.marginal import marginal
+from ood_diffusion.optional import optional
 from ood_diffusion.seeding import generator
 from ood_diffusion.stages.analyse_latents import compared, described
 from ood_diffusion.stages.analyse_pictures import PICTURES, draw_pictures
@@ -37,7 +38,8 @@ def analyse(cell: Cell) -> None:
     judged = list(dict.fromkeys((own, len(levels) - 1)))
     for k, z in zip(judged, noised(cell, settings, [levels[k] for k in judged]), strict=True):
         found[k]["noised"] = described(z, cell.settings.seed, settings.n_null)
-    draw_pictures(cell, trips, found, states, own)
+    with optional("draw the pictures of analyse"):
+        draw_pictures(cell, trips, found, states, own)
     checks = [*round_trip_checks(trips, settings), *latent_checks(found, judged, settings)]
     cell.results["analyse"] = {
         "round_trip": trips,

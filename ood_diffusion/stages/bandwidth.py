@@ -9,6 +9,7 @@ import torch
 
 from ood_diffusion.claims.bandwidth import wider
 from ood_diffusion.fingerprint import fingerprint
+from ood_diffusion.optional import optional
 from ood_diffusion.report.claim_plots.bandwidth import band_plot, curves_plot, eta_plot
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.stages.bandwidth_check import check_recommendation, fids_at
@@ -93,17 +94,19 @@ def bandwidth(cell: Cell) -> None:
         found["eta"], difference, at_rest = eta_bands(here, unseen, training, settings)
         endless = (found["eta"]["unseen"]["censored"], found["eta"]["training"]["censored"])
         checks.append(wider(difference, at_rest, endless, settings.least_inside, at, "eta", ETAS))
-        atomic_write(cell.run_folder / ETAS, eta_plot(found["eta"]).encode())
+        with optional(f"draw {ETAS}"):
+            atomic_write(cell.run_folder / ETAS, eta_plot(found["eta"]).encode())
     if settings.check_levels:
         fids, floor = fids_at(cell, sorted({*map(float, settings.check_levels), recommended}))
         checks += check_recommendation(cell, fids, floor, levels, recommended)
         found["checked"] = [{"level": level, "fid": asdict(fid)} for level, fid in fids.items()]
         found["floor"] = asdict(floor)
     cell.results["bandwidth"] = {**found, "checks": [check.as_json() for check in checks]}
-    atomic_write(cell.run_folder / CURVES, curves_plot(levels, [own_level], real["inside"]).encode())
-    atomic_write(cell.run_folder / BANDS, band_plot(levels, [own_level]).encode())
     rows = torch.cat([each.images[0] for each in walks.values()])
-    atomic_write(cell.run_folder / MOVED, png_bytes(grid(rows, walks[at].inside.shape[1])))
+    with optional("draw the plots of bandwidth"):
+        atomic_write(cell.run_folder / CURVES, curves_plot(levels, [own_level], real["inside"]).encode())
+        atomic_write(cell.run_folder / BANDS, band_plot(levels, [own_level]).encode())
+        atomic_write(cell.run_folder / MOVED, png_bytes(grid(rows, walks[at].inside.shape[1])))
 
 
 def check_bandwidth(cell: Cell) -> None:

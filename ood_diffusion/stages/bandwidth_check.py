@@ -6,6 +6,7 @@ from typing import Any
 from ood_diffusion.claims.bandwidth import well_recommended
 from ood_diffusion.claims.check import Check
 from ood_diffusion.claims.excess import Floor
+from ood_diffusion.optional import optional
 from ood_diffusion.report.claim_plots.bandwidth import recommendation_plot
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of
@@ -51,7 +52,8 @@ def check_recommendation(
         recommended: the level of the largest score.
     """
     checked = [{"level": level, "fid": vars(fid)} for level, fid in fids.items()]
-    text = recommendation_plot(levels, checked, recommended, floor.fid.value)
-    atomic_write(cell.run_folder / PLOT, text.encode())
+    with optional(f"draw {PLOT}"):
+        text = recommendation_plot(levels, checked, recommended, floor.fid.value)
+        atomic_write(cell.run_folder / PLOT, text.encode())
     max_regret = cell.stage_settings["bandwidth"].max_regret
     return [well_recommended(fids, floor, recommended, max_regret, PLOT)] if len(fids) > 1 else []

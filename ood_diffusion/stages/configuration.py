@@ -11,9 +11,8 @@ from ood_diffusion.stages.sweep_group import sweep_group
 GROUPS = ("model", "domain", "prior", "sampler", "selection", "solver", "grid", "extractor")
 """Groups of which a cell has one choice each; together they name it."""
 
-OmegaConf.register_new_resolver("embedded", embedded, replace=True)
-OmegaConf.register_new_resolver("sweep_group", sweep_group, replace=True)
-OmegaConf.register_new_resolver("log_level", log_level, replace=True)
+for resolver in (embedded, log_level, sweep_group):  # under names of ours: a caller may have others
+    OmegaConf.register_new_resolver(f"ood_diffusion.{resolver.__name__}", resolver, replace=True)
 
 
 def conf_folder() -> str:

@@ -10,6 +10,7 @@ from torch import Tensor
 from ood_diffusion.checks import require
 from ood_diffusion.claims.few_shot import enough
 from ood_diffusion.metrics.novelty import novelty
+from ood_diffusion.optional import optional
 from ood_diffusion.report.claim_plots.few_shot import quality_curve
 from ood_diffusion.seeding import generator
 from ood_diffusion.stages.cell import Cell
@@ -60,7 +61,8 @@ def few_shot(cell: Cell) -> None:
         curve.append({"n_references": count, "fid": vars(fid), "runs": runs})
     floor = floor_of(cell, judge, min(settings.n_images, cell.settings.n_samples))
     check = enough(curve, floor, settings.tolerance, PLOT)
-    atomic_write(cell.run_folder / PLOT, quality_curve(curve, floor.fid.value).encode())
+    with optional(f"draw {PLOT}"):
+        atomic_write(cell.run_folder / PLOT, quality_curve(curve, floor.fid.value).encode())
     cell.results["few_shot"] = {"curve": curve, "floor": asdict(floor), "checks": [check.as_json()]}
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ood_diffusion.lightning.progress import Meter
 from ood_diffusion.lightning.trajectory import Generator
+from ood_diffusion.optional import optional
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.seeding import generator, normal
 from ood_diffusion.stages.cell import Cell
@@ -25,7 +26,8 @@ def inspect(cell: Cell) -> None:
     """
     model, schedule = cell.model, cell.model.schedule
     images, speed = own_images(cell)
-    atomic_write(cell.run_folder / "model.png", png_bytes(grid(images, 4)))
+    with optional("draw model.png"):
+        atomic_write(cell.run_folder / "model.png", png_bytes(grid(images, 4)))
     cell.results["model"] = {
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "image_shape": list(model.image_shape),

@@ -12,6 +12,7 @@ from ood_diffusion.claims.generation import nearer_than_training_domain, new, of
 from ood_diffusion.claims.interference import captured_more, drifted, not_defined
 from ood_diffusion.metrics.novelty import COPY_QUANTILE, nearest
 from ood_diffusion.metrics.probe import FOLDS
+from ood_diffusion.optional import optional
 from ood_diffusion.report.claim_plots.interference import capture_curve, fid_curves, sampler_bars
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.stages.cell import Cell
@@ -67,10 +68,12 @@ def interference(cell: Cell) -> None:
     checks += noise_checks(settings, judges, [x for x, _ in at_eta], etas, seed, readable)
     if len(etas) < len(set(settings.etas)):
         checks.append(not_defined(cell.names["solver"]))
-    draw_figures(cell, curve, compared, gap, probe["false_capture"])
+    with optional("draw the plots of interference"):
+        draw_figures(cell, curve, compared, gap, probe["false_capture"])
     for name, sets in ((ETA_GRID, at_eta), (SAMPLER_GRID, list(by_sampler.values()))):
         sheet = torch.cat([pictures for _, pictures in sets])
-        atomic_write(cell.run_folder / name, png_bytes(grid(sheet, min(SHOWN, n))))
+        with optional(f"draw {name}"):
+            atomic_write(cell.run_folder / name, png_bytes(grid(sheet, min(SHOWN, n))))
     cell.results["interference"] = {
         "probe": plain(probe),
         "own": plain(found),

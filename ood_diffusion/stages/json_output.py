@@ -13,6 +13,7 @@ from ood_diffusion.report.collect.cells import find_cells
 from ood_diffusion.report.collect.rows import status
 from ood_diffusion.report.json_line import json_line
 from ood_diffusion.stages.sweep import RESULTS, Sweep
+from ood_diffusion.terminal import printing
 
 
 def print_cell(folder: Path) -> None:
@@ -35,4 +36,5 @@ def print_others() -> None:
 def print_results(path: Path) -> None:
     """Print the cell whose results these are."""
     Sweep.known[path] = path.stat().st_mtime_ns
-    print(json_line(path.parent), flush=True)
+    with printing():
+        print(json_line(path.parent), flush=True)

@@ -12,6 +12,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.terminal import discard, printable
 
 DISK_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
 
@@ -56,7 +57,8 @@ def reported(aloud: bool = True) -> Iterator[None]:
         try:
             yield
         finally:
-            sys.stdout.flush()
+            if sys.stdout:
+                sys.stdout.flush()
     except (UserError, HydraException, OmegaConfBaseException) as error:
         end(2, explain(error) if aloud else "")
     except RankLost as error:
@@ -64,7 +66,7 @@ def reported(aloud: bool = True) -> Iterator[None]:
     except RankFailure as error:
         end(error.status, "") if error.status == 2 else end(1, str(error))  # a rank has said what was wrong
     except BrokenPipeError:  # as in `… | head -1`: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still in its buffer
+        discard(sys.stdout)
         end(1, "")
     except OSError as error:
         if error.errno not in DISK_ERRORS:
@@ -99,7 +101,7 @@ def end_on_sigterm(aloud: bool = True) -> None:
 def end(status: int, message: str) -> None:
     """Leave the process, after the message if there is one."""
     if message:
-        print(f"error: {message}", file=sys.stderr, flush=True)
+        print(f"error: {printable(message)}", file=sys.stderr, flush=True)
     sys.exit(status)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ood_diffusion.checks import require
 from ood_diffusion.claims.physics import physical
+from ood_diffusion.optional import optional
 from ood_diffusion.physics.comparison import differences, statistics
 from ood_diffusion.physics.curves import abscissae, band, curves
 from ood_diffusion.physics.images import Array
@@ -158,4 +159,5 @@ def plot(cell: Cell, x: Mapping[str, list[float]], numbers: Mapping[str, Measure
     for curve, file in PLOTS.items():
         sets = {"held_out": real} | {name: numbers[name] for name in BACK_TO_FRONT}
         shown = {name: band(each.curves[curve]) for name, each in sets.items()}
-        atomic_write(cell.run_folder / file, bands(curve, x[curve], shown).encode())
+        with optional(f"draw {file}"):
+            atomic_write(cell.run_folder / file, bands(curve, x[curve], shown).encode())

@@ -11,6 +11,7 @@ from ood_diffusion.domains.base import Domain
 from ood_diffusion.fingerprint import tensor_digest
 from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.optional import optional
 from ood_diffusion.report.claim_plots.preservation import sdedit_levels, trade_off
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.stages.cell import Cell
@@ -50,18 +51,21 @@ def preservation(cell: Cell) -> None:
     }
     ours = Estimate(**results["ours"]["fid_unseen"])
     checks = against_sdedit(ours, results["sdedit"], settings.most_copies, LEVELS)
-    atomic_write(cell.run_folder / LEVELS, sdedit_levels(results["sdedit"], results["ours"]).encode())
+    with optional(f"draw {LEVELS}"):
+        atomic_write(cell.run_folder / LEVELS, sdedit_levels(results["sdedit"], results["ours"]).encode())
     if settings.finetune is not None:
         tuned = finetuned(cell, settings.finetune, samples)
         frozen = tuned["frozen"]["fid_training"]
         circular = drawn_by(cell.training_domain, cell.model)
         checks += against_tuned(ours, Estimate(**frozen), tuned["copies"], circular, TRADE_OFF)
-        plot = trade_off(frozen, results["ours"]["fid_unseen"], tuned["copies"])
-        atomic_write(cell.run_folder / TRADE_OFF, plot.encode())
+        with optional(f"draw {TRADE_OFF}"):
+            plot = trade_off(frozen, results["ours"]["fid_unseen"], tuned["copies"])
+            atomic_write(cell.run_folder / TRADE_OFF, plot.encode())
         results["finetune"] = tuned
     second = own_images(cell, settings.n_own)
     differing = int((first != second).flatten(1).any(dim=1).sum())
-    atomic_write(cell.run_folder / OWN, png_bytes(grid(torch.cat([first, second]), settings.n_own)))
+    with optional(f"draw {OWN}"):
+        atomic_write(cell.run_folder / OWN, png_bytes(grid(torch.cat([first, second]), settings.n_own)))
     same = cell.model.digest() == cell.results["weights"]["before"]
     cell.results["preservation"] = {
         "own": {"n": len(first), "differing": differing, "digest": tensor_digest(second)},
@@ -100,7 +104,8 @@ def edited(cell: Cell, levels: Sequence[float], samples: Images) -> list[dict[st
         figures.append({"level": float(level), **judged(child, images)})
         rows.append(row(images, len(shown)))
     rows.append(row(samples, len(shown)))
-    atomic_write(cell.run_folder / EDITS, png_bytes(sheet(rows)))
+    with optional(f"draw {EDITS}"):
+        atomic_write(cell.run_folder / EDITS, png_bytes(sheet(rows)))
     return figures
 
 
@@ -129,7 +134,8 @@ def finetuned(cell: Cell, settings: FinetuneSettings, samples: Images) -> dict[s
         cell.model.network_calls += model.network_calls  # of this stage, though of another model
         copies.append(figures)
         rows.append(row(images, SHOWN))
-    atomic_write(cell.run_folder / MODELS, png_bytes(sheet(rows)))
+    with optional(f"draw {MODELS}"):
+        atomic_write(cell.run_folder / MODELS, png_bytes(sheet(rows)))
     return {"job_calls": calls, "frozen": frozen, "copies": copies}
 
 

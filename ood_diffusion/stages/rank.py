@@ -19,7 +19,9 @@ def main() -> None:
     from ood_diffusion.stages.launch import ranks_wanted
     from ood_diffusion.stages.outcome import end_on_sigterm, reported
     from ood_diffusion.stages.run import run
+    from ood_diffusion.terminal import replace_unprintable
 
+    replace_unprintable()
     end_on_sigterm(aloud=False)
     settings = OmegaConf.load(sys.argv[1])
     first = os.environ["RANK"] == "0"

@@ -6,6 +6,7 @@ from typing import cast
 from torch import Tensor
 
 from ood_diffusion.metrics.novelty import nearest as nearest_of
+from ood_diffusion.optional import optional
 from ood_diffusion.report.html import write_report
 from ood_diffusion.report.pictures import Pictures, grid, pair_grid, png_bytes
 from ood_diffusion.report.results import Results
@@ -21,13 +22,15 @@ SHOWN = 64
 
 def report(cell: Cell) -> None:
     """Write `report.html` and the PNG grids to the run folder, from what is in the store."""
+    report_path(cell).unlink(missing_ok=True)  # of an earlier attempt
     pictures = collect_pictures(cell)
     latents = latent_figures(cell) if pictures.samples is not None else {"norms": {}, "origin_angles": {}}
-    for name, image in picture_grids(pictures).items():
-        atomic_write(cell.run_folder / f"{name}.png", png_bytes(image))
-    write_report(
-        report_path(cell), cast(Results, cell.results), pictures, latents["norms"], latents["origin_angles"]
-    )
+    with optional("write the picture grids"):
+        for name, image in picture_grids(pictures).items():
+            atomic_write(cell.run_folder / f"{name}.png", png_bytes(image))
+    with optional("write report.html"):
+        found = cast(Results, cell.results)
+        write_report(report_path(cell), found, pictures, latents["norms"], latents["origin_angles"])
 
 
 def report_path(cell: Cell) -> Path:

@@ -14,18 +14,20 @@ from omegaconf import DictConfig
 from ood_diffusion.checks import UserError
 from ood_diffusion.lightning.memory import peak_mib
 from ood_diffusion.lightning.ranks import Ranks
+from ood_diffusion.optional import optional
 from ood_diffusion.report.card import print_card
 from ood_diffusion.report.claim_words import verdicts
 from ood_diffusion.report.pictures import Pictures
 from ood_diffusion.report.results import Results, write_json
 from ood_diffusion.report.table import print_summary
-from ood_diffusion.report.tracking.log import close_run, guarded, log_results, open_run
+from ood_diffusion.report.tracking.log import close_run, log_results, open_run
 from ood_diffusion.stages.assemble import KNOBS, assemble, plain
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.joining import join, others_alive, together, trainer_maker
 from ood_diffusion.stages.launch import started_by_cluster
 from ood_diffusion.stages.report import collect_pictures, report_path
 from ood_diffusion.stages.settings import AUTO, RICH, STAGES
+from ood_diffusion.terminal import printing
 
 NONE = torch.empty(0, 3, 1, 1, dtype=torch.uint8)
 VERSIONS = ("ood-diffusion", "torch", "pytorch-lightning", "torchmetrics", "diffusers", "hydra-core", "wandb")
@@ -66,10 +68,7 @@ def run_stages(cfg: DictConfig, cell: Cell) -> None:
     description = describe(cell, with_images)
     versions = {p: version(p) for p in VERSIONS}
     cell.results |= {"cell": description, "versions": versions}
-    tracked = cfg.logger.mode != "disabled"
-    tracker = (
-        open_run(plain(cfg.logger), {**description, "conf": plain(cfg)}, cell.run_folder) if tracked else None
-    )
+    tracker = open_run(plain(cfg.logger), {**description, "conf": plain(cfg)}, cell.run_folder)
     failed = True
     try:
         for name in chosen:
@@ -78,7 +77,7 @@ def run_stages(cfg: DictConfig, cell: Cell) -> None:
                 stage(name)(cell)
         keep_accounts(cell, before)
         if tracker is not None:
-            with guarded("log the results"):
+            with optional("log the results to W&B"):
                 pictures = collect_pictures(cell) if with_images else Pictures(NONE)
                 log_results(tracker, cast(Results, cell.results), pictures)
         failed = False
@@ -88,10 +87,12 @@ def run_stages(cfg: DictConfig, cell: Cell) -> None:
     if cfg.output != RICH:
         return
     results = cast(Results, cell.results)
-    if "model" in results:
-        print_card(cell.names["model"], results["model"])
-    if with_images:
-        print_summary(results, report_path(cell) if "report" in chosen else None)
+    page = report_path(cell)
+    with printing():
+        if "model" in results:
+            print_card(cell.names["model"], results["model"])
+        if with_images:
+            print_summary(results, page if "report" in chosen and page.exists() else None)
 
 
 def at_recommended_level(cell: Cell, before: str) -> Cell:

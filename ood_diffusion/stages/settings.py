@@ -6,6 +6,7 @@ from typing import Any
 
 from ood_diffusion.checks import require, require_choice
 from ood_diffusion.precision import PRECISIONS
+from ood_diffusion.report.tracking.settings import read_tracking
 
 STAGES = (
     "inspect",
@@ -97,11 +98,12 @@ def log_level(output: str) -> str:
 
 
 def read_settings(cfg: Mapping[str, Any]) -> Settings:
-    """The knobs of a composed configuration; `UserError` for a wrong one, an unknown stage or output."""
+    """The knobs of a composed configuration; `UserError` for a wrong one, stage, output or logger."""
     word = cfg["stages"]
     require(not isinstance(word, str), "stages must be a list", word, f"Write 'stages=[{word}]'.")
     stages = list(word)
     known = bool(stages) and set(stages) <= set(STAGES)
     require(known, f"stages must be chosen from {list(STAGES)}", stages, "Correct stages.")
     require_choice("output", cfg["output"], OUTPUTS)
+    read_tracking(cfg["logger"])
     return Settings(**{knob: cfg[knob] for knob in Settings.__dataclass_fields__})

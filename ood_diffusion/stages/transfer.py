@@ -13,6 +13,7 @@ from ood_diffusion.claims.transfer import MOST, beats_pixels, content_kept, styl
 from ood_diffusion.geometry.transfer import slerp_to_nearest, wasserstein_transfer
 from ood_diffusion.lightning.trajectory import Inverter
 from ood_diffusion.metrics.outlines import retrieved
+from ood_diffusion.optional import optional
 from ood_diffusion.pixels import to_bytes, to_unit_range
 from ood_diffusion.report.claim_plots.transfer import content_curve, style_curve
 from ood_diffusion.report.pictures import grid, png_bytes
@@ -144,12 +145,13 @@ def one_way(
     columns.append(cell.pictures.read(direction.truth[:SHOWN]))
     ends = {name: measured(cell.pictures, getattr(direction, name)) for name in ("source", "truth")}
     level, n = cell.levels[-1], len(direction.source)
-    for what, content in (
-        (STYLE, style_curve(results, {name: end["fid"] for name, end in ends.items()}, level).encode()),
-        (CONTENT, content_curve(results, n, level, MOST).encode()),
-        (PICTURES, png_bytes(grid(torch.stack(columns, dim=1).flatten(0, 1), len(columns)))),
-    ):
-        atomic_write(cell.run_folder / direction.file(what), content)
+    with optional("draw the plots of transfer"):
+        for what, content in (
+            (STYLE, style_curve(results, {name: end["fid"] for name, end in ends.items()}, level).encode()),
+            (CONTENT, content_curve(results, n, level, MOST).encode()),
+            (PICTURES, png_bytes(grid(torch.stack(columns, dim=1).flatten(0, 1), len(columns)))),
+        ):
+            atomic_write(cell.run_folder / direction.file(what), content)
     names = [f"{found['way']} at level {found['level']:g}" for found in results]
     return {"columns": ["source", *names, "truth"], "n_judges": len(judges), "ends": ends, "results": results}
 

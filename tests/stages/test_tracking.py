@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from ood_diffusion.report.flatten import flatten
-from tests.cli import TINY, results, run_cli
+from tests.cli import QUICK, TINY, results, run_cli
 from tests.report import offline_log
 
 WITHOUT_A_KEY = {"WANDB_API_KEY": "", "WANDB_MODE": ""}
@@ -57,3 +57,15 @@ def test_two_cells_are_two_runs(tmp_path: Path) -> None:
     assert [offline_log.history(cell)["cell/eta"] for cell in cells] == [0, 1]
     groups = {record.run.run_group for cell in cells for record in offline_log.records(cell)} - {""}
     assert groups == {cells[0].parent.name}, "the cells are one group, of this execution of the sweep"
+
+
+def test_nothing_around_a_run_costs_its_results(tmp_path: Path) -> None:
+    overrides = [word for word in (*TINY, *QUICK) if not word.startswith("logger")]
+    odd = {"PYTHONIOENCODING": "ascii", "MPLBACKEND": "bogus", "WANDB_SILENT": "maybe"}
+    done = run_cli(tmp_path, *overrides, **odd, HOME=str(tmp_path), **WITHOUT_A_KEY)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    (found,) = results(tmp_path)
+    assert list(found["cost"]["seconds"]) == ["invert", "reconstruct", "sample", "evaluate", "report"]
+    assert "FID ?" in done.stdout and done.stderr.count("W&B could not start offline") == 1
+    (run,) = (tmp_path / "outputs" / "runs").iterdir()
+    assert "FID" in (run / "report.html").read_text(encoding="utf-8")

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -13,7 +12,7 @@ from ood_diffusion.report.collect.arguments import folder_and_output
 from ood_diffusion.report.collect.cells import CellFolder, differing, word
 from ood_diffusion.report.collect.rows import begun, not_begun, rows, status
 from ood_diffusion.report.collect.table_file import write_rows
-from ood_diffusion.report.wide import print_wide
+from ood_diffusion.report.wide import print_wide, screen
 from ood_diffusion.report.wording import FID_WARNING, number
 
 SHOWN = {
@@ -55,7 +54,7 @@ def collect(arguments: Sequence[str]) -> bool:
     )
     found = rows(folder, cells)
     write_rows(found, output)
-    console = Console()
+    console = screen()
     print_wide(console, screen_table(cells, found))
     for line in shortfalls(cells, found):
         console.print(Text(line), soft_wrap=True)

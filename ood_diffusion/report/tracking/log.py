@@ -1,36 +1,41 @@
 """One W&B run per cell, which never prompts, never hangs and never costs a result.
 
 The mode is always explicit. Online needs a key at hand and an answer within `init_timeout` seconds;
-otherwise the run is kept offline in the folder (``wandb sync`` uploads it later), and if W&B's own
-service cannot start, the run is a stand-in that swallows everything.
+otherwise the run is kept offline in the folder (``wandb sync`` uploads it later), and if W&B cannot start
+at all, there is none.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ood_diffusion.checks import require_choice
+from ood_diffusion.checks import UserError
+from ood_diffusion.optional import optional
 from ood_diffusion.report.collect.rows import scalar
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.pictures import Pictures, grid, pair_grid
 from ood_diffusion.report.results import Results
 from ood_diffusion.report.tracking.directions import directions
 from ood_diffusion.report.tracking.mode import Mode, import_wandb, resolve_mode
+from ood_diffusion.report.tracking.settings import Tracking, read_tracking
 from ood_diffusion.report.tracking.tables import staged_in, tables, wandb_image
+from ood_diffusion.terminal import brief
 
 if TYPE_CHECKING:
     from wandb import Run
 
 log = logging.getLogger(__name__)
 
-WORDS = ("project", "entity", "name", "group", "job_type", "tags", "notes")
-TIMEOUTS = {"init_timeout": 30.0, "finish_timeout": 300.0}
+ATTEMPTS: dict[Mode, tuple[Mode, ...]] = {
+    "online": ("online", "offline"),
+    "offline": ("offline",),
+    "disabled": (),
+}
 SHOWN = 32
 
 
-def open_run(settings: Mapping[str, Any], config: dict[str, Any], folder: Path) -> "Run":
+def open_run(settings: Mapping[str, Any], config: dict[str, Any], folder: Path) -> "Run | None":
     """Start a run; call `close_run` in a ``finally``.
 
     Args:
@@ -41,38 +46,46 @@ def open_run(settings: Mapping[str, Any], config: dict[str, Any], folder: Path) 
             dictionaries by their dotted names.
         folder: where ``wandb/`` is made.
 
+    Returns:
+        None where W&B is disabled or cannot start.
+
     Raises:
-        UserError: if a setting is unknown or wandb is not installed.
+        UserError: if a setting is wrong or wandb is not installed.
     """
-    wandb = import_wandb()
-    for key in settings:
-        require_choice("a wandb setting", key, ("mode", *WORDS, *TIMEOUTS))
-    mode = resolve_mode(str(settings.get("mode") or "auto"))
-    given = {key: float(settings[key]) for key in TIMEOUTS if settings.get(key) is not None}
-    known = {k: v for k, v in (TIMEOUTS | given).items() if k in wandb.Settings.model_fields}
-    words = {key: settings[key] for key in WORDS if settings.get(key) is not None}
-    if "tags" in words:
-        words["tags"] = list(words["tags"])
-    folder.mkdir(parents=True, exist_ok=True)
-    while True:
+    asked = read_tracking(settings)
+    failures = []
+    run = None
+    for mode in ATTEMPTS[resolve_mode(asked.mode)]:
         try:
-            run = wandb.init(
-                **{"project": "ood-diffusion", **words},
-                mode=mode,
-                config=_groupable(config),
-                dir=str(folder),
-                reinit="finish_previous",  # else a run that someone forgot to finish swallows this one
-                settings=wandb.Settings(silent=True, console="off", **known),
-            )
-            if mode == "offline":
-                log.info("W&B: offline run; upload it with: wandb sync %s", Path(run.dir).parent)
-            return cast("Run", run)
-        except (wandb.errors.Error, OSError) as error:
-            if mode == "disabled":
-                raise
-            following: Mode = "offline" if mode == "online" else "disabled"
-            log.warning("W&B could not start %s (%s); continuing %s.", mode, _first_line(error), following)
-            mode = following
+            run = _started(asked, mode, _groupable(config), folder)
+            break
+        except UserError:
+            raise
+        except Exception as error:  # W&B raises what comes: of its own, of pydantic, of the system
+            failures.append(f"{mode} ({brief(error)})")
+    if failures:
+        log.warning(
+            "W&B could not start %s; continuing %s.", ", ".join(failures), mode if run else "without it"
+        )
+    return run
+
+
+def _started(asked: Tracking, mode: Mode, config: dict[str, Any], folder: Path) -> "Run":
+    wandb = import_wandb()
+    known = {k: v for k, v in asked.timeouts.items() if k in wandb.Settings.model_fields}
+    folder.mkdir(parents=True, exist_ok=True)
+    run = wandb.init(
+        **{"project": "ood-diffusion", **asked.words},
+        tags=asked.tags or None,
+        mode=mode,
+        config=config,
+        dir=str(folder),
+        reinit="finish_previous",  # else a run that someone forgot to finish swallows this one
+        settings=wandb.Settings(silent=True, console="off", **known),
+    )
+    if mode == "offline":
+        log.info("W&B: offline run; upload it with: wandb sync %s", Path(run.dir).parent)
+    return cast("Run", run)
 
 
 def log_results(run: "Run", results: Results, pictures: Pictures) -> None:
@@ -91,20 +104,8 @@ def log_results(run: "Run", results: Results, pictures: Pictures) -> None:
 
 def close_run(run: "Run", failed: bool = False) -> None:
     """Finish the run, so that the next job of a sweep does not write into it; W&B marks it if it failed."""
-    with guarded("finish the run"):
+    with optional("finish the W&B run"):
         run.finish(exit_code=int(failed))
-
-
-@contextmanager
-def guarded(action: str) -> Iterator[None]:
-    """Turn a W&B or system error inside the block into one warning: results on disk are what counts."""
-    wandb = import_wandb()
-    try:
-        yield
-    except (wandb.errors.Error, OSError) as error:
-        log.warning(
-            "W&B could not %s (%s); results.json and the report are complete.", action, _first_line(error)
-        )
 
 
 def _groupable(config: dict[str, Any]) -> dict[str, Any]:
@@ -122,7 +123,3 @@ def _images(pictures: Pictures) -> dict[str, Any]:
             pair = pictures.samples[:SHOWN], pictures.nearest[:SHOWN]
             sheets["sample_and_nearest_reference"] = pair_grid(*pair, pairs=4)
     return {f"pictures/{name}": wandb_image(sheet) for name, sheet in sheets.items()}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -14,18 +14,21 @@ log = logging.getLogger(__name__)
 Mode = Literal["online", "offline", "disabled"]
 MODES = {"run": "online", "dryrun": "offline"} | {mode: mode for mode in ("online", "offline", "disabled")}
 """What WANDB_MODE may say, and what is meant."""
+YES = ("1", "true", "yes", "on")
+"""What WANDB_DISABLED says, in any case, where it disables W&B."""
 
 
 def resolve_mode(mode: str) -> Mode:
     """Turn the setting into an explicit mode, without asking anyone.
 
-    "auto" follows ``WANDB_MODE`` when it is set, else goes online when a key is at hand and offline
-    when not. "online" without a key becomes offline, with a warning.
+    "auto" follows ``WANDB_DISABLED`` and ``WANDB_MODE`` where they are set, else goes online when a key is at
+    hand and offline when not. "online" without a key becomes offline, with a warning.
 
     Raises:
-        UserError: if the setting or ``WANDB_MODE`` is not a mode.
+        UserError: if ``WANDB_MODE`` is not a mode.
     """
-    require_choice("logger mode", mode, ("auto", "online", "offline", "disabled"))
+    if mode == "auto" and os.environ.get("WANDB_DISABLED", "").lower() in YES:
+        return "disabled"
     if mode == "auto":
         mode = os.environ.get("WANDB_MODE", "") or ("online" if has_key() else "offline")
         require_choice("WANDB_MODE", mode, MODES)
@@ -42,22 +45,15 @@ def has_key() -> bool:
     """Whether a W&B key is at hand: in the environment or for W&B's host in the netrc file."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
-    hosts = _hosts()
     for name in [os.environ["NETRC"]] if os.environ.get("NETRC") else ["~/.netrc", "~/_netrc"]:
         try:
+            host = urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai").netloc
             entries = netrc.netrc(Path(name).expanduser()).hosts
-        except (OSError, netrc.NetrcParseError):
+        except (OSError, ValueError, RuntimeError, netrc.NetrcParseError):  # no file, no UTF-8, no home, …
             continue
-        if any(host in entries and entries[host][2] for host in hosts):
+        if host in entries and entries[host][2]:
             return True
     return False
-
-
-def _hosts() -> set[str]:
-    wandb = import_wandb()
-    own = urlsplit(wandb.Settings().base_url).netloc
-    chosen = os.environ.get("WANDB_BASE_URL")
-    return {urlsplit(chosen).netloc} if chosen else {own, "api.wandb.ai"}
 
 
 def import_wandb() -> Any:
@@ -68,6 +64,6 @@ def import_wandb() -> Any:
     """
     try:
         import wandb
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise UserError("W&B logging needs the package wandb. Install it, or turn the logger off.") from error
     return wandb
