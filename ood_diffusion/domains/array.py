@@ -1,6 +1,7 @@
 """Physical maps in .npy, .npz or FITS files."""
 
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -52,6 +53,10 @@ class Array(Collection[Map]):
         self.maps = Maps(Scale(low, high, stretch), colours)
         super().__init__(image_size, ArraySource(path, axes, entry), self.maps, seed, limit)
         self.maps.census.report()
+
+    def record(self) -> dict[str, Any]:
+        """Also the range of the data beside the one that is shown, and how many values were clipped."""
+        return super().record() | self.maps.census.record()
 
     def to_physical(self, picture: Tensor) -> Tensor:
         """The physical values that pictures show, of this domain or generated.

@@ -1,7 +1,7 @@
 """What every domain offers: pictures in two splits, addressed before they are drawn."""
 
 from abc import ABC, abstractmethod
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from torch import Tensor
 
@@ -25,6 +25,9 @@ class Domain(ABC):
     Raises:
         UserError: if `image_size` is not a positive integer.
     """
+
+    halved = False
+    """Whether the splits are halves of one set, in which a picture that is there twice counts once."""
 
     def __init__(self, image_size: int) -> None:
         """Keep the size; subclasses take their own settings besides."""
@@ -52,6 +55,14 @@ class Domain(ABC):
     @abstractmethod
     def render(self, split: Split, index: int) -> Tensor:
         """Draw one picture: uint8, shape ``[3, image_size, image_size]``, RGB, 0 black to 255 full."""
+
+    def where(self, split: Split, index: int) -> str:
+        """Where one picture is, for a message."""
+        return f"number {index} of {split}"
+
+    def record(self) -> dict[str, Any]:
+        """What `results.json` says about the data beside the settings, as JSON."""
+        return {}
 
     def check_item(self, split: Split, index: int) -> None:
         """Raise `UserError` unless `split` exists and holds a picture number `index` (counted from 0)."""

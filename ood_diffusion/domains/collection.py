@@ -1,6 +1,7 @@
 """A finite domain: named items, known by their content, in two splits."""
 
-from typing import Generic
+import logging
+from typing import Any, Generic
 
 from torch import Tensor
 
@@ -11,16 +12,18 @@ from ood_diffusion.domains.preparation import Preparation
 from ood_diffusion.domains.source import Content, Source
 from ood_diffusion.domains.split_folders import given_splits
 from ood_diffusion.domains.splits import halves, limited, seeded_order
+from ood_diffusion.domains.walk import counted
 from ood_diffusion.fingerprint import fingerprint
+
+log = logging.getLogger(__name__)
 
 
 class Collection(Domain, Generic[Content]):
     """The items of a source as pictures.
 
-    Splits: folders `references/` (or `train/`) and `held_out/` (or `val/`, `test/`), at the top or under a
-    single top folder, are taken as they are; otherwise the items are cut half and half. Items of equal
-    content count once. Every item that is kept is read, checked and hashed on construction; it becomes a
-    picture when it is rendered.
+    Splits: folders `references/` (or `train/`) and `held_out/` (or `val/`, `test/`), all at one depth, are
+    taken as they are; otherwise the items are cut half and half. Items of equal content count once. Every
+    item that is kept is read, checked and hashed on construction; it becomes a picture when it is rendered.
 
     Args:
         image_size: side of the pictures in pixels.
@@ -57,9 +60,13 @@ class Collection(Domain, Generic[Content]):
         )
         self.source, self.preparation = source, preparation
         names = source.names()
+        self._report_passed_over(len(names))
         given = given_splits(names, source.place)
+        self.halved = given is None
         groups = [list(names)] if given is None else [given[split] for split in SPLITS]
-        unique = [self._hashed(kept(group, len(names), seed, limit)) for group in groups]
+        chosen = [kept(group, len(names), seed, limit) for group in groups]
+        unique = [self._hashed(group) for group in chosen]
+        self._counts = {"files": len(names), "copies": sum(map(len, chosen)) - sum(map(len, unique))}
         self._name_of = {digest: name for group in unique for digest, name in group.items()}
         orders = [list(group) if seed is None else seeded_order(group, seed) for group in unique]
         if given is not None:
@@ -89,14 +96,29 @@ class Collection(Domain, Generic[Content]):
         self.check_item(split, index)
         return self._name_of[self._digests[split][index]]
 
+    def where(self, split: Split, index: int) -> str:
+        """The item's place, as ``/data/cats/1.png``."""
+        return self.source.where(self.name(split, index))
+
+    def record(self) -> dict[str, Any]:
+        """Path, counts (of files, copies among those kept, each split's pictures, what was passed over) and
+        digest of the contents."""
+        return {
+            "path": self.source.place,
+            "splits": "halves" if self.halved else "as their folders say",
+            **self._counts,
+            "pictures": {split: self.size(split) for split in SPLITS},
+            "passed_over": dict(self.source.passed_over),
+            "digest": fingerprint(sorted(self._name_of)),
+        }
+
     def render(self, split: Split, index: int) -> Tensor:
         """Make one picture: uint8, shape ``[3, image_size, image_size]``.
 
         Raises:
             UserError: naming the item, if it is damaged or was changed since construction.
         """
-        name = self.name(split, index)
-        where = self.source.where(name)
+        name, where = self.name(split, index), self.where(split, index)
         content = self.source.read(name)
         require(
             self.preparation.digest(content) == self._digests[split][index],
@@ -105,6 +127,14 @@ class Collection(Domain, Generic[Content]):
             "Start the run again.",
         )
         return self.preparation.picture(content, where, self.image_size)
+
+    def _report_passed_over(self, read: int) -> None:
+        """Log what is no item, as a warning where that is most of what lies there for people to see."""
+        others = self.source.passed_over
+        many = sum(count for found, count in others.items() if found.startswith(".")) > read
+        if others:
+            level = logging.WARNING if many else logging.INFO
+            log.log(level, "Passed over in %s: %s. Read: %d.", self.source.place, counted(others), read)
 
     def _hashed(self, names: list[str]) -> dict[str, str]:
         """Content hash to the first name that has it: copies fall away, the order stays."""

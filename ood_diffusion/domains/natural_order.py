@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from unicodedata import normalize
 
 Key = tuple[list[str | tuple[int, str]], str]
 
@@ -17,7 +18,9 @@ def natural_order(names: Iterable[str]) -> list[str]:
 
 def natural_key(name: str) -> Key:
     """What `natural_order` compares."""
-    parts = re.split(r"([0-9]+)", name)  # text and digits take turns, so like is compared with like
+    parts = re.split(
+        r"([0-9]+)", normalize("NFC", name)
+    )  # text and digits take turns, so like is compared with like
     digits = [part.lstrip("0") for part in parts[1::2]]
     key: list[str | tuple[int, str]] = list(parts)
     key[1::2] = [(len(d), d) for d in digits]  # without int(), which refuses more than 4,300 digits

@@ -1,6 +1,7 @@
 """Line drawings made from the pictures of another domain, so that photo and sketch exist as a pair."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,11 +43,20 @@ class SketchesOf(Domain):
         require(0 < scale <= 10, "domain.scale must lie in (0, 10]", scale, "1 is usual.")
         require(0 <= threshold < 1, "domain.threshold must lie in [0, 1)", threshold, "0.35 is usual.")
         self.drawn = of(image_size=image_size)
+        self.halved = self.drawn.halved
         self.scale, self.threshold = float(scale), float(threshold)
 
     def size(self, split: Split) -> int | None:
         """As many as the other domain has."""
         return self.drawn.size(split)
+
+    def where(self, split: Split, index: int) -> str:
+        """Where the picture is that was drawn."""
+        return self.drawn.where(split, index)
+
+    def record(self) -> dict[str, Any]:
+        """That of the other domain."""
+        return self.drawn.record()
 
     def key(self, split: Split, index: int) -> str:
         """Hash the other picture's key and the settings of the filter."""

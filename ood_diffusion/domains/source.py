@@ -1,8 +1,10 @@
 """Where the items of a finite domain come from: a folder, an archive, a database."""
 
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from ood_diffusion.checks import UserError, require
@@ -19,9 +21,11 @@ class Source(ABC, Generic[Content]):
 
     Attributes:
         place: what the user pointed at, for messages.
+        passed_over: kind -> how many files there are that `names` leaves out.
     """
 
     place: str
+    passed_over: Mapping[str, int] = MappingProxyType({})
 
     @abstractmethod
     def names(self) -> Sequence[str]:
@@ -48,17 +52,28 @@ def existing(path: str | Path) -> Path:
     """The absolute form of a path that the user gave; ``~`` is the home folder.
 
     Raises:
-        UserError: if there is nothing, naming the path that was looked for.
+        UserError: if there is nothing, or a pipe or device, naming the path that was looked for.
     """
     require(path not in ("", None), "domain.path must name a file or folder", path, "Set domain.path=….")
     absolute = Path(str(path)).expanduser().absolute()
     require(
         absolute.exists(),
         "domain.path must exist",
-        str(absolute),
+        shown(absolute),
         "Put the data there (docs/data.md says how to get them) or set domain.path to where they are.",
     )
+    require(
+        absolute.is_dir() or absolute.is_file(),
+        "domain.path must be a file or folder",
+        f"the pipe or device {shown(absolute)}",
+        "Save the data in a file.",
+    )
     return absolute
+
+
+def shown(path: str | Path) -> str:
+    r"""A path as text that can be printed and saved: bytes that are no UTF-8 as ``\xff``."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def unreadable(where: str, why: Exception | str) -> UserError:

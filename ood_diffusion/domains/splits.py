@@ -3,6 +3,7 @@
 import hashlib
 import heapq
 from collections.abc import Callable, Iterable, Sequence
+from unicodedata import normalize
 
 from ood_diffusion.checks import require
 from ood_diffusion.domains.natural_order import natural_key, natural_order
@@ -18,27 +19,12 @@ def check_disjoint(references_digests: Iterable[str], held_out_digests: Iterable
     Raises:
         UserError: if any hash is in both; counts the shared pictures.
     """
-    _refuse_shared(
-        set(references_digests) & set(held_out_digests),
+    shared = set(references_digests) & set(held_out_digests)
+    require(
+        not shared,
         "references and held_out must not share a picture (that would reward copying)",
+        f"{len(shared)} shared picture{'s' if len(shared) > 1 else ''}",
         "Remove the copies from one of the two splits.",
-    )
-
-
-def check_apart(training_digests: Iterable[str], unseen_digests: Iterable[str]) -> None:
-    """Refuse a training domain that shares a picture with the unseen one, by content.
-
-    Args:
-        training_digests: content hashes of pictures of the training domain.
-        unseen_digests: content hashes of pictures of the unseen domain.
-
-    Raises:
-        UserError: if any hash is in both; counts the shared pictures.
-    """
-    _refuse_shared(
-        set(training_digests) & set(unseen_digests),
-        "the training domain and the unseen domain must not share a picture",
-        "Give one of them another seed (training_domain.seed=1) or other files.",
     )
 
 
@@ -65,11 +51,8 @@ def halves(ordered: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(ordered[:middle]), list(ordered[middle:])
 
 
-def _refuse_shared(shared: set[str], rule: str, remedy: str) -> None:
-    """Raise `UserError` that counts the shared pictures, if there are any."""
-    require(not shared, rule, f"{len(shared)} shared picture{'s' if len(shared) > 1 else ''}", remedy)
-
-
 def _rank(seed: int) -> Callable[[str], bytes]:
-    # surrogatepass: a file name need not be valid UTF-8
-    return lambda text: hashlib.sha256(f"{seed}/{text}".encode(errors="surrogatepass")).digest()
+    # surrogatepass: a file name need not be valid UTF-8. NFC: macOS spells é with two characters
+    return lambda text: hashlib.sha256(
+        f"{seed}/{normalize('NFC', text)}".encode(errors="surrogatepass")
+    ).digest()

@@ -17,7 +17,6 @@ from ood_diffusion.diffusion.grids import Grid
 from ood_diffusion.diffusion.integrate import check_eta
 from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.domains.base import Domain, Split
-from ood_diffusion.domains.splits import check_apart, check_disjoint
 from ood_diffusion.lightning.batch_size import remembered_batch_size
 from ood_diffusion.lightning.loop import Predictor
 from ood_diffusion.lightning.predict import predict_into
@@ -28,7 +27,7 @@ from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.priors.base import Prior
 from ood_diffusion.samplers.base import Sampler
 from ood_diffusion.samplers.selection import Selection
-from ood_diffusion.stages.pictures import stored_split
+from ood_diffusion.stages.pictures import check_apart, stored_split, without_shared
 from ood_diffusion.stages.settings import Settings
 from ood_diffusion.stages.training_settings import TrainingSettings
 from ood_diffusion.storage.store import TensorStore
@@ -167,8 +166,7 @@ class Cell:
         wanted = self.settings.n_held_out
         n = wanted if available is None else min(wanted, available)
         held_out = stored_split(self.domain, self.pictures, "held_out", n)
-        check_disjoint(list(self.references), list(held_out))
-        return held_out
+        return without_shared(self.domain, self.references, held_out)
 
     @cached_property
     def training_references(self) -> dict[str, str]:
@@ -179,14 +177,14 @@ class Cell:
     def training_held_out(self) -> dict[str, str]:
         """Others of the training domain, `n_training` at most; disjoint from `training_references`."""
         held_out = self._training_split("held_out")
-        check_disjoint(list(self.training_references), list(held_out))
-        return held_out
+        return without_shared(self.training_domain, self.training_references, held_out)
 
     def _training_split(self, split: Split) -> dict[str, str]:
         available, wanted = self.training_domain.size(split), self.settings.n_training
         n = wanted if available is None else min(wanted, available)
         images = stored_split(self.training_domain, self.pictures, split, n)
-        check_apart(list(images), [*self.references, *self.held_out])
+        unseen: dict[Split, dict[str, str]] = {"references": self.references, "held_out": self.held_out}
+        check_apart(self.training_domain, {split: images}, self.domain, unseen)
         return images
 
     @cached_property

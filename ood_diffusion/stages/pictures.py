@@ -1,15 +1,22 @@
 """A domain's own images -> the store of pictures."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 
 import torch
 
+from ood_diffusion.checks import require
 from ood_diffusion.domains.base import Domain, Split
 from ood_diffusion.lightning.progress import Meter
 from ood_diffusion.storage.store import TensorStore
 
+log = logging.getLogger(__name__)
+
 SHARD = 64
 """Pictures per file."""
+
+MOST_SEARCHED = 100_000
+"""Pictures of an unlimited domain among which one is looked for that a message names."""
 
 
 def stored_split(domain: Domain, store: TensorStore, split: Split, n: int) -> dict[str, str]:
@@ -23,7 +30,75 @@ def stored_split(domain: Domain, store: TensorStore, split: Split, n: int) -> di
         with store.exclusive(keys[0]):
             missing = set(store.missing(keys))
             _render(domain, store, split, [i for i, key in enumerate(keys) if key in missing], keys)
-    return dict(zip(store.digests(keys), keys, strict=True))
+    found = dict(zip(store.digests(keys), keys, strict=True))
+    if len(found) < n:
+        log.info("%d of %d %s are equal to others pixel by pixel: they count once.", n - len(found), n, split)
+    return found
+
+
+def without_shared(
+    domain: Domain, references: Mapping[str, str], held_out: Mapping[str, str]
+) -> dict[str, str]:
+    """The held-out images that are no reference pixel by pixel, where their files may differ.
+
+    Args:
+        domain: whose images they are.
+        references: content digest -> picture id.
+        held_out: the same.
+
+    Raises:
+        UserError: if there are such images in splits that were declared, naming both, or nothing else.
+    """
+    shared = [digest for digest in held_out if digest in references]
+    if not shared:
+        return dict(held_out)
+    a, b = place(domain, "references", references, shared[0]), place(domain, "held_out", held_out, shared[0])
+    pair = f"{a} and {b}" + (f" (and {len(shared) - 1} more pairs)" if len(shared) > 1 else "")
+    require(
+        domain.halved and len(shared) < len(held_out),
+        "references and held_out must not share a picture (that would reward copying)",
+        f"the same pixels in {pair}",
+        "Remove one of each pair.",
+    )
+    log.info("The same pixels in %s: they count once, as references.", pair)
+    return {digest: key for digest, key in held_out.items() if digest not in references}
+
+
+def check_apart(
+    training_domain: Domain, training: Mapping[Split, Mapping[str, str]],
+    domain: Domain, unseen: Mapping[Split, Mapping[str, str]],
+) -> None:  # fmt: skip
+    """Refuse a training domain that shares an image with the unseen one, pixel by pixel.
+
+    Args:
+        training_domain: one of the two.
+        training: split -> content digest -> picture id.
+        domain: the other.
+        unseen: the same as `training`.
+
+    Raises:
+        UserError: naming the first pair.
+    """
+    pairs = [
+        (place(training_domain, mine, images, digest), place(domain, other, others, digest))
+        for mine, images in training.items()
+        for other, others in unseen.items()
+        for digest in images
+        if digest in others
+    ]
+    require(
+        not pairs,
+        "the training domain and the unseen domain must not share a picture",
+        pairs and f"the same pixels in {' and '.join(pairs[0])}, {len(pairs)} in all",
+        "Give one of them another seed (training_domain.seed=1) or other files.",
+    )
+
+
+def place(domain: Domain, split: Split, images: Mapping[str, str], digest: str) -> str:
+    """Where the image of a split with this digest is, for a message."""
+    size, key = domain.size(split), images[digest]
+    numbers = range(MOST_SEARCHED if size is None else size)
+    return next((domain.where(split, i) for i in numbers if domain.key(split, i) == key), f"{split} {key}")
 
 
 def _render(

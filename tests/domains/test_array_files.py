@@ -1,5 +1,6 @@
 """Array files of every kind, sound and unsound: each mistake is named before anything is computed."""
 
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from astropy.io import fits
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.domains.array import Array
-from tests.domains.trees import keys
+from tests.domains.trees import keys, names
 
 STACK = np.random.default_rng(0).uniform(1, 9, (4, 16, 16)).astype(np.float32)
 
@@ -55,6 +56,42 @@ def test_fits(compressed: bool, expected: dict[str, list[str]], tmp_path: Path) 
         Array(16, path, "NHW", 0, 10)
     with pytest.raises(UserError, match=r"must be an array of .*got 'STARS'\. There are: CLOUDS, DUST\."):
         Array(16, path, "NHW", 0, 10, entry="STARS")
+
+
+def test_names_of_fits_images_ignore_case_and_must_be_of_one(
+    expected: dict[str, list[str]], tmp_path: Path
+) -> None:
+    sci, err = (fits.ImageHDU(factor * STACK, name=name) for factor, name in ((1, "SCI"), (2, "ERR")))
+    other = fits.ImageHDU(3 * STACK, name="SCI", ver=2)
+    path = tmp_path / "maps.fits"
+    fits.HDUList([fits.PrimaryHDU(), sci, err]).writeto(path)
+    for entry in ("sci", "Sci", " SCI "):
+        assert keys(Array(16, path, "NHW", 0, 10, entry=entry)) == expected
+    fits.HDUList([fits.PrimaryHDU(), sci, err, other]).writeto(path, overwrite=True)
+    with pytest.raises(UserError, match=r"one image of .*got 'sci'\. HDUs 1 and 3 have that name: give the"):
+        Array(16, path, "NHW", 0, 10, entry="sci")
+    assert keys(Array(16, path, "NHW", 0, 10, entry=1)) == expected
+
+
+def test_files_named_after_splits_are_splits(tmp_path: Path) -> None:
+    np.save(tmp_path / "Train.npy", STACK)
+    np.save(tmp_path / "test.npy", STACK[:2] / 2)
+    found = names(Array(16, tmp_path, "NHW", 0, 10))
+    assert {split: sorted(of_split) for split, of_split in found.items()} == {
+        "references": [f"Train.npy[{i}]" for i in range(4)],
+        "held_out": [f"test.npy[{i}]" for i in range(2)],
+    }
+
+
+def test_the_record_of_maps(tmp_path: Path) -> None:
+    np.save(tmp_path / "maps.npy", STACK)
+    (tmp_path / "maps.fits.gz").touch()
+    os.mkfifo(tmp_path / "pipe.fits")
+    record = Array(16, tmp_path, "NHW", 2, 10).record()
+    assert record["passed_over"] == {".fits.gz": 1, "pipes and devices": 1}
+    assert (record["range"], record["files"]) == ([2.0, 10.0], 4)
+    assert record["data_range"] == [float(STACK.min()), float(STACK.max())]
+    assert record["values"] == {"all": STACK.size, "below": int((STACK < 2).sum()), "above": 0}
 
 
 def test_scaled_fits_integers_are_what_astropy_says(tmp_path: Path) -> None:
@@ -189,7 +226,7 @@ def test_other_files_are_no_maps(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("1 2 3")
     for path in (tmp_path, tmp_path / "a.txt"):
         with pytest.raises(
-            UserError, match=rf"array file or a folder of them \(\.npy .*\.fits .*\), but got '{path}'"
+            UserError, match=rf"array file or a folder of them \(\.npy .*\.fits .*\), but got '{path}"
         ):
             Array(16, path, "NHW", 0, 10)
 

@@ -95,7 +95,7 @@ def test_offline_it_says_how_to_bring_the_data() -> None:
 def test_a_row_that_holds_no_image_is_named(parquet: Path) -> None:
     broken = datasets.Dataset.from_dict({"picture": [{"bytes": b"text", "path": None}, None]})
     broken.cast_column("picture", datasets.Image()).to_parquet(parquet)
-    with pytest.raises(UserError, match=r"parquet\[train\] row 0 \(no image format that Pillow knows\)"):
+    with pytest.raises(UserError, match=r"parquet\[train\] row 0 \(none of the image formats that are read"):
         HubDataset(16, str(parquet), column="picture", seed=None)
     empty = datasets.Dataset.from_dict({"picture": [None]}, datasets.Features({"picture": datasets.Image()}))
     empty.to_parquet(parquet)

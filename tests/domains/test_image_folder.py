@@ -1,5 +1,6 @@
 """Splits, addresses and errors of image files in a folder or a .zip."""
 
+import os
 import shutil
 import zlib
 from pathlib import Path
@@ -14,7 +15,7 @@ from ood_diffusion.domains.base import SPLITS
 from ood_diffusion.domains.image_folder import ImageFolder
 from ood_diffusion.domains.image_zip import ImageZip
 from ood_diffusion.domains.images import source
-from tests.domains.trees import keys, write, zipped
+from tests.domains.trees import all_names, keys, names, write, zipped
 
 
 @pytest.fixture
@@ -54,8 +55,7 @@ def test_given_splits_are_kept(given: Path) -> None:
 def test_without_split_folders_images_are_halved(heap: Path) -> None:
     domain = ImageFolder(16, heap)
     assert (domain.size("references"), domain.size("held_out")) == (4, 3)
-    names = {domain.name(split, i) for split in SPLITS for i in range(domain.size(split))}
-    assert len(names) == 7 and "notes.txt" not in names
+    assert len(all_names(domain)) == 7 and "notes.txt" not in all_names(domain)
 
 
 def test_renaming_and_moving_change_nothing(heap: Path, tmp_path: Path) -> None:
@@ -86,6 +86,88 @@ def test_hidden_files_and_macos_twins_are_passed_over(heap: Path) -> None:
     assert keys(ImageFolder(16, heap)) == before
 
 
+def test_what_is_passed_over_is_counted_and_said(heap: Path, caplog: pytest.LogCaptureFixture) -> None:
+    before = keys(ImageFolder(16, heap))
+    assert [record.levelname for record in caplog.records] == []
+    for i in range(10):
+        (heap / f"IMG_{i}.HEIC").touch()
+    (heap / "no_ending").touch()
+    (heap / "Thumbs.db").touch()
+    (heap / "a.tar.gz").touch()
+    (heap / ".DS_Store").touch()
+    write(heap / "@eaDir" / "0.png" / "SYNOPHOTO_THUMB_M.jpg", 99)
+    write(heap / "#recycle" / "deleted.png", 98)
+    os.mkfifo(heap / "pipe.png")
+    (heap / "zeros.png").symlink_to("/dev/zero")
+    domain = ImageFolder(16, heap)
+    assert keys(domain) == before
+    assert domain.record() == {
+        "path": str(heap),
+        "splits": "halves",
+        "files": 7,
+        "copies": 0,
+        "pictures": {"references": 4, "held_out": 3},
+        "passed_over": {
+            ".heic": 10,
+            "thumbnails and other files of the system": 3,
+            "pipes and devices": 2,
+            ".txt": 1,
+            ".tar.gz": 1,
+            "hidden files": 1,
+            "files without an ending": 1,
+        },
+        "digest": ImageFolder(16, heap).record()["digest"],
+    }
+    assert f"Passed over in {heap}: 10 .heic, 3 thumbnails and other files" in caplog.text
+    assert caplog.records[0].levelname == "WARNING"  # ten photos that are not there, seven that are
+
+
+def test_the_digest_is_that_of_the_contents(heap: Path) -> None:
+    before = ImageFolder(16, heap).record()["digest"]
+    (heap / "0.png").rename(heap / "zero.png")
+    assert ImageFolder(32, heap, seed=None).record()["digest"] == before
+    write(heap / "new.png", 50)
+    assert ImageFolder(16, heap).record()["digest"] != before
+
+
+def test_a_pipe_or_device_in_place_of_the_data_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.zip")
+    (tmp_path / "zeros.zip").symlink_to("/dev/zero")
+    for name in ("pipe.zip", "zeros.zip"):
+        for domain in (ImageFolder, ImageZip):
+            with pytest.raises(UserError, match=rf"must be a file or folder, but got 'the pipe .*{name}'"):
+                domain(16, tmp_path / name)
+
+
+def test_names_need_not_be_utf_8(heap: Path) -> None:
+    os.rename(heap / "0.png", os.fsencode(heap) + b"/\xff.png")
+    assert len(all_names(ImageFolder(16, heap))) == 7
+    Path(os.fsdecode(os.fsencode(heap) + b"/\xfe.png")).write_text("text")
+    with pytest.raises(UserError, match=r"must be readable, but got .*/\\xfe\.png \(") as caught:
+        ImageFolder(16, heap)
+    assert str(caught.value).encode()
+
+
+def test_a_name_is_the_same_however_its_accents_are_spelt(tmp_path: Path) -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"  # as most keyboards and as macOS write it
+    for i in range(12):
+        write(tmp_path / "a" / composed / f"\u00e9{i}.png", i)
+        write(tmp_path / "b" / decomposed / f"e\u0301{i}.png", i)
+    for seed in (None, 0):
+        a, b = (
+            ImageFolder(16, tmp_path / folder, seed, limit=6, classes=[classes])
+            for folder, classes in (("a", decomposed), ("b", composed))
+        )
+        assert keys(a) == keys(b)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "ICO", "PCX"])
+def test_only_raster_formats_that_pillow_decodes_are_read(kind: str, heap: Path) -> None:
+    Image.new("RGB", (32, 32)).save(heap / "x.png", kind)  # an EPS would be handed to Ghostscript
+    with pytest.raises(UserError, match=r"/x\.png \(none of the image formats that are read"):
+        ImageFolder(16, heap)
+
+
 def test_linked_folders_are_followed_once(heap: Path, tmp_path: Path) -> None:
     before = keys(ImageFolder(16, heap))
     (tmp_path / "links").mkdir()
@@ -103,12 +185,41 @@ def test_an_image_in_both_given_splits_is_an_error_that_names_both(given: Path) 
         ImageFolder(16, given)
 
 
-@pytest.mark.parametrize("judges", ["val", "test"])
-def test_published_data_sets_call_the_splits_train_and_val_or_test(judges: str, given: Path) -> None:
+@pytest.mark.parametrize(
+    "split_names",
+    [
+        ("train", "val"),
+        ("train", "test"),
+        ("Train", "Test"),
+        ("TRAIN", "VAL"),
+        ("training", "testing"),
+        ("train", "validation"),
+        ("train2017", "val2017"),
+        ("Training_Set", "Test_Set"),
+        ("reference-images", "held-out"),
+    ],
+)
+@pytest.mark.parametrize("archive", [False, True])
+def test_published_data_sets_name_their_splits_in_many_ways(
+    split_names: tuple[str, str], archive: bool, given: Path, tmp_path: Path
+) -> None:
     before = keys(ImageFolder(16, given))
-    (given / "references").rename(given / "train")
-    (given / "held_out").rename(given / judges)
-    assert keys(ImageFolder(16, given)) == before
+    for old, new in zip(("references", "held_out"), split_names, strict=True):
+        (given / old).rename(given / new)
+    domain = ImageZip(16, zipped(given, tmp_path / "a.zip")) if archive else ImageFolder(16, given)
+    assert keys(domain) == before
+
+
+def test_split_folders_may_lie_in_folders_of_kinds(tmp_path: Path) -> None:
+    for i, folder in enumerate(("cat/train", "dog/train", "cat/test", "dog/test")):
+        write(tmp_path / folder / "a.png", i)
+    assert {split: set(found) for split, found in names(ImageFolder(16, tmp_path)).items()} == {
+        "references": {"cat/train/a.png", "dog/train/a.png"},
+        "held_out": {"cat/test/a.png", "dog/test/a.png"},
+    }
+    write(tmp_path / "bird" / "a.png", 9)
+    with pytest.raises(UserError, match=r"nowhere else, .*'elsewhere': 1, 'for example': 'bird/a\.png'"):
+        ImageFolder(16, tmp_path)
 
 
 def test_half_a_layout_is_an_error(given: Path) -> None:
@@ -116,10 +227,10 @@ def test_half_a_layout_is_an_error(given: Path) -> None:
     with pytest.raises(UserError, match=r"both references/ .*and held_out/.*stray\.png"):
         ImageFolder(16, given)
     (given / "stray.png").unlink()
-    (given / "references").rename(given / "training")
+    (given / "references").rename(given / "examples")
     with pytest.raises(UserError, match="'references': 0, 'held_out': 3, 'elsewhere': 3"):
         ImageFolder(16, given)
-    shutil.rmtree(given / "training")
+    shutil.rmtree(given / "examples")
     with pytest.raises(UserError, match="'references': 0, 'held_out': 3, 'elsewhere': 0"):
         ImageFolder(16, given)
 
@@ -131,7 +242,12 @@ def test_a_missing_path(tmp_path: Path) -> None:
 
 def test_no_images(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").write_text("empty")
-    with pytest.raises(UserError, match=rf"must hold images \(.*\.png .*\), but got 'none in {tmp_path}'"):
+    (tmp_path / "a.HEIC").touch()
+    (tmp_path / "b.heic").touch()
+    with pytest.raises(
+        UserError,
+        match=rf"must hold images \(.*\.png .*\), but got 'none in {tmp_path} \(but 2 \.heic, 1 \.txt\)'",
+    ):
         ImageFolder(16, tmp_path)
 
 

@@ -10,7 +10,7 @@ import torch
 from ood_diffusion.checks import UserError
 from ood_diffusion.domains.image_folder import ImageFolder
 from ood_diffusion.domains.image_zip import ImageZip
-from tests.domains.trees import write, zipped
+from tests.domains.trees import names, write, zipped
 
 
 @pytest.fixture
@@ -88,6 +88,20 @@ def test_a_damaged_member_is_named(folder: Path, tmp_path: Path) -> None:
     archive.write_bytes(data)
     with pytest.raises(UserError, match=r"must be readable, but got .*a\.zip/0\.png \(BadZipFile: Bad CRC"):
         ImageZip(16, archive)
+
+
+def test_names_of_windows_are_paths(folder: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "windows.zip", "w") as out:
+        for i, split in enumerate(("Train", "Train", "Train", "Test")):
+            out.write(folder / f"{i}.png", f"my data\\{split}\\{i}.png")
+        out.writestr("my data\\Train\\", "")
+    domain = ImageZip(16, tmp_path / "windows.zip", classes=["my data"])
+    assert {split: sorted(found) for split, found in names(domain).items()} == {
+        "references": [f"my data/Train/{i}.png" for i in range(3)],
+        "held_out": ["my data/Test/3.png"],
+    }
+    assert domain.render("held_out", 0).shape == (3, 16, 16)
+    assert domain.record()["passed_over"] == {}
 
 
 def test_an_open_archive_survives_pickling(folder: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.domains.lmdb_images import LmdbImages
-from tests.domains.trees import all_names, database, names, write
+from tests.domains.trees import all_names, database, keys, names, write
 
 
 @pytest.fixture
@@ -63,9 +63,20 @@ def test_keys_need_not_be_text(lsun: Path) -> None:
 
 
 def test_a_value_that_is_no_image_is_named(lsun: Path) -> None:
-    put(lsun, b"length", b"6")
-    with pytest.raises(UserError, match=r"got .*church_lmdb/length \(no image format that Pillow knows\)"):
+    put(lsun, b"label-1", b"cat")
+    with pytest.raises(
+        UserError, match=r"got .*church_lmdb/label-1 \(none of the image formats that are read"
+    ):
         LmdbImages(16, lsun)
+
+
+def test_what_writers_keep_beside_the_images_is_passed_over(lsun: Path) -> None:
+    before = keys(LmdbImages(16, lsun))
+    for key in (b"__len__", b"__keys__", b"length", b"num-samples"):
+        put(lsun, key, b"6")
+    domain = LmdbImages(16, lsun)
+    assert keys(domain) == before
+    assert domain.record()["passed_over"] == {"bookkeeping keys": 4}
 
 
 def test_a_folder_that_is_no_lmdb(tmp_path: Path) -> None:

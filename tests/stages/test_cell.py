@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.cli import GROUPS, conf_folder
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.stages.assemble import assemble, build
 from ood_diffusion.stages.cell import Cell
-from tests.cli import TINY
+from tests.cli import QUICK, TINY
+from tests.domains.trees import write
 
 
 def made(folder: Path, *overrides: str) -> Cell:
@@ -50,5 +53,64 @@ def test_training_images_are_not_those_of_the_unseen_domain(tmp_path: Path) -> N
     apart = made(tmp_path, "domain@training_domain=galaxies_sim", "training_domain.seed=1")
     assert len(apart.training_references) == 4
     same = made(tmp_path, "domain@training_domain=galaxies_sim")
-    with pytest.raises(UserError, match="4 shared pictures"):
+    pair = "number 0 of references and number 0 of references, 4 in all"
+    with pytest.raises(UserError, match=f"must not share a picture, but got 'the same pixels in {pair}"):
         _ = same.training_references
+
+
+def twins(folder: Path, *names: str) -> None:
+    """Files of the same pixels and other bytes."""
+    image = Image.open(write(folder / "made.png", 100))
+    (folder / "made.png").unlink()
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        comment = PngInfo()
+        comment.add_text("name", name)
+        image.save(folder / name, pnginfo=comment)
+
+
+FOLDER = ("domain=image_folder", "n_references=2", "n_held_out=9", "stages=[invert]", *QUICK)
+
+
+def test_a_picture_in_two_files_counts_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "images"
+    twins(folder, "a.png", "z.png", "y.bmp")
+    for i in range(3):
+        write(folder / f"b{i}.png", i)
+    cell = made(tmp_path, *FOLDER, f"domain.path={folder}", "domain.seed=null")
+    with caplog.at_level("INFO"):
+        assert (len(cell.references), len(cell.held_out)) == (
+            2,
+            1,
+        )  # a b0 | b1 is not asked for | b2, not y and z
+    assert not set(cell.references) & set(cell.held_out)
+    assert f"The same pixels in {folder}/a.png and {folder}/z.png: they count once" in caplog.text
+    assert "1 of 3 held_out are equal to others pixel by pixel: they count once." in caplog.text
+
+
+def test_nothing_but_copies_is_not_enough(tmp_path: Path) -> None:
+    twins(tmp_path / "images", "a.png", "z.png")
+    write(tmp_path / "images" / "b.png", 0)
+    cell = made(tmp_path, *FOLDER, f"domain.path={tmp_path}/images", "domain.seed=null")
+    with pytest.raises(UserError, match=r"the same pixels in .*/a\.png and .*/z\.png'\. Remove one of each"):
+        _ = cell.held_out
+
+
+def test_a_picture_in_two_files_of_declared_splits_is_an_error_that_names_both(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    twins(folder, "train/a.png", "test/z.bmp")
+    for i, name in enumerate(("train/b.png", "test/c.png")):
+        write(folder / name, i)
+    cell = made(tmp_path, *FOLDER, f"domain.path={folder}")
+    pair = f"{folder}/train/a.png and {folder}/test/z.bmp"
+    with pytest.raises(UserError, match=f"must not share a picture .*but got 'the same pixels in {pair}'"):
+        _ = cell.held_out
+
+
+def test_blank_sketches_of_different_photos_count_once(tmp_path: Path) -> None:
+    for i in range(4):
+        Image.new("RGB", (70, 70), (50 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    write(tmp_path / "4.png", 1)
+    of = ["domain=sketches_of", "domain@domain.of=image_folder", f"domain.of.path={tmp_path}"]
+    cell = made(tmp_path, *FOLDER, *of, "domain.of.seed=null")
+    assert len(cell.references) == 1 and len(cell.held_out) == 1

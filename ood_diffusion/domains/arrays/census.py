@@ -1,6 +1,7 @@
 """How much of the data lies outside the range that is shown."""
 
 import logging
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,14 @@ class Census:
         self.below += int((content < self.scale.low).sum())
         self.above += int((content > self.scale.high).sum())
         self.least, self.most = min(self.least, content.min()), max(self.most, content.max())
+
+    def record(self) -> dict[str, Any]:
+        """Both ranges and the counts."""
+        return {
+            "range": [self.scale.low, self.scale.high],
+            "data_range": [float(self.least), float(self.most)],
+            "values": {"all": self.values, "below": self.below, "above": self.above},
+        }
 
     def report(self) -> None:
         """Log which share is clipped, if any.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ood_diffusion.checks import UserError, require
 from ood_diffusion.domains.arrays.entries import chosen_entry
 from ood_diffusion.domains.arrays.stored import Stored, check_numbers
-from ood_diffusion.domains.source import unreadable
+from ood_diffusion.domains.source import shown, unreadable
 
 MAX_MEMBER_BYTES = 2**30
 """A compressed member cannot be read piece by piece, so it is unpacked whole."""
@@ -34,14 +34,14 @@ def npy(path: Path, entry: str | int | None) -> Iterator[Stored]:
     require(entry is None, "a .npy file holds one array", f"domain.entry={entry}", "Set domain.entry=null.")
     try:
         with path.open("rb") as file:
-            shape, fortran, dtype = header(file, str(path))
+            shape, fortran, dtype = header(file, shown(path))
             data: NDArray[Any] = np.memmap(
                 path, dtype, "r", file.tell(), shape, order="F" if fortran else "C"
             )
     except UserError:  # a UserError is a ValueError
         raise
     except (OSError, ValueError) as error:  # ValueError: no .npy, or shorter than its header says
-        raise unreadable(str(path), error) from error
+        raise unreadable(shown(path), error) from error
     yield Stored(shape, lambda at: data[at])
 
 
@@ -58,7 +58,7 @@ def npz(path: Path, entry: str | int | None) -> Iterator[Stored]:
     except UserError:  # a UserError is a ValueError
         raise
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise unreadable(str(path), error) from error
+        raise unreadable(shown(path), error) from error
     yield Stored(data.shape, lambda at: data[at])
 
 
@@ -80,7 +80,7 @@ def header(file: IO[bytes], where: str) -> Header:
 def _unpacked(path: Path, entry: str | int | None, _modified: int) -> NDArray[Any]:
     with zipfile.ZipFile(path) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-        name = chosen_entry(names, entry, str(path))
+        name = chosen_entry(names, entry, shown(path))
         where, member = f"{path}[{name}]", f"{name}.npy"
         size = archive.getinfo(member).file_size
         require(

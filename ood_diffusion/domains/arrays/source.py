@@ -13,8 +13,8 @@ from ood_diffusion.domains.arrays.axes import channels_first, check_axes, count,
 from ood_diffusion.domains.arrays.fits import fits
 from ood_diffusion.domains.arrays.npy import npy, npz
 from ood_diffusion.domains.arrays.stored import Stored
-from ood_diffusion.domains.source import Source, existing
-from ood_diffusion.domains.walk import files_below, has_suffix
+from ood_diffusion.domains.source import Source, existing, shown
+from ood_diffusion.domains.walk import counted, files_below, of_kinds
 
 Map: TypeAlias = NDArray[np.float64]
 """Physical values, shape ``[C, H, W]`` with 1 or 3 channels."""
@@ -47,21 +47,22 @@ class ArraySource(Source[Map]):
     def __init__(self, path: str | Path, axes: str, entry: str | int | None = None) -> None:
         check_axes(axes)
         self.path, self.axes, self.entry = existing(path), axes, entry
-        self.place = str(self.path)
+        self.place = shown(self.path)
         self.root = self.path if self.path.is_dir() else self.path.parent
 
     def names(self) -> list[str]:
         """Relative to the folder; only headers are read, and only where an axis N must be counted."""
-        kinds = frozenset(READERS)
-        listed = " ".join(READERS)
         if self.path.is_dir():
-            files = [name for name in files_below(self.path) if has_suffix(name, kinds)]
+            found, others = files_below(self.path)
+            files, more = of_kinds(found, READERS)
+            self.passed_over = more + others
         else:
-            files = [self.path.name] if self.path.suffix.lower() in kinds else []
+            files = [self.path.name] if self.path.suffix.lower() in READERS else []
+        beside = f" (with {counted(self.passed_over)})" if self.passed_over else ""
         require(
             bool(files),
-            f"domain.path must be an array file or a folder of them ({listed})",
-            self.place,
+            f"domain.path must be an array file or a folder of them ({' '.join(READERS)})",
+            f"{self.place}{beside}",
             "Check domain.path; pictures are read by domain=image_folder.",
         )
         if "N" not in self.axes:
@@ -81,7 +82,7 @@ class ArraySource(Source[Map]):
 
     def where(self, name: str) -> str:
         """As ``/data/clouds.npy[12]``."""
-        return str(self.root / name)
+        return shown(self.root / name)
 
     def _count(self, file: str) -> int:
         with self._opened(file) as stored:

@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ood_diffusion.checks import require
 from ood_diffusion.domains.images.source import ImageSource, check_bytes, image_names
-from ood_diffusion.domains.source import existing, unreadable
-from ood_diffusion.domains.walk import has_suffix
+from ood_diffusion.domains.source import existing, shown, unreadable
+from ood_diffusion.domains.walk import kind
 
 
 class ZipSource(ImageSource):
-    """The images of a .zip archive and the folders in it.
+    """The images of a .zip archive and the folders in it; a ``\\`` in a name is the ``/`` of Windows.
 
     Args:
         path: the archive; ``~`` is the home folder.
@@ -26,7 +26,7 @@ class ZipSource(ImageSource):
 
     def __init__(self, path: str | Path, classes: Sequence[str] | None = None) -> None:
         self.path, self.classes = existing(path), classes
-        self.place = str(self.path)
+        self.place = shown(self.path)
         is_folder = self.path.is_dir()
         require(
             not is_folder and zipfile.is_zipfile(self.path),
@@ -37,7 +37,8 @@ class ZipSource(ImageSource):
             else "Unpack it and use domain=image_folder, or fetch it again if it should be a .zip.",
         )
         self._open: tuple[int, zipfile.ZipFile] | None = None
-        for name in self._archive().namelist():
+        self._members = {info.filename.replace("\\", "/"): info for info in self._archive().infolist()}
+        for name in self._members:
             check_member(name, self.place)
 
     def __getstate__(self) -> dict[str, object]:
@@ -46,13 +47,15 @@ class ZipSource(ImageSource):
 
     def names(self) -> list[str]:
         """Paths inside the archive."""
-        return image_names(sorted(set(self._archive().namelist())), self.classes, self.place)
+        files = [name for name in sorted(self._members) if not name.endswith("/")]
+        names, self.passed_over = image_names(files, self.classes, self.place)
+        return names
 
     def read(self, name: str) -> bytes:
         """The bytes of one member, unpacked: at most `MAX_FILE_BYTES`."""
         try:
-            check_bytes(self._archive().getinfo(name).file_size, self.where(name))
-            return self._archive().read(name)
+            check_bytes(self._members[name].file_size, self.where(name))
+            return self._archive().read(self._members[name])
         # RuntimeError: an encrypted member; NotImplementedError: an exotic compression
         except (OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise unreadable(self.where(name), error) from error
@@ -86,7 +89,7 @@ def check_member(name: str, place: str) -> None:
         "Do not unpack it; get the data from a source you trust.",
     )
     require(
-        not has_suffix(name, frozenset({".zip"})),
+        kind(name) != ".zip",
         "a .zip archive must hold images, not another .zip",
         f"{PurePosixPath(name)} in {place}",
         "Unpack it first and use domain=image_folder.",

@@ -16,6 +16,10 @@ from ood_diffusion.domains.source import unreadable
 MIN_SIDE = 8
 """Pixels. What is smaller, such as a tracking pixel or a failed download, is no picture to learn from."""
 
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF", "JPEG2000", "PPM", "TIFF", "TGA")
+"""Raster formats that Pillow decodes itself, whatever a file is called. It would hand others, such as EPS, to
+programs of the system, and some to whatever other packages have registered."""
+
 DAMAGED = (
     OSError,
     SyntaxError,
@@ -30,7 +34,7 @@ DAMAGED = (
 
 
 class EncodedImages(Preparation[bytes]):
-    """Image files of any format, size and mode that Pillow reads; `preprocess` says how they become squares.
+    """Image files of any size and mode in one of `FORMATS`; `preprocess` says how they become squares.
 
     Args:
         crop: side of the centred square that is kept, as a share of the short side, in (0, 1].
@@ -89,13 +93,14 @@ def open_image(data: bytes, where: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return Image.open(BytesIO(data))
+            Image.init()
+            return Image.open(BytesIO(data), formats=[name for name in FORMATS if name in Image.OPEN])
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UserError(
             f"an image must hold at most {Image.MAX_IMAGE_PIXELS} pixels, but got more in {where}. "
             "Save it smaller; this is Pillow's guard against decompression bombs."
         ) from error
     except UnidentifiedImageError as error:
-        raise unreadable(where, "no image format that Pillow knows") from error
+        raise unreadable(where, "none of the image formats that are read (docs/data.md)") from error
     except DAMAGED as error:
         raise unreadable(where, error) from error

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ood_diffusion.checks import require
-from ood_diffusion.domains.images.source import ImageSource, check_bytes, image_names
-from ood_diffusion.domains.source import existing, unreadable
+from ood_diffusion.domains.images.source import ImageSource, file_bytes, image_names
+from ood_diffusion.domains.source import existing, shown
 from ood_diffusion.domains.walk import files_below
 
 
@@ -23,7 +23,7 @@ class FolderSource(ImageSource):
 
     def __init__(self, path: str | Path, classes: Sequence[str] | None = None) -> None:
         self.path, self.classes = existing(path), classes
-        self.place = str(self.path)
+        self.place = shown(self.path)
         is_zip = self.path.is_file() and zipfile.is_zipfile(self.path)
         archive = f"Use domain=image_zip domain.path={path}."
         require(
@@ -35,17 +35,15 @@ class FolderSource(ImageSource):
 
     def names(self) -> list[str]:
         """Relative to the folder."""
-        return image_names(files_below(self.path), self.classes, self.place)
+        found, others = files_below(self.path)
+        names, more = image_names(found, self.classes, self.place)
+        self.passed_over = more + others
+        return names
 
     def read(self, name: str) -> bytes:
         """The bytes of one file, at most `MAX_FILE_BYTES`."""
-        file = self.path / name
-        try:
-            check_bytes(file.stat().st_size, self.where(name))
-            return file.read_bytes()
-        except OSError as error:
-            raise unreadable(self.where(name), error) from error
+        return file_bytes(self.path / name)
 
     def where(self, name: str) -> str:
         """The file's path."""
-        return str(self.path / name)
+        return shown(self.path / name)

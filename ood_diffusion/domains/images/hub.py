@@ -5,7 +5,7 @@ from typing import Any
 
 from ood_diffusion.checks import UserError, require
 from ood_diffusion.domains.extras import optional
-from ood_diffusion.domains.images.source import ImageSource
+from ood_diffusion.domains.images.source import ImageSource, file_bytes
 from ood_diffusion.domains.source import unreadable
 
 
@@ -59,10 +59,7 @@ class HubSource(ImageSource):
             raise unreadable(self.where(name), "no image")
         if image["bytes"] is not None:
             return bytes(image["bytes"])
-        try:
-            return Path(image["path"] or "").read_bytes()  # files of a local folder stay where they are
-        except OSError as error:
-            raise unreadable(self.where(name), error) from error
+        return file_bytes(Path(image["path"] or ""))  # files of a local folder stay where they are
 
     def where(self, name: str) -> str:
         """As ``user/data_set[train] row 7``."""

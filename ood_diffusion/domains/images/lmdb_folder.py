@@ -1,5 +1,7 @@
 """Image files in an LMDB database, one per entry, as LSUN is published (Yu et al. 2015)."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +11,10 @@ from typing import Any
 from ood_diffusion.checks import require
 from ood_diffusion.domains.extras import optional
 from ood_diffusion.domains.images.source import ImageSource
-from ood_diffusion.domains.source import existing, unreadable
+from ood_diffusion.domains.source import existing, shown, unreadable
+
+BOOKKEEPING = re.compile(r"__\w+__|len|length|num[-_]samples|keys|meta|metadata|meta_info|info")
+"""Keys under which writers of such databases keep counts and lists beside the images."""
 
 _LOCK = Lock()
 """LMDB allows a database to be open once in a process."""
@@ -29,7 +34,7 @@ class LmdbSource(ImageSource):
 
     def __init__(self, path: str | Path) -> None:
         self.path = existing(path)
-        self.place = str(self.path)
+        self.place = shown(self.path)
         require(
             (self.path / "data.mdb").is_file(),
             "domain.path must be an LMDB folder, with a file data.mdb",
@@ -47,10 +52,12 @@ class LmdbSource(ImageSource):
         )
 
     def names(self) -> list[str]:
-        """The keys, as Latin-1 text (which has a letter for each byte)."""
+        """The keys of images, as Latin-1 text (which has a letter for each byte)."""
         with self._opened(self.place) as database, database.begin() as transaction:
             keys = transaction.cursor().iternext(keys=True, values=False)
-            names = [key.decode("latin-1") for key in keys]
+            found = [key.decode("latin-1") for key in keys]
+        names = [name for name in found if not BOOKKEEPING.fullmatch(name)]
+        self.passed_over = Counter({"bookkeeping keys": len(found) - len(names)} if found != names else {})
         nothing = f"no entry in {self.place}"
         require(bool(names), "an LMDB database must hold images", nothing, "Fetch it again.")
         return names
@@ -71,7 +78,7 @@ class LmdbSource(ImageSource):
     def _opened(self, where: str) -> Iterator[Any]:
         lmdb = optional("lmdb", "lmdb")
         try:
-            with _LOCK, lmdb.open(self.place, readonly=True, lock=False, readahead=False) as database:
+            with _LOCK, lmdb.open(str(self.path), readonly=True, lock=False, readahead=False) as database:
                 yield database
         except lmdb.Error as error:
             raise unreadable(where, error) from error

@@ -1,12 +1,14 @@
 """Where encoded image files come from, and which files are images."""
 
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 from ood_diffusion.checks import require
 from ood_diffusion.domains.natural_order import natural_order
-from ood_diffusion.domains.source import Source
-from ood_diffusion.domains.walk import has_suffix
+from ood_diffusion.domains.source import Source, shown, unreadable
+from ood_diffusion.domains.walk import counted, of_kinds
 
 SUFFIXES = frozenset(
     f".{kind}"
@@ -16,7 +18,7 @@ SUFFIXES = frozenset(
     )
     for kind in group
 )
-"""Files with other endings are passed over, and so are hidden ones."""
+"""Files with other endings are passed over, and so are hidden ones and those of the system."""
 
 MAX_FILE_BYTES = 2**30
 """Larger than any picture below Pillow's pixel limit; stops a .zip member that unpacks to fill the memory."""
@@ -29,8 +31,10 @@ class ImageSource(Source[bytes]):
     """Image files as they are on disk: PNG, JPEG, WebP … bytes, decoded by whoever reads them."""
 
 
-def image_names(found: Sequence[str], classes: Sequence[str] | None, place: str) -> list[str]:
-    """The names of image files among `found`.
+def image_names(
+    found: Sequence[str], classes: Sequence[str] | None, place: str
+) -> tuple[list[str], Counter[str]]:
+    """The names of image files among `found`, and how many others there are of each kind.
 
     Args:
         found: names of all files, with forward slashes.
@@ -40,20 +44,27 @@ def image_names(found: Sequence[str], classes: Sequence[str] | None, place: str)
     Raises:
         UserError: if there are none, or `classes` names a folder that does not hold any.
     """
-    names = [name for name in found if has_suffix(name, SUFFIXES)]
-    listed = " ".join(sorted(SUFFIXES))
-    require(bool(names), f"domain.path must hold images ({listed})", f"none in {place}", "Check domain.path.")
+    names, others = of_kinds(found, SUFFIXES)
+    listed, beside = " ".join(sorted(SUFFIXES)), f" (but {counted(others)})" if others else ""
+    require(
+        bool(names),
+        f"domain.path must hold images ({listed})",
+        f"none in {place}{beside}",
+        "Check domain.path.",
+    )
     if classes is None:
-        return names
+        return names, others
     require(
         isinstance(classes, list | tuple) and len(classes) > 0 and all(isinstance(c, str) for c in classes),
         "domain.classes must be a list of folder names, or null",
         classes,
         "Write for example domain.classes=[dog].",
     )
-    folders = {name: set(PurePosixPath(name).parts[:-1]) for name in names}
+    # one spelling of é: macOS writes it as two characters, most keyboards as one
+    folders = {name: set(PurePosixPath(normalize("NFC", name)).parts[:-1]) for name in names}
     there = natural_order(set().union(*folders.values()))
-    missing = [name for name in classes if name not in there]
+    wanted = {normalize("NFC", name) for name in classes}
+    missing = sorted(wanted.difference(there))
     more = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
     require(
         not missing,
@@ -61,7 +72,23 @@ def image_names(found: Sequence[str], classes: Sequence[str] | None, place: str)
         missing,
         f"The folders in {place} are: {', '.join(there[:SHOWN])}{more}.",
     )
-    return [name for name in names if not folders[name].isdisjoint(classes)]
+    return [name for name in names if not folders[name].isdisjoint(wanted)], others
+
+
+def file_bytes(path: Path) -> bytes:
+    """The bytes of an image file on disk, at most `MAX_FILE_BYTES`; a pipe or device is never read.
+
+    Raises:
+        UserError: naming the file, if it is no regular one, too large or cannot be read.
+    """
+    where = shown(path)
+    try:
+        if path.exists() and not path.is_file():
+            raise unreadable(where, "a folder, pipe or device")
+        check_bytes(path.stat().st_size, where)
+        return path.read_bytes()
+    except OSError as error:
+        raise unreadable(where, error) from error
 
 
 def check_bytes(size: int, where: str) -> None:
