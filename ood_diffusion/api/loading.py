@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from ood_diffusion.api.composed import as_user_errors, composed
@@ -34,7 +35,7 @@ def load_model(
     values = {key: value for key, value in knobs.items() if value is not None}
     cfg, _ = composed({"model": name}, values | {f"model.{key}": value for key, value in settings.items()})
     read_settings(cfg)
-    with as_user_errors():
+    with as_user_errors(), torch.random.fork_rng(devices=[]):  # networks are made with random weights first
         return build_model(cfg)
 
 

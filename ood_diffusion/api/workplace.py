@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
@@ -36,7 +37,12 @@ def workplace(cfg: DictConfig) -> Iterator[tuple[Path, Ranks]]:
     )
     chatty = logging.getLogger("pytorch_lightning")
     level = chatty.level
-    with TemporaryDirectory(prefix="ood-diffusion-") as folder, warnings.catch_warnings(), as_user_errors():
+    with (
+        TemporaryDirectory(prefix="ood-diffusion-") as folder,
+        warnings.catch_warnings(),
+        torch.random.fork_rng(devices=[]),  # every DataLoader draws a seed of the caller's generator
+        as_user_errors(),
+    ):
         quieten()
         try:
             yield Path(folder), Ranks(trainer_maker(cfg.trainer))
