@@ -141,3 +141,33 @@ def test_words_of_a_stage() -> None:
     assert words == "✓ invert       96 images · 1,440 calls · 14.2 s · 6.8 images/s"
     assert stage_line("sample", 0, 128, 0, 0.31) == "✓ sample       128 found in the store · 0.3 s"
     assert clock(59.6) == "1:00" and clock(3_725) == "1:02:05"
+
+
+class Gone(io.StringIO):
+    """A terminal that has hung up, as after `disown` and the end of the shell."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize("when", ["before the loop", "in the loop"])
+def test_a_terminal_that_is_gone_costs_the_loop_nothing(
+    when: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    stream = Gone() if when == "before the loop" else io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    done = []
+    with heard(stream):
+        with Meter("invert", 4) as meter:
+            monkeypatch.setattr(stream, "write", Gone().write, raising=False)
+            for i in range(4):
+                meter.advance()
+                done.append(i)
+        handlers = logging.getLogger().handlers
+        assert any(getattr(handler, "stream", None) is stream for handler in handlers), "as it was"
+    assert done == [0, 1, 2, 3]
