@@ -17,6 +17,7 @@ class AB2(Solver):
     Euler's. Deterministic only.
     """
 
+    version = 1
     name = "ab2"
 
     def step(self, eps: EpsFunction, x: Tensor, at: Step, history: History) -> Tensor:

@@ -68,6 +68,7 @@ def ancestral_sigma(schedule: Schedule, a: float, b: float) -> float:
 class DDIM(Solver):
     """The solver of the DDIM paper: first order, one network call a step, defined for every eta."""
 
+    version = 1
     name = "ddim"
     stochastic = True
 

@@ -20,6 +20,7 @@ class DPMpp2M(Solver):
     The first step, and steps that touch level 0, where :math:`\lambda` is infinite, are DDIM steps.
     """
 
+    version = 1
     name = "dpmpp_2m"
     stochastic = True
 

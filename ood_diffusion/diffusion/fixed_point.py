@@ -26,6 +26,7 @@ class FixedPoint(Solver):
         max_iterations: network calls per step at most; `report` tells what had not converged by then.
     """
 
+    version = 1
     name = "fixed_point"
     stochastic = True
 

@@ -13,6 +13,7 @@ class Heun(Solver):
     image is Euler's, with one call: the network knows no level below 1. Deterministic only.
     """
 
+    version = 1
     name = "heun"
 
     def step(self, eps: EpsFunction, x: Tensor, at: Step, history: History) -> Tensor:

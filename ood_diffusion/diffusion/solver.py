@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -41,6 +41,8 @@ class Solver(ABC):
     empty at the start of every batch and keeps the last two entries only.
     """
 
+    version = 1
+    """Of the results, those of `integrate` included: raised whenever numbers change (`source.identity`)."""
     name: str
     stochastic = False
     """Whether ``eta > 0`` is defined."""
@@ -59,9 +61,13 @@ class Solver(ABC):
             The states at level ``at.b``, shaped like `x`.
         """
 
-    def settings(self) -> Mapping[str, float]:
-        """What determines its results beside its name, for content addresses; JSON."""
-        return {}
+    def settings(self) -> Mapping[str, Any]:
+        """What determines its results beside its code, for content addresses; JSON.
+
+        Unless a subclass says otherwise: its attributes that are numbers, texts or None and no private ones.
+        """
+        plain = int | float | str | None
+        return {k: v for k, v in vars(self).items() if not k.startswith("_") and isinstance(v, plain)}
 
     def tally(self) -> tuple[float, ...]:
         """What `report` is made of, in a form that another process can add to its own."""

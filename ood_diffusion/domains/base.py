@@ -1,11 +1,14 @@
 """What every domain offers: pictures in two splits, addressed before they are drawn."""
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 from torch import Tensor
 
 from ood_diffusion.checks import require, require_choice
+from ood_diffusion.fingerprint import fingerprint
+from ood_diffusion.source import identity
 
 Split = Literal["references", "held_out"]
 """`references` are the few pictures the method is given; `held_out` are only ever used to judge it."""
@@ -51,6 +54,15 @@ class Domain(ABC):
         every machine. (Another version of numpy, Pillow or the processor's maths library may move
         single pixels by rounding; within one installation the bytes are equal.)
         """
+
+    def address(self, split: Split, index: int) -> str:
+        """What stores know the picture by: its key and, unless the domain is this package's, its code."""
+        key = self.key(split, index)
+        return fingerprint([key, self._code]) if "code" in self._code else key
+
+    @cached_property
+    def _code(self) -> dict[str, Any]:
+        return identity(self)
 
     @abstractmethod
     def render(self, split: Split, index: int) -> Tensor:

@@ -18,9 +18,6 @@ from ood_diffusion.domains.galaxies.telescope import add_noise, observe, stretch
 from ood_diffusion.domains.item_generator import check_seed, item_generator
 from ood_diffusion.fingerprint import fingerprint
 
-SIMULATION_VERSION = 1
-"""Part of every key: raise it whenever a change in the simulation moves a single pixel."""
-
 GRID = 192
 """The light is drawn on at least this many points per side, so that the seeing is well sampled."""
 
@@ -49,6 +46,8 @@ class GalaxiesSim(Domain):
     Raises:
         UserError: if a setting is out of range.
     """
+
+    version = 1
 
     def __init__(
         self,
@@ -84,7 +83,7 @@ class GalaxiesSim(Domain):
         """Hash every setting, the simulation's version and the item."""
         self.check_item(split, index)
         settings = {name: getattr(self, name) for name in SETTINGS}
-        item = {"domain": "galaxies_sim", "version": SIMULATION_VERSION, "split": split, "index": index}
+        item = {"domain": "galaxies_sim", "version": self.version, "split": split, "index": index}
         return fingerprint(item | settings)
 
     def render(self, split: Split, index: int) -> Tensor:

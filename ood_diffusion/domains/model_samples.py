@@ -18,6 +18,7 @@ from ood_diffusion.domains.item_generator import check_seed
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.pixels import to_bytes
 from ood_diffusion.seeding import generator, normal
+from ood_diffusion.source import identity
 
 BLOCK = 16
 """Pictures drawn together. Fixed, because a network's rounding depends on the shape of its batch."""
@@ -98,7 +99,7 @@ class ModelSamples(Domain):
         return {
             "domain": "model_samples",
             "model": self.model.recipe(),
-            "solver": {"name": self.solver.name, **self.solver.settings()},
+            "solver": {"code": identity(self.solver), **self.solver.settings()},
             "levels": [float(f"{t:.9g}") for t in self.levels],
             "seed": self.seed,
             "block": BLOCK,

@@ -14,9 +14,6 @@ from ood_diffusion.domains.radiation.density import Map, density
 from ood_diffusion.domains.radiation.transfer import external_intensity, star_intensity
 from ood_diffusion.fingerprint import fingerprint
 
-SIMULATION_VERSION = 1
-"""Part of every key: raise it whenever a change in the simulation moves a single pixel."""
-
 LOG_INTENSITY = (-2.0, 3.0)
 """The decades shown, log10 of the mean intensity. Fixed, so that a colour means one intensity everywhere;
 the unit is the field outside the cloud (or would be, without one)."""
@@ -51,6 +48,8 @@ class RadiationSim(Domain):
         UserError: if a setting is out of range.
     """
 
+    version = 1
+
     def __init__(
         self,
         image_size: int,
@@ -84,7 +83,7 @@ class RadiationSim(Domain):
     def key(self, split: Split, index: int) -> str:
         """Hash every setting, the simulation's version and the item."""
         self.check_item(split, index)
-        item = {"domain": "radiation_sim", "version": SIMULATION_VERSION, "split": split, "index": index}
+        item = {"domain": "radiation_sim", "version": self.version, "split": split, "index": index}
         return fingerprint(item | {name: getattr(self, name) for name in SETTINGS})
 
     def render(self, split: Split, index: int) -> Tensor:

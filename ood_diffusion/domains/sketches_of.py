@@ -13,9 +13,6 @@ from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.geometry.edges import ink
 from ood_diffusion.pixels import LUMINANCE
 
-SKETCH_VERSION = 1
-"""Part of every key: raise it whenever a change in the filter moves a single pixel."""
-
 
 class SketchesOf(Domain):
     """Black lines on white along the edges of another domain's pictures.
@@ -34,6 +31,8 @@ class SketchesOf(Domain):
     Raises:
         UserError: if a setting is out of range, or for what the other domain refuses.
     """
+
+    version = 1
 
     def __init__(
         self, image_size: int, of: Callable[..., Domain], scale: float = 1.0, threshold: float = 0.35
@@ -61,8 +60,8 @@ class SketchesOf(Domain):
     def key(self, split: Split, index: int) -> str:
         """Hash the other picture's key and the settings of the filter."""
         self.check_item(split, index)
-        settings = {"scale": self.scale, "threshold": self.threshold, "version": SKETCH_VERSION}
-        return fingerprint({"domain": "sketches_of", "of": self.drawn.key(split, index)} | settings)
+        settings = {"scale": self.scale, "threshold": self.threshold, "version": self.version}
+        return fingerprint({"domain": "sketches_of", "of": self.drawn.address(split, index)} | settings)
 
     def render(self, split: Split, index: int) -> Tensor:
         """Draw one sketch: uint8, shape ``[3, image_size, image_size]``, three equal channels."""

@@ -26,6 +26,8 @@ class FeatureExtractor(nn.Module, ABC):
         network: the network that `features` calls.
     """
 
+    version = 1
+    """Of the results: raised whenever numbers change (`source.identity`)."""
     name: str
     num_features: int
     digest: str

@@ -30,6 +30,8 @@ class EfficientNetLite0(FeatureExtractor):
         input_size: side in pixels to which images are resized (antialiased bicubic), at least 32.
     """
 
+    version = 1
+
     def __init__(self, input_size: int = 128) -> None:
         require(
             input_size >= SMALLEST_INPUT,

@@ -29,6 +29,8 @@ class Inception(FeatureExtractor):
         weights_path: the weights file; None looks in torch.hub's checkpoint folder.
     """
 
+    version = 1
+
     def __init__(self, weights_path: str | None = None) -> None:
         path = find_weights(weights_path)
         network = _load(path)

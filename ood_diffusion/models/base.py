@@ -16,6 +16,7 @@ from ood_diffusion.diffusion.prediction import TO_EPS
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.fingerprint import fingerprint, weights_digest
 from ood_diffusion.precision import PRECISIONS, arithmetic
+from ood_diffusion.source import identity, network_identity
 
 
 class FrozenModel(nn.Module):
@@ -33,6 +34,8 @@ class FrozenModel(nn.Module):
         recipe: what determines the network beside its weights (architecture, folding); JSON.
     """
 
+    version = 1
+    """Of the results: raised whenever numbers change (`source.identity`)."""
     prediction_types: Collection[str] = TO_EPS
     """What the network's output may be."""
 
@@ -51,6 +54,8 @@ class FrozenModel(nn.Module):
         self.network_calls = 0
         """Images passed through the network so far: the cost of everything."""
         self._recipe = dict(recipe)
+        self.factory: Mapping[str, Any] = {}
+        """Whoever made it, by name, where that is not this package: see `source.identity`."""
         self.precision, self._compile = "fp32", False
         self._compiled: Callable[..., Tensor] | None = None
 
@@ -133,5 +138,6 @@ class FrozenModel(nn.Module):
             "schedule": fingerprint(self.schedule.recipe()),
             "prediction_type": self.prediction_type,
             "image_shape": list(self.image_shape),
+            "code": [identity(type(self)), *network_identity(self.network), self.factory],
             **self._recipe,
         }

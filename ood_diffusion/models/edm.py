@@ -29,6 +29,7 @@ class EDMModel(FrozenModel):
         recipe: see `FrozenModel`.
     """
 
+    version = 1
     prediction_types = ("edm",)
 
     def __init__(

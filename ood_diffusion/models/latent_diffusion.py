@@ -33,6 +33,8 @@ class LatentDiffusionModel(FrozenModel):
         recipe: see `FrozenModel`.
     """
 
+    version = 1
+
     def __init__(
         self,
         network: nn.Module,

@@ -33,7 +33,7 @@ def load_torch_module(
     sha256: str | None = None,
     entry: str | None = None,
 ) -> FrozenModel:
-    """A frozen model from any module; stores know it by its class's name and its weights, not by its code.
+    """A frozen model from any module.
 
     Args:
         network: maps ``(x [B, 3, H, W], timestep [B])`` to a tensor shaped like x; timesteps are float32,

@@ -25,6 +25,8 @@ class UNet(nn.Module):
         time_scale: what the timestep is multiplied with before the network sees it.
     """
 
+    version = 1
+
     def __init__(
         self, unet: nn.Module, patch: int = 1, class_label: int | None = None, time_scale: float = 1.0
     ) -> None:

@@ -10,6 +10,8 @@ from typing_extensions import Self
 class Prior(ABC):
     """A distribution over latents ``[C, H, W]``, learned from n inverted references, ``n << d``."""
 
+    version = 1
+    """Of the results: raised whenever numbers change (`source.identity`)."""
     min_references = 2
     """The smallest number of references `fit` can learn from."""
 

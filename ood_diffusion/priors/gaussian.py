@@ -21,6 +21,8 @@ class Gaussian(Prior):
             "per_coordinate", one for each.
     """
 
+    version = 1
+
     def __init__(self, variance: str) -> None:
         require_choice("prior.variance", variance, ("scalar", "per_coordinate"))
         self.variance = variance

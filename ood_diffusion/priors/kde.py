@@ -27,6 +27,7 @@ class KDE(Prior):
             clusters.
     """
 
+    version = 1
     min_references = Shrunk.min_references
 
     def __init__(self, bandwidth: float) -> None:

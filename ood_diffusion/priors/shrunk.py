@@ -28,6 +28,7 @@ class Shrunk(Prior):
         rho: weight of the stationary part, in (0, 1); None chooses it by cross-validated likelihood.
     """
 
+    version = 1
     min_references = 2 * FOLDS
 
     def __init__(self, rho: float | None) -> None:

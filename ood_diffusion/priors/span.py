@@ -16,6 +16,8 @@ class Span(Prior):
     before believing that they are new.
     """
 
+    version = 1
+
     def fit(self, latents: Tensor) -> Self:
         """See `Prior.fit`."""
         self.mean = latents.mean(dim=0)

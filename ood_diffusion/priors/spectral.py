@@ -17,6 +17,8 @@ class Spectral(Prior):
     and scale but no place (a galaxy's centre lives in the mean only).
     """
 
+    version = 1
+
     def fit(self, latents: Tensor) -> Self:
         """See `Prior.fit`."""
         self.mean = latents.mean(dim=0)

@@ -15,6 +15,8 @@ class StandardNormal(Prior):
     The end of the scale at which nothing of the unseen domain is left.
     """
 
+    version = 1
+
     def fit(self, latents: Tensor) -> Self:
         """See `Prior.fit`."""
         self.shape = latents.shape[1:]

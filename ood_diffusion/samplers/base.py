@@ -11,6 +11,8 @@ from ood_diffusion.priors.base import Prior
 class Sampler(ABC):
     """Proposes latents; whether they are kept is the selection's business."""
 
+    version = 1
+    """Of the results, those of `propose` included: raised whenever numbers change (`source.identity`)."""
     min_references = 1
     """The smallest number of references it can work with."""
     uses_prior = True

@@ -16,6 +16,7 @@ class CopyReferences(Sampler):
     the best fidelity that the model allows, and no novelty at all.
     """
 
+    version = 1
     uses_prior = False
 
     def draw(self, generators: Sequence[Generator]) -> Tensor:

@@ -22,6 +22,7 @@ class LinearCombination(Sampler):
             simplex and comes close to copying one parent now and then; large values weigh all alike.
     """
 
+    version = 1
     uses_prior = False
 
     def __init__(self, parents: int, concentration: float) -> None:

@@ -17,6 +17,8 @@ from ood_diffusion.geometry.gram import chosen_products, distances, gram, origin
 class Selection(ABC):
     """Judges proposals; `tests` names the judgements in the order `judge` reports them."""
 
+    version = 1
+    """Of the results: raised whenever numbers change (`source.identity`)."""
     tests: tuple[str, ...] = ()
     min_references = 1
     """The smallest number of references it can learn from."""
@@ -32,6 +34,8 @@ class Selection(ABC):
 
 class KeepAll(Selection):
     """Keeps every proposal."""
+
+    version = 1
 
     def bind(self, references: Tensor) -> None:
         """Nothing to learn."""
@@ -58,6 +62,7 @@ class Geometric(Selection):
         tolerance: how many of the references' own standard deviations each mean may lie off.
     """
 
+    version = 1
     tests = ("distance", "origin_angle", "pair_angle")
 
     def __init__(self, companions: int, tolerance: float) -> None:

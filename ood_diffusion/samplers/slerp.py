@@ -21,6 +21,8 @@ class Slerp(Sampler):
             them, at fraction ``k / (points + 1)`` with k uniform in ``1 … points``.
     """
 
+    version = 1
+
     def __init__(self, points: int) -> None:
         require(points >= 1, "sampler.points must be a positive integer", points, "The paper uses 10.")
         self.points = points

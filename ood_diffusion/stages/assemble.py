@@ -1,5 +1,6 @@
 """From a composed configuration to a checked `Cell`."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +12,7 @@ from ood_diffusion.checks import UserError, require
 from ood_diffusion.domains.base import Domain
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.source import targets
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.feasible import check
 from ood_diffusion.stages.settings import AUTO, Settings, read_settings
@@ -57,7 +59,7 @@ def assemble(
         selection=build(selection),
         training=build(cfg.training),
         stage_settings={name: build(cfg.stage[name]) for name in with_settings(cfg, settings)},
-        draw_recipe={group: plain(cfg[group]) for group in ("prior", "sampler", "selection")},
+        draw_recipe={group: with_code(plain(cfg[group])) for group in ("prior", "sampler", "selection")},
         max_proposals=max_proposals,
         make_extractor=partial(build, cfg.extractor),
         make_metrics={str(name): partial(build, part) for name, part in cfg.metric.items()},
@@ -84,9 +86,15 @@ def plain(part: Any) -> dict[str, Any]:
     return cast(dict[str, Any], OmegaConf.to_container(part, resolve=True))
 
 
+def with_code(part: Mapping[str, Any]) -> dict[str, Any]:
+    """A part's settings, and what counts of the code that they name."""
+    return {**part, "code": targets(part)}
+
+
 def build_model(cfg: DictConfig) -> FrozenModel:
     """The frozen model, computing as `precision` and `compile` say."""
     model: FrozenModel = build(cfg.model)
+    model.factory = {name: each for name, each in targets(plain(cfg.model)).items() if "code" in each}
     return model.compute_in(cfg.precision, cfg.compile)
 
 

@@ -10,6 +10,7 @@ from torchmetrics import MetricCollection
 from ood_diffusion.lightning.features import FeaturePass
 from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.metrics.novelty import novelty
+from ood_diffusion.source import identity, network_identity
 from ood_diffusion.stages.calls import calls_along
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.decode import image_ids
@@ -64,9 +65,10 @@ def features_of(cell: Cell, source: TensorStore, ids: Mapping[str, str]) -> Tens
     return store.read(list(ids))
 
 
-def feature_recipe(extractor: FeatureExtractor) -> dict[str, str]:
+def feature_recipe(extractor: FeatureExtractor) -> dict[str, Any]:
     """Everything that determines the features of an image."""
-    return {"extractor": extractor.name, "weights": extractor.digest}
+    code = [identity(extractor), *network_identity(extractor)]
+    return {"extractor": extractor.name, "weights": extractor.digest, "code": code}
 
 
 def features_in_order(cell: Cell, source: TensorStore, ids: Sequence[str]) -> Tensor:

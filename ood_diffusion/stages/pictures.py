@@ -25,7 +25,7 @@ def stored_split(domain: Domain, store: TensorStore, split: Split, n: int) -> di
     Returns:
         Content digest -> id in the store; images that are equal pixel by pixel fall together.
     """
-    keys = [domain.key(split, i) for i in range(n)]
+    keys = [domain.address(split, i) for i in range(n)]
     if store.missing(keys):
         with store.exclusive(keys[0]):
             missing = set(store.missing(keys))

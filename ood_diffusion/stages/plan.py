@@ -89,7 +89,7 @@ def own_images(cell: Cell) -> Work:
 
 def reference_digests(cell: Cell) -> Digests:
     """The references by their keys; pictures that are known to be equal count once, under the first key."""
-    keys = [cell.domain.key("references", i) for i in range(cell.settings.n_references)]
+    keys = [cell.domain.address("references", i) for i in range(cell.settings.n_references)]
     first: dict[str, str] = {}
     for key, digest in known(cell.pictures, keys).items():
         first.setdefault(digest or key, key)

@@ -104,7 +104,7 @@ def check_transfer(cell: Cell) -> None:
 def pairs(cell: Cell, settings: TransferSettings) -> tuple[Direction, Direction]:
     """Both directions: photos of the first references and sketches of the next ones, never of the same."""
     sketches = settings.style(image_size=cell.domain.image_size, of=lambda image_size: cell.domain)
-    keys = [cell.domain.key("references", i) for i in range(cell.settings.n_references)]
+    keys = [cell.domain.address("references", i) for i in range(cell.settings.n_references)]
     kept = set(cell.references.values())  # one key of pictures that are equal pixel by pixel
     different = [i for i, key in enumerate(keys) if key in kept]
     require(
@@ -116,7 +116,7 @@ def pairs(cell: Cell, settings: TransferSettings) -> tuple[Direction, Direction]
     n = min(settings.n_images, len(different) // 2)
     used = different[: 2 * n]
     stored_split(sketches, cell.pictures, "references", used[-1] + 1)
-    photo, sketch = [keys[i] for i in used], [sketches.key("references", i) for i in used]
+    photo, sketch = [keys[i] for i in used], [sketches.address("references", i) for i in used]
     held_out = list(cell.held_out.values())
     drawn = list(stored_split(sketches, cell.pictures, "held_out", len(held_out)).values())
     return (

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ood_diffusion.checks import require
-from ood_diffusion.stages.assemble import build
+from ood_diffusion.stages.assemble import build, with_code
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.feasible import check_learners
 
@@ -28,7 +28,7 @@ def with_sampler(cell: Cell, name: str, parts: Mapping[str, Mapping[str, Any]], 
     require(set(parts) == set(PARTS), f"{name} must hold {PARTS}", sorted(parts), "Compose all three.")
     selection = dict(parts["selection"])
     child = cell.at(
-        draw_recipe={group: dict(parts[group]) for group in PARTS},
+        draw_recipe={group: with_code(parts[group]) for group in PARTS},
         max_proposals=selection.pop("max_proposals"),
         prior=build(dict(parts["prior"])),
         sampler=build(dict(parts["sampler"])),
