@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ood_diffusion.checks import require
 from ood_diffusion.diffusion.ddim import ddim_step
-from ood_diffusion.diffusion.solver import EpsFunction, History, Solver, Step
+from ood_diffusion.diffusion.solver import EpsFunction, History, Solved, Solver, Step
 
 
 class FixedPoint(Solver):
@@ -23,7 +23,7 @@ class FixedPoint(Solver):
     Args:
         tolerance: root-mean-square change of an image's state from one iteration to the next, at which
             it has converged.
-        max_iterations: network calls per step at most; `report` tells what had not converged by then.
+        max_iterations: network calls per step at most; the history tells what had not converged by then.
     """
 
     version = 1
@@ -34,8 +34,6 @@ class FixedPoint(Solver):
         require(tolerance > 0, "solver.tolerance must be positive", tolerance, "1e-5 is a good value.")
         require(max_iterations >= 1, "solver.max_iterations must be at least 1", max_iterations, "Try 30.")
         self.tolerance, self.max_iterations = tolerance, max_iterations
-        self.solved = self.iterations = self.not_converged = 0
-        self.largest_change = 0.0
 
     def step(self, eps: EpsFunction, x: Tensor, at: Step, history: History) -> Tensor:
         """Iterates ``eps(y, b)`` upwards, calls ``eps(x, a)`` once downwards."""
@@ -44,45 +42,17 @@ class FixedPoint(Solver):
         slope = history[-1][1] if history else eps(x, at.a)
         y = ddim_step(x, slope, *at)
         changing = torch.ones(len(x), 1, 1, 1, dtype=torch.bool, device=x.device)
-        for iteration in range(1, self.max_iterations + 1):
+        iterations = torch.zeros_like(changing, dtype=torch.int64)
+        last = torch.zeros_like(changing, dtype=x.dtype)
+        for _ in range(self.max_iterations):
             slope = torch.where(changing, eps(y, at.b), slope)
             before, y = y, ddim_step(x, slope, *at)
             change = (y - before).square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+            iterations += changing
+            last = torch.where(changing, change, last)
             changing &= change > self.tolerance
-            iterations = iteration
             if not bool(changing.any()):
                 break
         history.append((at.b, slope))
-        self.solved += len(x)
-        self.iterations += iterations * len(x)
-        self.not_converged += int(changing.sum())
-        self.largest_change = max(self.largest_change, float(change.max()))
+        history.solved.append(Solved(iterations.flatten(), changing.flatten(), last.flatten()))
         return y
-
-    def settings(self) -> dict[str, float]:
-        """Tolerance and iterations."""
-        return {"tolerance": self.tolerance, "max_iterations": self.max_iterations}
-
-    def tally(self) -> tuple[float, ...]:
-        """Images times steps, their iterations, how many had not converged, the largest last change."""
-        return self.solved, self.iterations, self.not_converged, self.largest_change
-
-    def add_tally(self, tally: tuple[float, ...]) -> None:
-        """Sums and, of the changes, the largest."""
-        solved, iterations, not_converged, largest_change = tally
-        self.solved += int(solved)
-        self.iterations += int(iterations)
-        self.not_converged += int(not_converged)
-        self.largest_change = max(self.largest_change, largest_change)
-
-    def __reduce__(self) -> tuple[type["FixedPoint"], tuple[float, int]]:
-        """A copy for another process has counted nothing yet."""
-        return FixedPoint, (self.tolerance, self.max_iterations)
-
-    def report(self) -> dict[str, float]:
-        """Iterations per step, steps of an image that had not converged, and their largest last change."""
-        return {
-            "iterations_mean": self.iterations / max(self.solved, 1),
-            "not_converged": self.not_converged,
-            "largest_change": self.largest_change,
-        }

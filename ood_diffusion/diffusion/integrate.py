@@ -1,7 +1,6 @@
 """Follow a trajectory through a list of levels; the same loop inverts and denoises."""
 
 import itertools
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from torch import Tensor
@@ -20,6 +19,7 @@ def integrate(
     eta: float = 0.0,
     draw_noise: Callable[[], Tensor] | None = None,
     on_step: Callable[[Tensor], None] = lambda x: None,
+    history: History | None = None,
 ) -> Tensor:
     """Carry `x` from ``levels[0]`` to ``levels[-1]``.
 
@@ -32,6 +32,7 @@ def integrate(
         eta: share of fresh noise, 0 … 1; must be 0 when inverting.
         draw_noise: called once a step when ``eta > 0``; returns standard normal shaped like `x`.
         on_step: called with the states after every step.
+        history: an empty one, in which to find what the solver found out; None: nobody looks.
 
     Returns:
         The states at ``levels[-1]``.
@@ -42,7 +43,7 @@ def integrate(
     check_eta(eta, solver)
     ascending = levels[-1] > levels[0]
     require(not (eta and ascending), "inversion is deterministic: eta must be 0", eta, "Use eta to denoise.")
-    history: History = deque(maxlen=2)
+    history = History() if history is None else history
     for a, b in itertools.pairwise(levels):
         noise = draw_noise() if eta and draw_noise is not None else None
         x = solver.step(eps, x, Step(schedule, a, b, eta, noise), history)

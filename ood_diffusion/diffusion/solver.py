@@ -3,8 +3,10 @@
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from ood_diffusion.diffusion.schedule import Schedule
@@ -12,8 +14,74 @@ from ood_diffusion.diffusion.schedule import Schedule
 EpsFunction = Callable[[Tensor, float], Tensor]
 """``eps(x, t)``: x float32 ``[B, C, H, W]`` at level t -> the noise estimate, same shape."""
 
-History = deque[tuple[float, Tensor]]
-"""What a solver remembers of one trajectory: (level, the network's answer there), newest last."""
+
+class Solved(NamedTuple):
+    """How one implicit step was solved, one entry per row of the batch.
+
+    Args:
+        iterations: until it had converged, or until they ended.
+        changing: whether it had not converged by then.
+        change: of the state, in the last iteration.
+    """
+
+    iterations: Tensor
+    changing: Tensor
+    change: Tensor
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """How implicit steps were solved: nothing of explicit ones.
+
+    Args:
+        steps: images times steps.
+        iterations: of all of them.
+        not_converged: how many had not converged when the iterations ended.
+        largest_change: of a state in the last iteration of a step.
+    """
+
+    steps: int = 0
+    iterations: int = 0
+    not_converged: int = 0
+    largest_change: float = 0.0
+
+    def __add__(self, other: "Convergence") -> "Convergence":
+        return Convergence(
+            self.steps + other.steps,
+            self.iterations + other.iterations,
+            self.not_converged + other.not_converged,
+            max(self.largest_change, other.largest_change),
+        )
+
+    def report(self) -> dict[str, float]:
+        """For `results.json`: iterations per step instead of their sum."""
+        return {
+            "iterations_mean": self.iterations / max(self.steps, 1),
+            "not_converged": self.not_converged,
+            "largest_change": self.largest_change,
+        }
+
+
+class History(deque[tuple[float, Tensor]]):
+    """What a solver remembers of one trajectory: (level, the network's answer there), newest last.
+
+    The last two entries are kept. `solved` takes what an implicit solver found out, step by step.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(maxlen=2)
+        self.solved: list[Solved] = []
+
+    def convergence(self, rows: int) -> Convergence:
+        """How the steps of the first `rows` images were solved; what follows only fills the batch."""
+        if not self.solved:
+            return Convergence()
+        iterations, changing, change = (
+            torch.stack(each)[:, :rows] for each in zip(*self.solved, strict=True)
+        )
+        return Convergence(
+            iterations.numel(), int(iterations.sum()), int(changing.sum()), float(change.max())
+        )
 
 
 class Step(NamedTuple):
@@ -37,8 +105,8 @@ class Step(NamedTuple):
 class Solver(ABC):
     """Carries states from one level to the next; ``b > a`` inverts, ``b < a`` denoises.
 
-    A solver holds no state of a trajectory: what it must remember goes to the `History`, which is
-    empty at the start of every batch and keeps the last two entries only.
+    A solver holds no state of a trajectory: what it must remember, and what it found out, goes to the
+    `History`, which is empty at the start of every batch.
     """
 
     version = 1
@@ -68,14 +136,3 @@ class Solver(ABC):
         """
         plain = int | float | str | None
         return {k: v for k, v in vars(self).items() if not k.startswith("_") and isinstance(v, plain)}
-
-    def tally(self) -> tuple[float, ...]:
-        """What `report` is made of, in a form that another process can add to its own."""
-        return ()
-
-    def add_tally(self, tally: tuple[float, ...]) -> None:  # noqa: B027  explicit methods count nothing
-        """Count the steps that another process took, from its `tally`."""
-
-    def report(self) -> Mapping[str, float]:
-        """What it found out about the steps taken so far; empty for explicit methods."""
-        return {}

@@ -1,17 +1,31 @@
 """One predict loop, as every rank of a job runs it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytorch_lightning as pl
 
+from ood_diffusion.diffusion.solver import Convergence
 from ood_diffusion.lightning.data import StoreDataModule, StoreDataset
 from ood_diffusion.lightning.loop_progress import ImageProgress
 from ood_diffusion.lightning.writer import StoreWriter
 from ood_diffusion.storage.store import TensorStore
 
-Account = tuple[float, ...]
-"""What a predictor counted, in its own order."""
+
+@dataclass(frozen=True)
+class Account:
+    """What a predict loop took and found out, on one rank or, added up, on all of them.
+
+    Args:
+        calls: images passed through the diffusion network.
+        convergence: of the solver's implicit steps.
+    """
+
+    calls: int = 0
+    convergence: Convergence = field(default_factory=Convergence)
+
+    def __add__(self, other: "Account") -> "Account":
+        return Account(self.calls + other.calls, self.convergence + other.convergence)
 
 
 def unwatched(images: float) -> None:
@@ -25,20 +39,15 @@ class Predictor(pl.LightningModule):
         super().__init__()
         self.on_progress: Callable[[float], None] = unwatched
         """To be called with the (fractional) number of images just completed."""
+        self.convergence = Convergence()
+        """Of the batches since the loop began."""
 
     def calls_counter(self) -> Callable[[], int] | None:
         """What tells how many images have passed the diffusion network so far; None if there is none."""
         return None
 
-    def clear(self) -> None:
-        """Begin to count anew."""
-
-    def account(self) -> Account:
-        """What was counted since `clear`."""
-        return ()
-
-    def add(self, account: Account) -> None:
-        """Count what another rank counted."""
+    def count_calls(self, calls: int) -> None:
+        """Add another rank's to what `calls_counter` tells."""
 
 
 @dataclass
@@ -61,11 +70,11 @@ class Loop:
     batch_size: int
     description: str
 
-    def run(self, make_trainer: Callable[..., pl.Trainer], rank: int = 0, size: int = 1) -> None:
+    def run(self, make_trainer: Callable[..., pl.Trainer], rank: int = 0, size: int = 1) -> Account:
         """Compute and write every `size`-th batch, from number `rank` on; there may be none.
 
         Batches are those of a single rank, so that results are the same to the last bit. When this returns
-        or raises, every finished batch is on disk.
+        or raises, every finished batch is on disk. The account is of this rank's batches.
         """
         items, rows = list(self.ids.items()), self.batch_size
         starts = range(rank * rows, len(items), size * rows)
@@ -73,4 +82,7 @@ class Loop:
         data = StoreDataModule(StoreDataset(self.source, mine), self.batch_size)
         progress = ImageProgress(self.description, len(self.ids), len(mine))
         trainer = make_trainer(callbacks=[StoreWriter(self.target), progress])
+        calls = self.module.calls_counter() or (lambda: 0)
+        before, self.module.convergence = calls(), Convergence()
         trainer.predict(self.module, datamodule=data, return_predictions=False)
+        return Account(calls() - before, self.module.convergence)

@@ -1,10 +1,24 @@
 """Run a module over the items whose results are not on disk yet."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
+from ood_diffusion.diffusion.solver import Convergence
 from ood_diffusion.lightning.loop import Loop, Predictor
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.storage.store import TensorStore
+
+
+class Done(NamedTuple):
+    """What `predict_into` did.
+
+    Args:
+        items: that were computed; those already in the target are not computed again.
+        convergence: of the implicit steps of these items, on all ranks.
+    """
+
+    items: int = 0
+    convergence: Convergence = Convergence()
 
 
 def predict_into(
@@ -15,7 +29,7 @@ def predict_into(
     ranks: Ranks,
     batch_size: int,
     description: str,
-) -> int:
+) -> Done:
     """Fill `target` with the module's predictions for items of `source`, on all ranks.
 
     The next batch is loaded and the last ones are written while one is computed. When this returns or
@@ -30,18 +44,16 @@ def predict_into(
         batch_size: rows per network call, lowered to the number of items asked for.
         description: shown beside the progress bar.
 
-    Returns:
-        How many items were computed; those already in `target` are not computed again.
-
     Raises:
         RuntimeError: if results are missing afterwards although no rank has failed.
     """
     if not target.missing(list(ids)):
-        return 0
+        return Done()
     with target.exclusive(next(iter(ids))):
         missing = {i: ids[i] for i in target.missing(list(ids))}
-        if missing:
-            ranks.run(Loop(target, source, missing, module, min(batch_size, len(ids)), description))
-            if lost := target.missing(list(missing)):
-                raise RuntimeError(f"{len(lost)} of {len(missing)} results are not in {target.folder}")
-    return len(missing)
+        if not missing:
+            return Done()
+        found = ranks.run(Loop(target, source, missing, module, min(batch_size, len(ids)), description))
+        if lost := target.missing(list(missing)):
+            raise RuntimeError(f"{len(lost)} of {len(missing)} results are not in {target.folder}")
+    return Done(len(missing), found.convergence)

@@ -18,7 +18,7 @@ import torch.distributed as dist
 from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from torch.distributed.rendezvous import rendezvous
 
-from ood_diffusion.lightning.loop import Loop
+from ood_diffusion.lightning.loop import Account, Loop
 from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.models.base import FrozenModel
 
@@ -59,13 +59,14 @@ class Ranks:
         )
         self._control = dist.new_group(backend="gloo", timeout=PATIENCE)
 
-    def run(self, loop: Loop) -> None:
-        """On rank 0: run `loop` on all ranks; its module has then counted for all of them."""
+    def run(self, loop: Loop) -> Account:
+        """On rank 0: run `loop` on all ranks; the account is of all, and the module counts all calls."""
         if self.size > 1:
             self._broadcast(pack(loop))
-        loop.run(self.make_trainer, self.rank, self.size)
-        for account in self.agree(()):
-            loop.module.add(account)
+        own: Account = loop.run(self.make_trainer, self.rank, self.size)
+        others: list[Account] = self.agree(own)[1:]
+        loop.module.count_calls(sum(other.calls for other in others))
+        return sum(others, own)
 
     def serve(self, networks: Callable[[str], Any]) -> None:
         """On the other ranks: run loops until rank 0 calls `dismiss`.
@@ -75,9 +76,7 @@ class Ranks:
         """
         while (packed := self._broadcast(None)) is not None:
             loop = unpack(packed, networks)
-            loop.module.clear()
-            loop.run(self.make_trainer, self.rank, self.size)
-            self.agree(loop.module.account())
+            self.agree(loop.run(self.make_trainer, self.rank, self.size))
         dist.destroy_process_group()
 
     def dismiss(self) -> None:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ood_diffusion.diffusion.integrate import integrate
-from ood_diffusion.diffusion.solver import EpsFunction, Solver
-from ood_diffusion.lightning.loop import Account, Predictor
+from ood_diffusion.diffusion.solver import EpsFunction, History, Solver
+from ood_diffusion.lightning.loop import Predictor
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.pixels import to_bytes, to_unit_range
 from ood_diffusion.seeding import generator, normal
@@ -41,19 +41,9 @@ class Trajectory(Predictor):
         """Those of the model."""
         return lambda: self.model.network_calls
 
-    def clear(self) -> None:
-        """Network calls and what the solver found out; the solver's tally travels empty."""
-        self.model.network_calls = 0
-
-    def account(self) -> Account:
-        """Network calls, then the solver's tally."""
-        return (self.model.network_calls, *self.solver.tally())
-
-    def add(self, account: Account) -> None:
-        """Add another rank's account to the model's calls and the solver's tally."""
-        if account:
-            self.model.network_calls += int(account[0])
-            self.solver.add_tally(account[1:])
+    def count_calls(self, calls: int) -> None:
+        """To those of the model."""
+        self.model.network_calls += calls
 
     def _integrate(
         self,
@@ -64,21 +54,25 @@ class Trajectory(Predictor):
         visit: Callable[[Tensor], None] = lambda x: None,
         **noise: Any,
     ) -> Tensor:
-        share = len(batch["ids"]) / (len(levels) - 1)
+        images, history = len(batch["ids"]), History()
+        share = images / (len(levels) - 1)
 
         def on_step(state: Tensor) -> None:
             visit(state)
             self.on_progress(share)
 
-        return integrate(
+        x = integrate(
             eps,
             x,
             self.model.schedule,
             levels,
             self.solver,
             on_step=on_step,
+            history=history,
             **noise,
         )
+        self.convergence += history.convergence(images)
+        return x
 
 
 class Inverter(Trajectory):

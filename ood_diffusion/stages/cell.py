@@ -15,11 +15,11 @@ import torch
 from ood_diffusion.checks import UserError
 from ood_diffusion.diffusion.grids import Grid
 from ood_diffusion.diffusion.integrate import check_eta
-from ood_diffusion.diffusion.solver import Solver
+from ood_diffusion.diffusion.solver import Convergence, Solver
 from ood_diffusion.domains.base import Domain, Split
 from ood_diffusion.lightning.batch_size import remembered_batch_size
 from ood_diffusion.lightning.loop import Predictor
-from ood_diffusion.lightning.predict import predict_into
+from ood_diffusion.lightning.predict import Done, predict_into
 from ood_diffusion.lightning.progress_line import stage_line
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.metrics.base import FeatureExtractor
@@ -205,13 +205,25 @@ class Cell:
         module: Predictor,
         description: str,
         batch_size: int | None = None,
-    ) -> None:
-        """`predict_into` with the cell's trainer and, unless another is given, its batch size."""
-        made = 0
+    ) -> Convergence:
+        """`predict_into` with the cell's trainer and, unless another is given, its batch size.
+
+        Returns:
+            How the implicit steps of what was computed here were solved; what had not converged is warned of.
+        """
+        done = Done()
         if target.missing(list(ids)):
             rows = batch_size or self.batch_size
-            made = predict_into(target, source, ids, module, self.ranks, rows, description)
-        self.made.update(images=made, found=len(ids) - made)
+            done = predict_into(target, source, ids, module, self.ranks, rows, description)
+        self.made.update(images=done.items, found=len(ids) - done.items)
+        if failed := done.convergence.not_converged:
+            log.warning(
+                "%s: %d steps of an image had not converged, of %d to level %g (last change up to %.1e): "
+                "their round trip is not exact. Use more steps or raise solver.max_iterations.",
+                self.solver.name, failed, done.convergence.steps, self.levels[-1],
+                done.convergence.largest_change,
+            )  # fmt: skip
+        return done.convergence
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -15,7 +15,7 @@ from ood_diffusion.diffusion.fixed_point import FixedPoint
 from ood_diffusion.diffusion.grids import Grid, karras, uniform_lambda, uniform_t
 from ood_diffusion.diffusion.heun import Heun
 from ood_diffusion.diffusion.integrate import integrate
-from ood_diffusion.diffusion.solver import Solver
+from ood_diffusion.diffusion.solver import History, Solver
 from tests.laws.gaussian import oracle
 
 LEVEL = 600.0
@@ -85,10 +85,11 @@ def test_fixed_point_comes_back_exactly_however_few_the_steps(steps: int) -> Non
     exact, x0 = oracle(), clean(32)
     levels = uniform_lambda(exact.schedule, LEVEL, steps)
     solver = FixedPoint(tolerance=1e-9, max_iterations=500)
-    z = integrate(exact.eps, x0, exact.schedule, levels, solver)
+    history = History()
+    z = integrate(exact.eps, x0, exact.schedule, levels, solver, history=history)
     back = integrate(exact.eps, z, exact.schedule, levels[::-1], solver)
     assert float((back - x0).abs().max()) < 1e-6
-    assert solver.report()["not_converged"] == 0
+    assert history.convergence(32).not_converged == 0
 
 
 def test_unseen_gaussian_inverts_to_coloured_latents() -> None:

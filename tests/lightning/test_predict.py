@@ -9,8 +9,10 @@ import pytorch_lightning as pl
 import torch
 
 from ood_diffusion.diffusion.ddim import DDIM
+from ood_diffusion.diffusion.fixed_point import FixedPoint
 from ood_diffusion.diffusion.grids import uniform_lambda
-from ood_diffusion.lightning.predict import predict_into
+from ood_diffusion.lightning.loop import Account, Loop
+from ood_diffusion.lightning.predict import Done, predict_into
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.lightning.trajectory import Generator, Inverter
 from ood_diffusion.models.base import FrozenModel
@@ -96,7 +98,7 @@ def test_finished_work_is_not_done_again(tmp_path: Path) -> None:
     source, ids = fill(tmp_path / "x" / "y", 6)
     half = bank(tmp_path / "x" / "y")
     half.write(["z1", "z4"], torch.zeros(2, 3, 8, 8))
-    assert predict_into(half, source, ids, inverter(more), Ranks(make_trainer), 4, "invert") == 4
+    assert predict_into(half, source, ids, inverter(more), Ranks(make_trainer), 4, "invert").items == 4
     assert more.network_calls == 4 * STEPS
     assert float(half.read(["z4"]).abs().max()) == 0  # what was there stayed
 
@@ -147,6 +149,36 @@ def test_eta_one_forgets_the_latent_and_keeps_the_distribution(tmp_path: Path) -
         )
         < 0.9
     )
+
+
+def not_converging(model: FrozenModel) -> Inverter:
+    return Inverter(model, FixedPoint(1e-9, max_iterations=2), [0.0, 1.0, 300.0, 600.0])
+
+
+def test_what_a_solver_found_out_comes_back_from_the_loop_alone(tmp_path: Path) -> None:
+    """Five images, whatever fills the batches of four; what is in the store already tells nothing."""
+    source, ids = fill(tmp_path, 5)
+    module = not_converging(gaussian_model())
+    for name in ("one", "two"):  # with one module and one solver
+        done = predict_into(bank(tmp_path, name), source, ids, module, Ranks(make_trainer), 4, "invert")
+        found = done.convergence
+        assert done.items == 5 and (found.steps, found.iterations) == (15, 30)
+        assert 0 < found.not_converged <= 15 and found.largest_change > 1e-9
+    again = predict_into(bank(tmp_path, "two"), source, ids, module, Ranks(make_trainer), 4, "invert")
+    assert again == Done()
+
+
+def test_accounts_of_ranks_add_up_to_that_of_one(tmp_path: Path) -> None:
+    source, ids = fill(tmp_path, 5)
+
+    def account(rank: int, size: int) -> Account:
+        target = bank(tmp_path, f"{rank} of {size}")
+        return Loop(target, source, ids, not_converging(gaussian_model()), 2, "").run(
+            make_trainer, rank, size
+        )
+
+    assert account(0, 2) + account(1, 2) == account(0, 1)
+    assert account(0, 1).calls == 6 * (1 + 3 * 2)
 
 
 def test_divergence_is_reported_by_item(tmp_path: Path) -> None:

@@ -45,7 +45,6 @@ def test_the_implicit_solver_lies_between_its_bounds(tolerance: float) -> None:
     least, most = calls_along(solver, SCHEDULE, LEVELS)
     assert (least, most) == (1 + STEPS, 1 + 30 * STEPS)
     assert calls_along(solver, SCHEDULE, LEVELS[::-1]) == (STEPS, STEPS)
-    assert solver.report()["iterations_mean"] == 0, "the cell's own solver must not have counted"
 
 
 def test_a_real_trajectory_of_the_implicit_solver() -> None:

@@ -13,6 +13,7 @@ from ood_diffusion.cli import GROUPS, conf_folder
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.stages.assemble import assemble, build
 from ood_diffusion.stages.cell import Cell
+from ood_diffusion.stages.invert import invert
 from tests.cli import QUICK, TINY
 from tests.domains.trees import write
 
@@ -114,3 +115,22 @@ def test_blank_sketches_of_different_photos_count_once(tmp_path: Path) -> None:
     of = ["domain=sketches_of", "domain@domain.of=image_folder", f"domain.of.path={tmp_path}"]
     cell = made(tmp_path, *FOLDER, *of, "domain.of.seed=null")
     assert len(cell.references) == 1 and len(cell.held_out) == 1
+
+
+def test_what_the_solver_found_is_of_the_stage_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """12 references in 2 steps, whatever other levels and images go through the same solver."""
+    solver = ["solver=fixed_point", "solver.max_iterations=1", "solver.tolerance=1e-9"]
+    cell = made(tmp_path, *QUICK, *solver, "batch_size=5")
+    invert(cell)
+    found = dict(cell.results["solver"])
+    assert found["not_converged"] == 24 and found["iterations_mean"] == 1
+    for other in (cell.at(level=300), cell.at(level=300, subset=dict(list(cell.references.items())[:3]))):
+        invert(other)
+    invert(cell)  # as stages do that need the bank
+    assert cell.results["solver"] == found
+    warned = [message for message in caplog.messages if "had not converged" in message]
+    assert [message.split(" (")[0] for message in warned] == [
+        f"fixed_point: 24 steps of an image had not converged, of 24 to level {level}" for level in (500, 300)
+    ]
