@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ood_diffusion.report.collect.cells import parse_results
+
 TINY = ["n_references=12", "n_samples=8", "n_held_out=16", "steps=2", "batch_size=4", "logger=none"]
 """Overrides that make a run take seconds."""
 QUICK = [
@@ -97,9 +99,9 @@ def run_forked(folder: Path, overrides: tuple[str, ...], **more: float) -> subpr
 
 
 def results(folder: Path) -> list[dict[str, Any]]:
-    """Every results.json below `folder`, oldest first."""
+    """Every results.json below `folder`, oldest first, of the shape that readers rely on."""
     files = sorted(folder.rglob("results.json"), key=lambda path: path.stat().st_mtime_ns)
-    return [json.loads(path.read_text()) for path in files]
+    return [parse_results(path.read_bytes()) for path in files]
 
 
 def calls(folder: Path, stage: str) -> int:

@@ -13,7 +13,8 @@ from ood_diffusion.claims.bandwidth import across_domains
 from ood_diffusion.report.claim_words import CLAIMS, checks_of, interval, verdicts
 from ood_diffusion.report.claims_table import STYLES
 from ood_diffusion.report.collect.arguments import folder_and_output
-from ood_diffusion.report.collect.cells import CellFolder, differing, find_cells, word
+from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, differing
+from ood_diffusion.report.collect.rows import find, shown
 from ood_diffusion.report.collect.table_file import write_rows
 from ood_diffusion.report.wide import print_wide, screen
 
@@ -22,37 +23,42 @@ def claims(arguments: Sequence[str]) -> bool:
     """Print and write the checks of every run below the folder that the command line names.
 
     Returns:
-        True; a claim that does not hold is a finding, not a failure.
+        Whether every run is complete; a claim that does not hold is a finding, not a failure.
 
     Raises:
         UserError: if there is no such folder, or no run in it has tested a claim.
     """
     folder, output = folder_and_output(
-        "claims", "The verdicts on the paper's claims of all runs below a folder, side by side.", arguments
+        "claims",
+        "The verdicts on the paper's claims of all runs below a folder, side by side. Exit status 0 if all "
+        "runs are complete, whatever they found, else 1.",
+        arguments,
     )
-    cells = [cell for cell in find_cells(folder) if any(checks_of(cell.results))]
+    found = find(folder)
+    cells = {label: cell for label, cell in found.cells.items() if any(checks_of(cell.results))}
     require(
         bool(cells),
         "claims needs a folder with runs that have tested claims",
-        str(folder),
+        "; ".join([str(folder), *found.shortfalls()[1:]]),
         "Run `ood-diffusion experiment=claims` first.",
     )
-    write_rows([row for cell in cells for row in rows(folder, cell)], output)
+    write_rows([row for label, cell in cells.items() for row in rows(label, cell)], output)
     console = screen()
-    print_wide(console, verdict_table(cells))
-    if (found := across_domains([cell.results for cell in cells])) is not None:
-        line = f"{found.claim} over all runs: {found.figure}: {interval(vars(found.found))}; {found.verdict}"
+    print_wide(console, verdict_table(list(cells.values())))
+    if (check := across_domains([cell.results for cell in cells.values()])) is not None:
+        line = f"{check.claim} over all runs: {check.figure}: {interval(vars(check.found))}; {check.verdict}"
         console.print(Text(line), soft_wrap=True)
-    console.print(Text(f"Table: {output}"), soft_wrap=True)
-    return True
+    console.print(Text("\n".join(found.shortfalls())), soft_wrap=True)
+    console.print(Text(f"Table: {shown(output)}"), soft_wrap=True)
+    return found.complete
 
 
-def rows(folder: Path, cell: CellFolder) -> list[dict[str, Any]]:
+def rows(label: str, cell: CellFolder) -> list[dict[str, Any]]:
     """One flat row per check of a run."""
     where = cell.results.get("cell", {})
     return [
         {
-            "folder": cell.folder.relative_to(folder).as_posix(),
+            "folder": shown(label),
             "model": where.get("model"),
             "domain": where.get("domain"),
             "claim": check["claim"],
@@ -78,8 +84,8 @@ def verdict_table(cells: Sequence[CellFolder]) -> Table:
     table.add_column("claim")
     for cell in cells:
         path = cell.coordinate("domain.path")
-        where = [word(cell.coordinate(name)) for name in names]
-        table.add_column("\n".join([*where, *([Path(str(path)).stem] if path else [])]))
+        where = [coordinate_word(cell, name) for name in names]
+        table.add_column(Text("\n".join([*where, *([Path(str(path)).stem] if path else [])]))))
     found = [verdicts(cell.results) for cell in cells]
     for claim, says in CLAIMS.items():
         if any(claim in of_run for of_run in found):

@@ -124,14 +124,15 @@ def across_domains(rows: Sequence[Mapping[str, Any]]) -> Check | None:
         The correlation with its interval; the verdict is by the exact permutation test. None below 3 domains,
         where no correlation is defined; below 5 it is always inconclusive.
     """
-    groups: dict[tuple[str, ...], dict[tuple[str, str], list[tuple[float, float]]]] = {}
+    groups: dict[tuple[str, ...], dict[tuple[Any, str], list[tuple[float, ...]]]] = {}
     for row in rows:
-        if "domain" in row.get("bandwidth", {}):
-            found, both, cell = row["bandwidth"], row["bandwidth"]["comparison"], row["cell"]
-            alike = (*both["equal"].values(), *(cell[name] for name in ALIKE))
-            pair = (found["gap"]["value"], both["unseen"]["value"])
+        cell, found = row.get("cell", {}), row.get("bandwidth", {})
+        both = found.get("comparison", {})
+        pair = tuple(each.get("value") for each in (found.get("gap", {}), both.get("unseen", {})))
+        if "domain" in found and None not in pair:
+            alike = (*both.get("equal", {}).values(), *(cell.get(name) for name in ALIKE))
             group = groups.setdefault(tuple(map(str, alike)), {})
-            group.setdefault((cell["domain"], found["domain"]), []).append(pair)
+            group.setdefault((cell.get("domain"), found["domain"]), []).append(pair)
     domains = max(groups.values(), key=len, default={})
     if len(domains) < 3:
         return None

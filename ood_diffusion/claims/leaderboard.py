@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from ood_diffusion.claims.combined import minus
 from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, word
@@ -36,6 +36,7 @@ PATHS = {
     "capture": "interference/own/capture/value",
 }
 """Figures that are in the results as they are."""
+FID = "metrics/intervals/samples/fid"
 INTERVALS = {
     **{name: f"metrics/intervals/samples/{name}" for name in ("kid", "precision", "recall")},
     "copies": "interference/own/copies",
@@ -82,9 +83,8 @@ def leaderboards(cells: Sequence[CellFolder]) -> dict[tuple[str, str], list[Stan
 
 
 def can_be_ranked(cell: CellFolder) -> bool:
-    """Whether its last attempt did not fail and its samples' FID is there, with its interval."""
-    ends = (figure(cell.results, f"metrics/intervals/samples/fid/{key}") for key in ("value", "low", "high"))
-    return not cell.error and None not in ends
+    """Whether its files can be read, its last attempt did not fail, and its samples' FID has an interval."""
+    return not cell.damage and not cell.error and interval_at(cell.results, FID) is not None
 
 
 def coordinates(cells: Sequence[CellFolder]) -> list[str]:
@@ -100,23 +100,27 @@ def read(cell: CellFolder, names: Sequence[str]) -> Run:
     unused = figure(results, "metrics/making/uses_prior") is False
     way = {name: coordinate_word(cell, name) for name in (*WAY, *names)}
     hidden = [name for name in way if unused and name.partition(".")[0] == "prior"]
-    sets = results["metrics"]["sets"]
-    fid = Estimate(**results["metrics"]["intervals"]["samples"]["fid"])
     figures = {name: figure(results, path) for name, path in PATHS.items()}
     figures |= {"acceptance": acceptance(results), "cost": cost(results)}
     return Run(
         board=(str(cell.coordinate("model")), str(cell.coordinate("domain"))),
         way={**way, **dict.fromkeys(hidden, MISSING)},
         seed=cell.coordinate("seed"),
-        fid=fid,
+        fid=cast(Estimate, interval_at(results, FID)),
         figures={name: figures[name] for name in FIGURES},
         intervals={
-            name: Estimate(**found)
+            name: found
             for name, path in INTERVALS.items()
-            if (found := figure(results, path)) is not None and "low" in found
+            if (found := interval_at(results, path)) is not None
         },
-        yardstick=sets.get("references", {}).get("fid"),
+        yardstick=figure(results, "metrics/sets/references/fid"),
     )
+
+
+def interval_at(results: Mapping[str, Any], path: str) -> Estimate | None:
+    """The estimate at a path; None where there is none, or an end is not known."""
+    found = [figure(results, f"{path}/{key}") for key in ("value", "low", "high", "n")]
+    return None if None in found else Estimate(*found)
 
 
 def standing(runs: Sequence[Run]) -> Standing:

@@ -9,7 +9,7 @@ from ood_diffusion.checks import require
 from ood_diffusion.claims.leaderboard import can_be_ranked, leaderboards
 from ood_diffusion.optional import optional
 from ood_diffusion.report.collect.arguments import folder_and_output
-from ood_diffusion.report.collect.rows import begun
+from ood_diffusion.report.collect.rows import find, shown
 from ood_diffusion.report.collect.table_file import write_rows
 from ood_diffusion.report.leaderboard_table import file_rows, forest, screen_table
 from ood_diffusion.report.wide import print_wide, screen
@@ -21,7 +21,7 @@ def leaderboard(arguments: Sequence[str]) -> bool:
     """Write and print the boards of the runs below the folder that the command line names.
 
     Returns:
-        True.
+        Whether every run is complete.
 
     Raises:
         UserError: if there is no such folder, no run in it that can be ranked, or no way to write the output
@@ -29,12 +29,18 @@ def leaderboard(arguments: Sequence[str]) -> bool:
     """
     folder, output = folder_and_output(
         "leaderboard",
-        "Rank prior, sampler and selection by FID, over all runs below a folder and over seeds.",
+        "Rank prior, sampler and selection by FID, over all runs below a folder and over seeds. Exit status "
+        "0 if all runs are complete, else 1.",
         arguments,
     )
-    cells = begun(folder)
-    boards = leaderboards(cells)
-    require(bool(boards), "leaderboard needs runs with the stage evaluate", str(folder), "Run it first.")
+    found = find(folder)
+    boards = leaderboards(list(found.cells.values()))
+    require(
+        bool(boards),
+        "leaderboard needs runs with the stage evaluate",
+        "; ".join([str(folder), *found.shortfalls()[1:]]),
+        "Run it first.",
+    )
     rows = [
         row for (model, domain), standings in boards.items() for row in file_rows(model, domain, standings)
     ]
@@ -51,11 +57,12 @@ def leaderboard(arguments: Sequence[str]) -> bool:
             "for other draws, held-out images and seeds, with these references."
         )
     )
-    for cell in cells:
-        if not can_be_ranked(cell):
-            why = cell.error or "no FID of samples with an interval"
-            console.print(Text(f"left out: {cell.folder.relative_to(folder)}: {why}"), soft_wrap=True)
+    for label, cell in found.cells.items():
+        if not (cell.damage or cell.error or can_be_ranked(cell)):
+            line = f"left out: {shown(label)}: no FID of samples with an interval"
+            console.print(Text(line), soft_wrap=True)
+    console.print(Text("\n".join(found.shortfalls())), soft_wrap=True)
     if {"extractor", "n_samples", "n_held_out"} & {name for row in rows for name in row}:
         console.print(Text(FID_WARNING))
-    console.print(Text(f"Table: {output}, a plot per board beside it"), soft_wrap=True)
-    return True
+    console.print(Text(f"Table: {shown(output)}, a plot per board beside it"), soft_wrap=True)
+    return found.complete

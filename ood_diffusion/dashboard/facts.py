@@ -1,5 +1,6 @@
 """What the page knows of every cell, as plain data."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -72,7 +73,7 @@ def coordinates(cells: Sequence[CellFolder]) -> list[str]:
 def on_axis(cell: CellFolder, name: str) -> float | None:
     """A coordinate as a number; None where it is none, such as a level that is still "auto"."""
     value = cell.coordinate(name)
-    return value if isinstance(value, int | float) else None
+    return value if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def comparable(cell: CellFolder, gap: str) -> dict[str, Bounded]:

@@ -33,7 +33,11 @@ Bounded = list[float]
 def figures(results: Mapping[str, Any]) -> dict[str, Bounded]:
     """Key of a word -> what a cell found; figures that it has not are left out."""
     sets = figure(results, "metrics/sets") or {}
-    samples = {key: value for key, value in sets.get("samples", {}).items() if key != "n"}
+    samples = {
+        key: value
+        for key, value in sets.get("samples", {}).items()
+        if key != "n" and isinstance(value, int | float)
+    }
     found: dict[str, Any] = {**samples, **{name: figure(results, path) for name, path in PATHS.items()}}
     yardstick = sets.get("references", {}).get("fid")
     found["fid_ratio"] = samples["fid"] / yardstick if yardstick and samples.get("fid") is not None else None

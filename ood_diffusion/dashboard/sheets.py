@@ -6,6 +6,7 @@ must be assembled anew, network and all, and the store may be on another machine
 """
 
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -43,12 +44,12 @@ def cut(path: Path, count: int) -> list[Pixels]:
     """The first `count` tiles of a sheet by `report.pictures.grid`; none where there is no such sheet, or a
     damaged one.
     """
-    if not count or not path.exists():
+    if not count or not os.path.isfile(path):
         return []
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=["PNG"]) as image:
             sheet = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError):  # the latter is what Pillow raises for a damaged chunk
+    except Exception:  # Pillow raises SyntaxError, ValueError, DecompressionBombError, ... for damaged files
         return []
     columns = min(COLUMNS, count)
     height, width = sheet.shape[:2]

@@ -5,9 +5,10 @@ from typing import Any, Literal
 
 from ood_diffusion.report.wording import MISSING, number
 
+Claim = Literal["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "C10", "baseline", "auto"]
 Verdict = Literal["supported", "not supported", "inconclusive"]
 
-CLAIMS = {
+CLAIMS: dict[Claim, str] = {
     "C1": "A model of one domain reconstructs arbitrary images",
     "C2": "Inverted latents of an unseen domain are approximately Gaussian",
     "C3": "They are separable from the model's own latents",

@@ -131,7 +131,7 @@ def forest(standings: Sequence[Standing]) -> str:
         places = [place for place, each in enumerate(standings) if each.tied == tied]
         chosen = [standings[place].fid for place in places]
         if chosen:
-            arms = [[x.value - x.low for x in chosen], [x.high - x.value for x in chosen]]
+            arms = [[max(x.value - x.low, 0) for x in chosen], [max(x.high - x.value, 0) for x in chosen]]
             values = [x.value for x in chosen]
             axes.errorbar(
                 values, places, xerr=arms, fmt="o", markersize=4, color=colour, capsize=3, label=name

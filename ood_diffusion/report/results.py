@@ -1,7 +1,8 @@
 """The words of `results.json`: every number a cell can report, its unit and its range.
 
 A cell that stops early has fewer keys: a stage that did not run leaves its section out, and readers
-must cope. Numbers that are not finite are stored as `null`, because JSON has no word for them.
+must cope. Numbers that are not finite are stored as `null`, because JSON has no word for them. Readers check
+a file against these types first (`collect.cells`): of a stage's own section they say what readers rely on.
 """
 
 import json
@@ -9,7 +10,12 @@ import math
 from pathlib import Path
 from typing import Any, TypedDict
 
+from ood_diffusion.report.claim_words import Claim, Verdict
 from ood_diffusion.storage.atomic import atomic_write
+
+SCHEMA = 1
+"""Of `results.json`, there as "schema" (files without one are of the first). One more whenever a key changes
+its meaning, its type or its place."""
 
 
 class Cell(TypedDict, total=False):
@@ -25,7 +31,7 @@ class Cell(TypedDict, total=False):
     extractor: str
     eta: float
     steps: int
-    level: float
+    level: float | str
     seed: int
     n_references: int
     n_held_out: int
@@ -49,6 +55,33 @@ class Model(TypedDict):
     digest: str
     images_per_second: float | None
     picture: str
+
+
+class Bounds(TypedDict):
+    """A value with the ends of its 95 % interval and the observations behind it: an `Estimate`."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+class Check(TypedDict):
+    """A row of the table of claims: `claims.check.Check`."""
+
+    claim: Claim
+    figure: str
+    found: Bounds
+    against: str
+    against_found: Bounds
+    verdict: Verdict
+    picture: str
+
+
+class Tested(TypedDict, total=False):
+    """The section of a stage that tests claims."""
+
+    checks: list[Check]
 
 
 class Reconstruct(TypedDict, total=False):
@@ -134,15 +167,28 @@ class Novelty(TypedDict, total=False):
     copies: float | None
 
 
+class Making(TypedDict, total=False):
+    """What the samples depend on, and the network calls of one."""
+
+    uses_prior: bool
+    calls_per_reference: float
+    calls_per_sample: float
+
+
 class Metrics(TypedDict, total=False):
-    """The judgement in the features of one extractor, against `n_real` held-out images."""
+    """The judgement in the features of one extractor, against `n_real` held-out images.
+
+    `intervals`: set -> metric -> its interval.
+    """
 
     extractor: str
     num_features: int
     n_real: int
     better: dict[str, str]
     sets: Sets
+    intervals: dict[str, dict[str, Bounds]]
     novelty: Novelty
+    making: Making
 
 
 class Cost(TypedDict, total=False):
@@ -169,9 +215,83 @@ class Solver(TypedDict, total=False):
     largest_change: float
 
 
+class CurvePoint(TypedDict):
+    """Share of images still inside at an angle (degrees)."""
+
+    angle: float
+    interval: Bounds
+
+
+class Level(TypedDict):
+    """The bandwidth (degrees) at one level, and the curve behind it."""
+
+    level: float
+    bandwidth: Bounds
+    curve: list[CurvePoint]
+
+
+class Comparison(TypedDict, total=False):
+    """Bandwidths of both domains, and what must be equal where runs are compared."""
+
+    equal: dict[str, Any]
+    unseen: Bounds
+
+
+class Bandwidth(Tested, total=False):
+    """The stage `bandwidth`; `gap`: FID between the domains."""
+
+    domain: str
+    gap: Bounds
+    levels: list[Level]
+    comparison: Comparison
+    recommended: float
+
+
+class Own(TypedDict, total=False):
+    """Shares of the run's own samples: taken for the training domain's, and near-copies."""
+
+    capture: Bounds
+    copies: Bounds
+
+
+class TrainingDomain(TypedDict, total=False):
+    """How far apart the domains are."""
+
+    fid_unseen: Bounds
+
+
+class AtEta(TypedDict):
+    """Samples at one eta."""
+
+    eta: float
+    capture: Bounds
+
+
+class Interference(Tested, total=False):
+    """The stage `interference`."""
+
+    own: Own
+    training_domain: TrainingDomain
+    etas: list[AtEta]
+
+
+class AtCount(TypedDict):
+    """Samples from so many references."""
+
+    n_references: int
+    fid: Bounds
+
+
+class FewShot(Tested, total=False):
+    """The stage `few_shot`."""
+
+    curve: list[AtCount]
+
+
 class Results(TypedDict, total=False):
     """Everything one cell reports."""
 
+    schema: int
     cell: Cell
     model: Model
     solver: Solver
@@ -179,13 +299,13 @@ class Results(TypedDict, total=False):
     latents: Latents
     sample: Sample
     metrics: Metrics
-    analyse: dict[str, Any]
-    bandwidth: dict[str, Any]
-    interference: dict[str, Any]
-    few_shot: dict[str, Any]
-    preservation: dict[str, Any]
-    physics: dict[str, Any]
-    transfer: dict[str, Any]
+    analyse: Tested
+    bandwidth: Bandwidth
+    interference: Interference
+    few_shot: FewShot
+    preservation: Tested
+    physics: Tested
+    transfer: Tested
     claims: dict[str, str]
     cost: Cost
     versions: dict[str, str]

@@ -18,7 +18,7 @@ from ood_diffusion.optional import optional
 from ood_diffusion.report.card import print_card
 from ood_diffusion.report.claim_words import verdicts
 from ood_diffusion.report.pictures import Pictures
-from ood_diffusion.report.results import Results, write_json
+from ood_diffusion.report.results import SCHEMA, Results, write_json
 from ood_diffusion.report.table import print_summary
 from ood_diffusion.report.tracking.log import close_run, log_results, open_run
 from ood_diffusion.stages.assemble import KNOBS, assemble, plain
@@ -138,7 +138,7 @@ def keep_accounts(cell: Cell, before: str) -> None:
     if found := verdicts(cell.results):
         cell.results["claims"] = found
     cell.results.setdefault("cost", {})["peak_memory_mib"] = round(peak_mib(), 1)
-    write_json(cell.run_folder / "results.json", cell.results)
+    write_json(cell.run_folder / "results.json", {"schema": SCHEMA, **cell.results})
 
 
 def quieten() -> None:

@@ -12,11 +12,12 @@ from PIL import Image
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.dashboard import page
-from ood_diffusion.dashboard.command import dashboard, labelled
+from ood_diffusion.dashboard.command import dashboard
 from ood_diffusion.dashboard.facts import coordinates, facts
 from ood_diffusion.dashboard.figures import figures
 from ood_diffusion.dashboard.standings import standings
 from ood_diffusion.report.collect.cells import find_cells
+from ood_diffusion.report.collect.rows import find
 from tests.dashboard.conftest import HOSTILE, data_in, found
 from tests.report.fake import cell
 
@@ -65,7 +66,7 @@ def test_a_hundred_cells_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "pictures",
         lambda folder, counts: {"samples": list(np.roll(noise, int(folder.name) + 1, axis=1))},
     )
-    cells = labelled([tmp_path])
+    cells = find(tmp_path).cells
     text, count = page.page(list(cells.values()), list(cells), waiting=0)
     assert 2_500_000 < len(text.encode()) <= page.MAX_BYTES  # noise is the worst case; what fits is used
     assert 0 < count < 14
@@ -136,14 +137,6 @@ def test_mistakes(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=message):
         dashboard(arguments)
-
-
-def test_results_that_something_has_cut_are_named(tmp_path: Path) -> None:
-    cell(tmp_path / "0", found=found())
-    path = tmp_path / "0" / "results.json"
-    path.write_text(path.read_text()[:100])
-    with pytest.raises(UserError, match=r"results\.json is damaged .* Run the cell again"):
-        dashboard([str(tmp_path)])
 
 
 def test_an_interval_without_an_end_is_none(tmp_path: Path) -> None:

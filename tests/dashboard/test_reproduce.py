@@ -11,6 +11,7 @@ import yaml
 from ood_diffusion.dashboard.reproduce import command
 from ood_diffusion.report.collect.cells import CellFolder, find_cells
 from tests.cli import environment_with
+from tests.report.fake import cell
 
 
 def run(folder: Path, *overrides: str) -> None:
@@ -48,10 +49,9 @@ def test_a_cell_of_a_sweep(tmp_path: Path) -> None:
 
 
 def test_words_are_quoted_for_a_shell(tmp_path: Path) -> None:
-    (tmp_path / ".hydra").mkdir()
     overrides = ["domain.path=my images; rm -rf $HOME", "stages=[invert,sample]", "n_references=8"]
-    (tmp_path / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(overrides))
-    told = command(CellFolder(tmp_path))
+    cell(tmp_path / "0", *overrides)
+    told = command(CellFolder(tmp_path / "0"))
     assert (
         shlex.split(told) == ["ood-diffusion", *overrides] and "'domain.path=my images; rm -rf $HOME'" in told
     )

@@ -122,10 +122,11 @@ def cell(
     same = results()["cell"]
     knobs = {name: value for name, value in same.items() if not isinstance(value, str)}
     config = {**knobs, "domain": {"seed": 0}, "sampler": {"points": 10}, "dry_run": False, **settings}
-    (hydra / "config.yaml").write_text(yaml.safe_dump({**config, "stages": list(stages)}))
-    (hydra / "overrides.yaml").write_text(yaml.safe_dump(list(overrides)))
+    config |= {"stages": list(stages), "store": "outputs/store"}
+    (hydra / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     choices = {**{name: value for name, value in same.items() if isinstance(value, str)}, "sweep": "eta"}
-    (hydra / "hydra.yaml").write_text(yaml.safe_dump({"hydra": {"runtime": {"choices": choices}}}))
+    how = {"overrides": {"task": list(overrides)}, "runtime": {"choices": choices}, "verbose": False}
+    (hydra / "hydra.yaml").write_text(yaml.safe_dump({"hydra": how}, sort_keys=False))
     if found:
         (folder / "results.json").write_text(json.dumps(found))
     if error:

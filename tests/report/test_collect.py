@@ -11,7 +11,7 @@ import yaml
 from ood_diffusion.checks import UserError
 from ood_diffusion.report.collect.cells import find_cells, natural
 from ood_diffusion.report.collect.command import SHOWN, collect
-from ood_diffusion.report.collect.rows import begun, not_begun, rows, status
+from ood_diffusion.report.collect.rows import find, rows, status
 from ood_diffusion.report.collect.sweep_size import combinations
 from tests.report.fake import cell, results
 
@@ -36,21 +36,22 @@ def sweep(tmp_path: Path) -> Path:
         "sweeper": {"_target_": "hydra._internal.core_plugins.basic_sweeper.BasicSweeper", "params": {}},
         "overrides": {"task": ["eta=0,1,7,0.7,0.3"]},
     }
-    (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"hydra": hydra}))
+    (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"hydra": hydra, "store": "outputs/store"}))
     return tmp_path
 
 
 def test_status(sweep: Path) -> None:
-    cells = begun(sweep)
-    assert [c.folder.name for c in cells] == ["0", "2", "10", "11"]
+    found = find(sweep)
+    cells = list(found.cells.values())
+    assert list(found.cells) == ["0", "2", "10", "11"]
     assert [status(c).word for c in cells] == ["complete", "complete", "failed", "unfinished"]
     assert status(cells[2]).why.startswith("eta must lie between")
     assert status(cells[3]).why.startswith("1 of 3 stages done")
-    assert not_begun(sweep, cells) == {sweep: 1}
+    assert found.not_begun == {sweep: 1} and not found.complete
 
 
 def test_rows_are_tidy(sweep: Path) -> None:
-    first, _, failed, killed = rows(sweep, begun(sweep))
+    first, _, failed, killed = rows(find(sweep).cells)
     assert first["folder"] == "0" and first["eta"] == 0.0 and first["sweep"] == "eta"
     assert first["metrics/sets/samples/fid"] == 143.27 and first["cost/network_calls/invert"] == 2304
     assert failed["eta"] == 7 and failed["domain"] == "galaxies"  # no results: from its configuration
@@ -62,7 +63,7 @@ def test_rows_are_tidy(sweep: Path) -> None:
 def test_a_setting_inside_a_group_is_a_coordinate_where_it_was_set(tmp_path: Path) -> None:
     cell(tmp_path / "0", "sampler.points=5", found=results(), sampler={"points": 5})
     cell(tmp_path / "1", found=results())
-    assert [row["sampler.points"] for row in rows(tmp_path, begun(tmp_path))] == [5, 10]
+    assert [row["sampler.points"] for row in rows(find(tmp_path).cells)] == [5, 10]
 
 
 def test_the_command_says_what_is_missing(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,8 +108,8 @@ def test_an_attempt_that_failed_makes_old_results_stale(tmp_path: Path) -> None:
 def test_a_cell_that_hydra_is_just_writing_is_unfinished(tmp_path: Path) -> None:
     (tmp_path / "0" / ".hydra").mkdir(parents=True)
     (tmp_path / "0" / ".hydra" / "config.yaml").write_text("")
-    (only,) = begun(tmp_path)
-    assert status(only).word == "unfinished" and rows(tmp_path, [only])[0]["folder"] == "0"
+    (only,) = find(tmp_path).cells.values()
+    assert status(only).word == "unfinished"
 
 
 def test_parquet(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from ood_diffusion.checks import UserError
 from ood_diffusion.claims.leaderboard import leaderboards
 from ood_diffusion.claims.leaderboard_command import leaderboard
-from ood_diffusion.report.collect.rows import begun
+from ood_diffusion.report.collect.rows import find
 from ood_diffusion.report.leaderboard_table import Standing, file_rows, screen_table
 from tests.report.fake import cell, results
 
@@ -42,12 +42,12 @@ def run(
         found = {"value": value, "low": value - arm, "high": value + arm, "n": 64}
         metrics["intervals"]["samples"]["precision"] = found
     metrics["making"] = {"uses_prior": uses_prior, "calls_per_reference": 24, "calls_per_sample": 48}
-    made["interference"] = {"own": {"capture": {"value": 0.25}}}
+    made["interference"] = {"own": {"capture": {"value": 0.25, "low": None, "high": None, "n": 64}}}
     cell(folder, found=made)
 
 
 def boards(folder: Path) -> dict[tuple[str, str], list[Standing]]:
-    return leaderboards(begun(folder))
+    return leaderboards(list(find(folder).cells.values()))
 
 
 def ways(standings: list[Standing]) -> list[tuple[str, str, str]]:
@@ -161,7 +161,7 @@ def test_the_command_writes_and_says_what_is_left_out(
     cell(tmp_path / "3", found=results())
     leaderboard([str(tmp_path), "--output", str(tmp_path / "t.csv")])
     said = capsys.readouterr().out
-    assert "left out: 2: UserError: none kept" in said and "left out: 3: no FID" in said
+    assert "failed: 2: UserError: none kept" in said and "left out: 3: no FID" in said
     assert "100.0 ± 5.0" in said and "2 =" in said
     with (tmp_path / "t.csv").open() as file:
         table = list(csv.DictReader(file))

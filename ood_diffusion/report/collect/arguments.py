@@ -1,6 +1,7 @@
 """What the commands that read runs take: a folder, and where the table goes."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def folder_and_output(
     parser.add_argument("--output", metavar="FILE", type=Path, help=where)
     asked = parser.parse_args(arguments)
     folder: Path = asked.folder
-    require(folder.is_dir(), f"{command} needs a folder that exists", str(folder), "Try outputs.")
+    require(os.path.isdir(folder), f"{command} needs a folder that exists", str(folder), "Try outputs.")
     output: Path = asked.output or folder / default
     check_output(output)
     return folder, output

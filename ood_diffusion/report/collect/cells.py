@@ -1,24 +1,91 @@
-"""The cells below a folder: what Hydra, the run and its failure left there, read while others still run."""
+"""The cells below a folder: what Hydra, the run and its failure left there, read while others still run.
+
+Every file is read and checked here, once. One that is damaged makes its cell a damaged one; what the others
+say is shown as ever.
+"""
 
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, TypedDict, cast
 
 import yaml
 
-from ood_diffusion.checks import UserError
+from ood_diffusion.report.results import SCHEMA, Results, Tested
 from ood_diffusion.report.results import Cell as Knobs
+from ood_diffusion.report.schema import mismatch, unbounded
 from ood_diffusion.report.wording import MISSING
 
-CONFIG = Path(".hydra", "config.yaml")
-"""Where Hydra writes a cell's configuration before the cell begins."""
+CONFIG, HYDRA = ".hydra/config.yaml", ".hydra/hydra.yaml"
+"""Where Hydra writes a cell's configuration, and how it was composed, before the cell begins."""
+RESULTS, ERROR, MULTIRUN = "results.json", "error.txt", "multirun.yaml"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """In C where PyYAML has it: ten times as fast, and a sweep has hundreds of files."""
+MOST_BYTES = 100_000_000
+"""Of a file that is read: a run writes far smaller ones."""
+
+
+class Config(TypedDict):
+    """`config.yaml`, as far as readers rely on it; `store` is its end."""
+
+    stages: list[str]
+    store: Any
+
+
+class Overrides(TypedDict):
+    """Of a command line, or of a sweep for one cell."""
+
+    task: list[str]
+
+
+class Runtime(TypedDict):
+    """The choice made in every configuration group."""
+
+    choices: dict[str, Any]
+
+
+class Composition(TypedDict):
+    """Hydra's own settings of a cell, as far as readers rely on them; `verbose` is their end."""
+
+    overrides: Overrides
+    runtime: Runtime
+    verbose: Any
+
+
+class HydraFile(TypedDict):
+    """`hydra.yaml`."""
+
+    hydra: Composition
+
+
+class Unreadable(Exception):
+    """A file is not what a run leaves; the text says why."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the files of a cell say: nothing where they are not there, or damaged.
+
+    Args:
+        config: `config.yaml`.
+        hydra: `hydra.yaml`, below "hydra".
+        results: `results.json`.
+        error: `error.txt`.
+        damage: file -> why it cannot be read.
+        other_schema: whether the results are of another schema.
+    """
+
+    config: dict[str, Any]
+    hydra: dict[str, Any]
+    results: dict[str, Any]
+    error: str
+    damage: dict[str, str]
+    other_schema: bool
 
 
 @dataclass(frozen=True)
@@ -26,42 +93,72 @@ class CellFolder:
     """One run or one cell of a sweep.
 
     Args:
-        folder: its output folder; `.hydra/config.yaml` is in it.
+        folder: its output folder.
     """
 
     folder: Path
 
     @cached_property
+    def contents(self) -> Contents:
+        """Its files as they are now."""
+        damage: dict[str, str] = {}
+
+        def part(name: str, parse: Callable[[bytes], Any], empty: Any) -> Any:
+            try:
+                return empty if (data := read(self.folder / name)) is None else parse(data)
+            except Unreadable as error:
+                damage[name] = str(error)
+                return empty
+
+        results = part(RESULTS, parse_results, {})
+        other = results.get("schema", SCHEMA) != SCHEMA
+        if other:
+            damage[RESULTS] = (
+                f"schema {short(results['schema'])}; this version of ood_diffusion reads {SCHEMA}"
+            )
+            results = {}
+        config = part(CONFIG, lambda data: parse_yaml(data, Config), {})
+        hydra = part(HYDRA, lambda data: parse_yaml(data, HydraFile), {})
+        for name, found in ((CONFIG, config), (HYDRA, hydra)):
+            if not found and results:  # until there are any, Hydra may be about to write it
+                damage.setdefault(name, "it is missing or empty")
+        error = part(ERROR, lambda data: data.decode(errors="replace").strip() or "error.txt is empty", "")
+        return Contents(config, hydra.get("hydra", {}), results, error, damage, other)
+
+    @property
     def config(self) -> dict[str, Any]:
         """The composed configuration, interpolations as they stand."""
-        return dict(read_yaml(self.folder / CONFIG))
+        return self.contents.config
 
-    @cached_property
+    @property
     def choices(self) -> dict[str, Any]:
         """The choice made in every configuration group."""
-        hydra = read_yaml(self.folder / ".hydra" / "hydra.yaml").get("hydra", {})
-        return cast(dict[str, Any], hydra.get("runtime", {}).get("choices", {}))
+        return cast(dict[str, Any], self.contents.hydra.get("runtime", {}).get("choices", {}))
 
-    @cached_property
+    @property
+    def overrides(self) -> list[str]:
+        """What the command line or the sweep set."""
+        return cast(list[str], self.contents.hydra.get("overrides", {}).get("task", []))
+
+    @property
     def overridden(self) -> list[str]:
-        """The keys that the command line or the sweep set, without ``+`` and package."""
-        lines = list(read_yaml(self.folder / ".hydra" / "overrides.yaml"))
-        return [re.split("[=@]", line.lstrip("+~"))[0] for line in lines]
+        """The keys of the overrides, without ``+`` and package."""
+        return [re.split("[=@]", line.lstrip("+~"))[0] for line in self.overrides]
 
-    @cached_property
+    @property
     def results(self) -> dict[str, Any]:
-        """`results.json` as it is now; empty before the first stage. `UserError` if it is damaged."""
-        path = self.folder / "results.json"
-        try:
-            return cast(dict[str, Any], json.loads(path.read_text())) if path.exists() else {}
-        except ValueError as error:  # a run writes it whole: something else has cut it
-            raise UserError(f"{path} is damaged ({error}). Run the cell again, or move it away.") from None
+        """`results.json`; empty before the first stage."""
+        return self.contents.results
 
-    @cached_property
+    @property
     def error(self) -> str:
         """Why the last attempt failed; empty if it did not."""
-        path = self.folder / "error.txt"
-        return path.read_text().strip() if path.exists() else ""
+        return self.contents.error
+
+    @property
+    def damage(self) -> str:
+        """Which files cannot be read, and why; empty if all can."""
+        return "; ".join(f"{name}: {why}" for name, why in self.contents.damage.items())
 
     @cached_property
     def names(self) -> list[str]:
@@ -81,18 +178,108 @@ class CellFolder:
         return self.choices.get(name) if value is None or isinstance(value, dict) else value
 
 
-def find_cells(root: Path) -> list[CellFolder]:
-    """Every folder below `root` (or itself) in which a cell was begun, in natural order: 2 before 10."""
-    found = [CellFolder(folder) for folder in walk(root) if (folder / CONFIG).exists()]
-    return sorted(found, key=lambda cell: natural(str(cell.folder)))
+@dataclass(frozen=True)
+class Walked:
+    """What lies below a folder, but for hidden folders and what is inside a cell or a store.
+
+    Args:
+        cells: every folder in which a cell was begun, in natural order: 2 before 10.
+        sweeps: every folder with a `multirun.yaml`.
+        unreadable: folder -> why it cannot be looked into.
+    """
+
+    cells: list[CellFolder]
+    sweeps: list[Path]
+    unreadable: dict[Path, str]
 
 
-def walk(root: Path) -> Iterator[Path]:
-    """`root` and the folders below it, but for hidden ones and those inside a cell or a store."""
-    for folder, children, files in os.walk(root):
-        closed = "recipe.json" in files or (Path(folder) / CONFIG).exists()
+def walk(root: Path) -> Walked:
+    """Look through `root`, which may be a cell itself."""
+    cells: list[CellFolder] = []
+    sweeps: list[Path] = []
+    failed: list[OSError] = []
+    for folder, children, files in os.walk(root, onerror=failed.append):
+        there = {*children, *files}
+        if begun := bool(there & {".hydra", RESULTS}):
+            cells.append(CellFolder(Path(folder)))
+        if MULTIRUN in there:
+            sweeps.append(Path(folder))
+        closed = begun or "recipe.json" in files
         children[:] = [] if closed else [child for child in children if not child.startswith(".")]
-        yield Path(folder)
+    cells.sort(key=lambda cell: natural(str(cell.folder)))
+    return Walked(cells, sweeps, {Path(each.filename): str(each.strerror) for each in failed})
+
+
+def find_cells(root: Path) -> list[CellFolder]:
+    """The cells below `root`, dry runs among them."""
+    return walk(root).cells
+
+
+def read(path: Path) -> bytes | None:
+    """A file's bytes; None if it is not there.
+
+    Raises:
+        Unreadable: if it is no file, far too large, or may not be read.
+    """
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # such as a pipe, which would be waited for
+            raise Unreadable("it is not a file")
+        if found.st_size > MOST_BYTES:
+            raise Unreadable(f"it has {found.st_size:,} bytes")
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Unreadable(str(error.strerror)) from None
+
+
+def parse_results(data: bytes) -> dict[str, Any]:
+    """`results.json`, of the shape that `Results` says; of another schema, it may have any.
+
+    Raises:
+        Unreadable: if it has not.
+    """
+
+    def refuse(name: str) -> NoReturn:
+        raise ValueError(f"{name} is no number")
+
+    try:
+        found = json.loads(data.decode(), parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"it is not JSON ({short(error)})") from None
+    wrong = unbounded(found) or mismatch(found, dict[str, Any])
+    if not wrong and found.get("schema", SCHEMA) == SCHEMA:
+        further = {name: section for name, section in found.items() if isinstance(section, dict)}
+        wrong = mismatch(found, Results) or mismatch(further, dict[str, Tested])
+    if wrong:
+        raise Unreadable(wrong)
+    return cast(dict[str, Any], found)
+
+
+def parse_yaml(data: bytes, shape: Any) -> dict[str, Any]:
+    """A YAML file of this shape; empty if the file is.
+
+    Raises:
+        Unreadable: if it is no YAML, or of another shape.
+    """
+    try:
+        found = yaml.load(data.decode(), LOADER)
+    except (
+        Exception
+    ) as error:  # beside its own PyYAML raises KeyError, IndexError, AttributeError, ValueError
+        raise Unreadable(f"it is not YAML ({short(error)})") from None
+    if found is None:
+        return {}
+    if wrong := unbounded(found) or mismatch(found, shape):
+        raise Unreadable(wrong)
+    return cast(dict[str, Any], found)
+
+
+def short(found: object) -> str:
+    """Its first line, or the beginning of it."""
+    lines = str(found).splitlines() or [type(found).__name__]
+    return lines[0] if len(lines[0]) < 80 else f"{lines[0][:76]} ..."
 
 
 def natural(text: str) -> list[tuple[int, str]]:
@@ -101,9 +288,13 @@ def natural(text: str) -> list[tuple[int, str]]:
 
 
 def differing(cells: Sequence[CellFolder]) -> list[str]:
-    """The coordinates in which the cells are not all alike, in the order of the first cell's."""
-    names = dict.fromkeys(name for cell in cells for name in cell.names)
-    return [name for name in names if len({word(cell.coordinate(name)) for cell in cells}) > 1]
+    """The coordinates in which the cells are not all alike, in the order of the first cell's.
+
+    Cells of which nothing is known are not like any other, and make no difference.
+    """
+    known = [cell for cell in cells if cell.results or (cell.config and cell.choices)]
+    names = dict.fromkeys(name for cell in known for name in cell.names)
+    return [name for name in names if len({word(cell.coordinate(name)) for cell in known}) > 1]
 
 
 def coordinate_word(cell: CellFolder, name: str) -> str:
@@ -115,12 +306,3 @@ def coordinate_word(cell: CellFolder, name: str) -> str:
 def word(value: Any) -> str:
     """A coordinate as text, the same for 0 and 0.0."""
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
-
-
-def read_yaml(path: Path) -> Any:
-    """A YAML file as plain Python; an empty dictionary if it is not there, or only in part."""
-    try:
-        found = yaml.load(path.read_text(), LOADER)
-    except (OSError, yaml.YAMLError):
-        return {}
-    return found if isinstance(found, dict | list) else {}

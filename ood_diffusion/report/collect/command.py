@@ -9,8 +9,8 @@ from rich.text import Text
 
 from ood_diffusion.checks import require
 from ood_diffusion.report.collect.arguments import folder_and_output
-from ood_diffusion.report.collect.cells import CellFolder, differing, word
-from ood_diffusion.report.collect.rows import begun, not_begun, rows, status
+from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, differing
+from ood_diffusion.report.collect.rows import find, rows, shown
 from ood_diffusion.report.collect.table_file import write_rows
 from ood_diffusion.report.wide import print_wide, screen
 from ood_diffusion.report.wording import FID_WARNING, number
@@ -44,47 +44,36 @@ def collect(arguments: Sequence[str]) -> bool:
         arguments,
         table="cells",
     )
-    cells = begun(folder)
-    missing = not_begun(folder, cells)
+    found = find(folder)
     require(
-        bool(cells or missing),
+        bool(found.cells or found.not_begun or found.unreadable),
         "collect needs a folder that holds runs or a sweep",
         str(folder),
         "Try outputs/sweeps.",
     )
-    found = rows(folder, cells)
-    write_rows(found, output)
+    table = rows(found.cells)
+    write_rows(table, output)
     console = screen()
-    print_wide(console, screen_table(cells, found))
-    for line in shortfalls(cells, found):
-        console.print(Text(line), soft_wrap=True)
-    for sweep, count in missing.items():
-        console.print(Text(f"not begun: {count} cells of {sweep}"), soft_wrap=True)
-    if any(len({row[name] for row in found if name in row}) > 1 for name in QUALIFIES):
+    print_wide(console, screen_table(list(found.cells.values()), table))
+    console.print(Text("\n".join(found.shortfalls())), soft_wrap=True)
+    if any(len({row[name] for row in table if name in row}) > 1 for name in QUALIFIES):
         console.print(Text(FID_WARNING))
-    console.print(Text(f"Table: {output}"), soft_wrap=True)
-    return not missing and all(status(cell).word == "complete" for cell in cells)
+    console.print(Text(f"Table: {shown(output)}"), soft_wrap=True)
+    return found.complete
 
 
 def screen_table(cells: Sequence[CellFolder], found: Sequence[dict[str, Any]]) -> Table:
     """Cells as rows: where they differ, and the figures that any of them has."""
     names = differing(cells)
-    shown = {name: path for name, path in SHOWN.items() if any(path in row for row in found)}
+    heads = {name: path for name, path in SHOWN.items() if any(path in row for row in found)}
     with_status = any(row["status"] != "complete" for row in found)
     table = Table(box=box.SIMPLE)
     for name in ["cell", *names, *["status"] * with_status]:
-        table.add_column(name)
-    for name in shown:
+        table.add_column(Text(name))
+    for name in heads:
         table.add_column(name, justify="right")
     for cell, row in zip(cells, found, strict=True):
-        where = [row["folder"], *(word(cell.coordinate(name)) for name in names)]
-        values = [number(row.get(path)) for path in shown.values()]
+        where = [row["folder"], *(coordinate_word(cell, name) for name in names)]
+        values = [number(row.get(path)) for path in heads.values()]
         table.add_row(*(Text(entry) for entry in (*where, *[row["status"]] * with_status, *values)))
     return table
-
-
-def shortfalls(cells: Sequence[CellFolder], found: Sequence[dict[str, Any]]) -> list[str]:
-    """How many cells are complete, then the others, each with the reason."""
-    words = [row["status"] for row in found]
-    lines = [f"{words.count('complete')} of {len(cells)} cells are complete."]
-    return lines + [f"{row['status']}: {row['folder']}: {row['why']}" for row in found if row["why"]]

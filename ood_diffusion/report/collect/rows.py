@@ -5,21 +5,91 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ood_diffusion.report.collect.cells import CellFolder, find_cells, walk
+from ood_diffusion.report.collect.cells import MULTIRUN, CellFolder, Unreadable, walk
 from ood_diffusion.report.collect.sweep_size import cells_of_sweep
 from ood_diffusion.report.flatten import flatten
 
 
 @dataclass(frozen=True)
 class Status:
-    """How far a cell has come: "complete", "failed" or "unfinished", and why it is not complete."""
+    """How far a cell has come, and why it is not complete.
+
+    Args:
+        word: "complete", "failed", "unfinished", "damaged" or "other version".
+        why: empty if it is complete.
+    """
 
     word: str
     why: str = ""
 
 
+@dataclass(frozen=True)
+class Found:
+    """What lies below folders.
+
+    Args:
+        cells: where each lies -> those begun; dry runs, which leave settings but no results, are none.
+        not_begun: folder of a sweep -> how many of its cells have no folder yet, where there are any.
+        unreadable: folder, or file of a sweep -> why it cannot be read.
+    """
+
+    cells: dict[str, CellFolder]
+    not_begun: dict[Path, int]
+    unreadable: dict[Path, str]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every cell is there, can be read and is complete."""
+        return len(self.shortfalls()) == 1
+
+    def shortfalls(self) -> list[str]:
+        """How many cells are complete, then the others and what cannot be read, each with the reason."""
+        found = {label: status(cell) for label, cell in self.cells.items()}
+        complete = sum(each.word == "complete" for each in found.values())
+        lines = [
+            f"{complete} of {len(found)} cells are complete.",
+            *(f"{each.word}: {label}: {each.why}" for label, each in found.items() if each.why),
+            *(f"not begun: {count} cells of {sweep}" for sweep, count in self.not_begun.items()),
+            *(f"unreadable: {path}: {why}" for path, why in self.unreadable.items()),
+        ]
+        return list(map(shown, lines))
+
+
+def find(*folders: Path) -> Found:
+    """Look through folders, which may be cells themselves; what lies below several of them counts once."""
+    cells: dict[str, CellFolder] = {}
+    not_begun: dict[Path, int] = {}
+    unreadable: dict[Path, str] = {}
+    known: set[Path] = set()
+    for folder in folders:
+        walked = walk(folder)
+        unreadable |= walked.unreadable
+        begun = [
+            each for each in walked.cells if each.results or each.damage or not each.config.get("dry_run")
+        ]
+        for cell in begun:
+            inside = cell.folder.relative_to(folder)
+            alone = len(folders) == 1 and inside.parts
+            name = (inside if alone else Path(folder.resolve().name, inside)).as_posix()
+            if cell.folder.resolve() not in known:
+                cells[name if name not in cells else f"{name} ({len(cells)})"] = cell
+            known.add(cell.folder.resolve())
+        for sweep in walked.sweeps:
+            there = sum(sweep in cell.folder.parents for cell in begun)
+            try:
+                expected = cells_of_sweep(sweep / MULTIRUN) or 0
+            except Unreadable as error:
+                unreadable[sweep / MULTIRUN] = str(error)
+                continue
+            if there < expected:
+                not_begun[sweep.resolve()] = expected - there
+    return Found(cells, not_begun, unreadable)
+
+
 def status(cell: CellFolder) -> Status:
     """Complete is a cell whose last attempt did not fail and whose every stage has its seconds on record."""
+    if cell.damage:
+        return Status("other version" if cell.contents.other_schema else "damaged", cell.damage)
     if cell.error:
         return Status("failed", cell.error)
     stages, done = list(cell.config.get("stages", [])), cell.results.get("cost", {}).get("seconds", {})
@@ -31,40 +101,24 @@ def status(cell: CellFolder) -> Status:
     )
 
 
-def begun(folder: Path) -> list[CellFolder]:
-    """The cells below `folder`; dry runs, which leave settings but no results, are none."""
-    return [cell for cell in find_cells(folder) if cell.results or not cell.config.get("dry_run")]
-
-
-def not_begun(folder: Path, cells: Sequence[CellFolder]) -> dict[Path, int]:
-    """Folder of a sweep -> how many of its cells have no folder yet, for sweeps where there are any."""
-    counts = {}
-    for sweep in walk(folder):
-        expected = cells_of_sweep(sweep / "multirun.yaml") or 0
-        there = sum(sweep in cell.folder.parents for cell in cells)
-        if there < expected:
-            counts[sweep] = expected - there
-    return counts
-
-
-def rows(folder: Path, cells: Sequence[CellFolder]) -> list[dict[str, Any]]:
+def rows(cells: Mapping[str, CellFolder]) -> list[dict[str, Any]]:
     """One flat row per cell: folder, status, coordinates by name, figures by path, why it is not complete."""
-    names = dict.fromkeys(name for cell in cells for name in cell.names)
+    names = dict.fromkeys(name for cell in cells.values() for name in cell.names)
     return [
         {
-            "folder": cell.folder.relative_to(folder).as_posix(),
+            "folder": shown(label),
             "status": status(cell).word,
             **{name: scalar(cell.coordinate(name)) for name in names},
             **figures(cell.results),
             "why": status(cell).why,
         }
-        for cell in cells
+        for label, cell in cells.items()
     ]
 
 
 def figures(results: Mapping[str, Any]) -> dict[str, float | int | str]:
     """Every figure by its path, as in W&B; which direction is better is no figure of the cell."""
-    flat = flatten({section: found for section, found in results.items() if section != "cell"})
+    flat = flatten({name: section for name, section in results.items() if name not in ("cell", "schema")})
     return {name: value for name, value in flat.items() if not name.startswith("metrics/better/")}
 
 
@@ -76,3 +130,8 @@ def columns(table: Sequence[Mapping[str, Any]]) -> list[str]:
 def scalar(value: Any) -> Any:
     """A value that fits into one field: lists as text."""
     return value if isinstance(value, bool | int | float | str) or value is None else str(value)
+
+
+def shown(name: object) -> str:
+    """A name that can be written: a file's may have bytes that are no UTF-8."""
+    return str(name).encode(errors="backslashreplace").decode()

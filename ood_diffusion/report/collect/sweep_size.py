@@ -3,14 +3,36 @@
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, TypedDict
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from ood_diffusion.report.collect.cells import read_yaml
+from ood_diffusion.report.collect.cells import Overrides, Unreadable, parse_yaml, read
 
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 """The sweeper that takes every combination; how many cells another one makes cannot be known beforehand."""
+
+
+class Sweeper(TypedDict, total=False):
+    """Which one, and what every sweep of it has."""
+
+    _target_: str
+    params: dict[str, Any] | None
+
+
+class Sweep(TypedDict):
+    """How its cells are made."""
+
+    sweeper: Sweeper
+    overrides: Overrides
+
+
+class SweepFile(TypedDict):
+    """`multirun.yaml`, as far as it is read; `store` is its end."""
+
+    hydra: Sweep
+    store: Any
 
 
 def cells_of_sweep(path: Path) -> int | None:
@@ -18,9 +40,14 @@ def cells_of_sweep(path: Path) -> int | None:
 
     Returns:
         None for a dry run, and where the number is not in the file (another sweeper, ``glob(…)``).
+
+    Raises:
+        Unreadable: if the file is damaged.
     """
-    hydra = read_yaml(path).get("hydra", {})
-    sweeper, task = hydra.get("sweeper", {}), hydra.get("overrides", {}).get("task", [])
+    found = parse_yaml(read(path) or b"", SweepFile)
+    if not found:
+        raise Unreadable("it is empty")
+    sweeper, task = found["hydra"]["sweeper"], found["hydra"]["overrides"]["task"]
     if sweeper.get("_target_") != BASIC:
         return None
     params = sweeper.get("params") or {}

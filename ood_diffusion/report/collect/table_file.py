@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ood_diffusion.checks import require
-from ood_diffusion.report.collect.rows import columns
+from ood_diffusion.checks import UserError, require
+from ood_diffusion.report.collect.rows import columns, shown
 from ood_diffusion.storage.atomic import atomic_write
 
 
@@ -33,17 +33,27 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     missing.
 
     Raises:
-        OSError: if the file cannot be written.
+        UserError: if the file cannot be written.
     """
     names = columns(rows)
     if path.suffix == ".parquet":
-        atomic_write(path, parquet([{name: row.get(name) for name in names} for row in rows]))
+        write(path, parquet([{name: row.get(name) for name in names} for row in rows]))
         return
     text = io.StringIO()
     writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    atomic_write(path, text.getvalue().encode())
+    write(path, text.getvalue().encode())
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write what a command was asked for, whole or not at all; `UserError` if it cannot be written."""
+    try:
+        atomic_write(path, data)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {shown(path)}: {error.strerror}. Name another file by --output."
+        ) from None
 
 
 def parquet(rows: Sequence[dict[str, Any]]) -> bytes:
@@ -53,6 +63,7 @@ def parquet(rows: Sequence[dict[str, Any]]) -> bytes:
 
     kinds = {name: {type(row[name]) for row in rows} - {type(None)} for name in rows[0]} if rows else {}
     mixed = {name for name, found in kinds.items() if len(found) > 1 and not found <= {int, float}}
+    mixed |= {n for row in rows for n, v in row.items() if isinstance(v, int) and v.bit_length() > 63}
     values = [{n: str(v) if n in mixed and v is not None else v for n, v in row.items()} for row in rows]
     buffer = io.BytesIO()
     write_table(pyarrow.Table.from_pylist(values), buffer)

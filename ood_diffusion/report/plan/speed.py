@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ood_diffusion.report.collect.cells import find_cells
+from ood_diffusion.report.collect.cells import RESULTS, find_cells
 
 
 class Speed(NamedTuple):
@@ -25,11 +25,8 @@ def newest_speed(folders: Iterable[Path], network: Sequence[Any]) -> Speed | Non
         None if no run has.
     """
     cells = {cell.folder: cell for folder in folders for cell in find_cells(folder)}
-    ran = {
-        folder / "results.json": cell for folder, cell in cells.items() if (folder / "results.json").exists()
-    }
-    for path in sorted(ran, key=lambda path: path.stat().st_mtime, reverse=True):
-        results = ran[path].results
+    ran = [(folder / RESULTS, cell.results) for folder, cell in cells.items() if cell.results]
+    for path, results in sorted(ran, key=lambda each: each[0].stat().st_mtime, reverse=True):
         cell, weights = results.get("cell", {}), results.get("weights", {})
         same = [weights.get("before"), cell.get("precision"), cell.get("compile")] == list(network)
         if same and (calls := calls_per_second(results)):
@@ -41,7 +38,7 @@ def calls_per_second(results: dict[str, Any]) -> float | None:
     """Over all stages that called the network; without any, what the stage inspect measured."""
     cost = results.get("cost", {})
     calls = {stage: n for stage, n in cost.get("network_calls", {}).items() if n}
-    if calls:
-        return float(sum(calls.values()) / sum(cost["seconds"][stage] for stage in calls))
+    if seconds := sum(cost.get("seconds", {}).get(stage, 0) for stage in calls):
+        return float(sum(calls.values()) / seconds)
     speed = results.get("model", {}).get("images_per_second")
     return float(speed) if speed else None
