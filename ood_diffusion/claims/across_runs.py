@@ -85,7 +85,7 @@ def verdict_table(cells: Sequence[CellFolder]) -> Table:
     for cell in cells:
         path = cell.coordinate("domain.path")
         where = [coordinate_word(cell, name) for name in names]
-        table.add_column(Text("\n".join([*where, *([Path(str(path)).stem] if path else [])]))))
+        table.add_column(Text("\n".join([*where, *([Path(str(path)).stem] if path else [])])))
     found = [verdicts(cell.results) for cell in cells]
     for claim, says in CLAIMS.items():
         if any(claim in of_run for of_run in found):
