@@ -1,4 +1,6 @@
 import logging
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import wandb
 from PIL import Image
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.optional import optional
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.pictures import grid, pair_grid
 from ood_diffusion.report.tracking.log import close_run, log_results, open_run
@@ -146,6 +149,32 @@ def test_online_without_an_answer_falls_back_to_offline_in_time(
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == 1 and "continuing offline" in warnings[0].message
     assert offline_log.history(tmp_path)["a"] == 1
+
+
+def test_a_service_that_is_killed_costs_its_run_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    wandb.teardown()
+    before = set(children())
+    run = open_run({"mode": "offline"}, {}, tmp_path / "one")
+    for process in set(children()) - before:
+        os.kill(process, signal.SIGKILL)
+    assert run is not None
+    with optional("log the results to W&B"):
+        log_results(run, results(), pictures())
+    close_run(run)
+    assert said(caplog)[-1].startswith("could not finish the W&B run (")
+    following = open_run({"mode": "offline"}, {}, tmp_path / "two")
+    assert following is not None
+    following.log({"a": 1})
+    close_run(following)
+    assert offline_log.history(tmp_path / "two")["a"] == 1
+
+
+def children() -> list[int]:
+    """The processes that this one has started."""
+    found = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    return [int(word) for path in found for word in path.read_text().split()]
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:

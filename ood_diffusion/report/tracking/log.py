@@ -7,6 +7,7 @@ at all, there is none.
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -104,8 +105,13 @@ def log_results(run: "Run", results: Results, pictures: Pictures) -> None:
 
 def close_run(run: "Run", failed: bool = False) -> None:
     """Finish the run, so that the next job of a sweep does not write into it; W&B marks it if it failed."""
+    finished = False
     with optional("finish the W&B run"):
         run.finish(exit_code=int(failed))
+        finished = True
+    if not finished:
+        with suppress(Exception):  # its service may have been killed: the next job needs another
+            import_wandb().teardown()
 
 
 def _groupable(config: dict[str, Any]) -> dict[str, Any]:
