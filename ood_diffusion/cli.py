@@ -7,6 +7,7 @@ without a traceback.
 
 import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from ood_diffusion.checks import UserError, require
 from ood_diffusion.stages.configuration import GROUPS, conf_folder
 from ood_diffusion.stages.dry_run import dry_run, is_dry_run, show_sweep
 from ood_diffusion.stages.failure import recorded
@@ -50,6 +52,22 @@ def job(cfg: DictConfig) -> None:
         print_cell(folder)
 
 
+def check_command(arguments: Sequence[str]) -> None:
+    """Raise `UserError` for what Hydra can make nothing of, and does not say so in words for users."""
+    folder = os.getcwd()
+    require(
+        "${" not in folder,
+        "the path of the working folder must not hold ${, which stands for another setting's value",
+        folder,
+        "Rename the folder, or work in another one.",
+    )
+    for key, _, value in (argument.partition("=") for argument in arguments):
+        group = Path(conf_folder(), key.partition("@")[0])
+        if value in ("null", "") and key and group.is_dir():
+            names = sorted(file.stem for file in group.glob("*.yaml"))
+            raise UserError(f"{key} must be one of: {', '.join(names)}, but got {value or 'nothing'}.")
+
+
 def main() -> None:
     """Entry point; exit status 0 for success, 2 for a mistake of the user's, 1 for one of ours.
 
@@ -63,6 +81,7 @@ def main() -> None:
         name = sys.argv[1] if len(sys.argv) > 1 else ""
         if name in COMMANDS:
             sys.exit(0 if getattr(import_module(COMMANDS[name]), name)(sys.argv[2:]) else 1)
+        check_command(sys.argv[1:])
         try:
             job()
         finally:

@@ -67,6 +67,7 @@ def rows(label: str, cell: CellFolder) -> list[dict[str, Any]]:
             "against": check["against"],
             **bounds("against_", check["against_found"]),
             "verdict": check["verdict"],
+            "why": check.get("why", ""),
         }
         for check in checks_of(cell.results)
     ]

@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ood_diffusion.claims.check import Check, limit, null_range
+from ood_diffusion.claims.check import ACROSS, Check, limit, null_range
 from ood_diffusion.claims.excess import Floor, excess
-from ood_diffusion.claims.verdict import LEVEL, above, below
+from ood_diffusion.claims.verdict import LEVEL, above, below, not_rejected
 from ood_diffusion.report.claim_words import Verdict
 from ood_diffusion.statistics.correlation_interval import correlation_interval
 from ood_diffusion.statistics.estimate import Estimate
@@ -76,8 +76,11 @@ def wider(
     there_is_one = min(x.low for x in start) > least
     endless = censored[1] if unit == "degrees" else all(censored)
     verdict = above(difference, 0) if there_is_one and not endless else "inconclusive"
+    why = UNDECIDED[unit] if endless else ACROSS
+    if not there_is_one:
+        why = f"at 0 the shares inside are not surely above {least:.0%}: there is no band to compare"
     figure += f"; {UNDECIDED[unit]}" if endless else ""
-    return Check("C6", figure, difference, "equal bands", limit(0), verdict, picture)
+    return Check("C6", figure, difference, "equal bands", limit(0), verdict, picture, why)
 
 
 def well_recommended(
@@ -140,10 +143,12 @@ def across_domains(rows: Sequence[Mapping[str, Any]]) -> Check | None:
     figure = f"rank correlation of bandwidth with the domain gap (FID), {len(domains)} domains"
     if min(np.ptp(gaps), np.ptp(bands)) == 0:  # such as: every band wider than the largest angle
         nothing = Estimate(float("nan"), float("-inf"), float("inf"), len(domains))
-        return Check("C6", figure, nothing, "no relation", limit(0), "inconclusive")
+        why = "all gaps or all bands are equal"
+        return Check("C6", figure, nothing, "no relation", limit(0), "inconclusive", why=why)
     test = rank_correlation(gaps, bands)
     found = correlation_interval(test.statistic, test.n)
     verdict: Verdict = "inconclusive"
     if test.n >= FEWEST_DOMAINS and test.p_value < LEVEL:
         verdict = "supported" if test.statistic > 0 else "not supported"
-    return Check("C6", figure, found, "no relation: all orders alike", null_range(test), verdict)
+    why = f"fewer than {FEWEST_DOMAINS} domains" if test.n < FEWEST_DOMAINS else not_rejected(test)
+    return Check("C6", figure, found, "no relation: all orders alike", null_range(test), verdict, why=why)

@@ -6,6 +6,8 @@ from typing import Any
 from ood_diffusion.report.claim_words import Verdict
 from ood_diffusion.statistics.estimate import Estimate, NullTest
 
+ACROSS = "the 95 % interval lies on both sides of the limit"
+
 
 @dataclass(frozen=True)
 class Check:
@@ -19,6 +21,7 @@ class Check:
         against_found: that figure; its interval is the range of the null or of the baseline.
         verdict: what follows for the claim, by a rule of `claims.verdict`.
         picture: file in the run folder that shows it; empty if there is none.
+        why: why an inconclusive verdict is; by default that the interval lies across the limit.
     """
 
     claim: str
@@ -28,10 +31,11 @@ class Check:
     against_found: Estimate
     verdict: Verdict
     picture: str = ""
+    why: str = ACROSS
 
     def as_json(self) -> dict[str, Any]:
-        """Nested plain dictionaries, for `results.json`."""
-        return asdict(self)
+        """Nested plain dictionaries, for `results.json`; only an inconclusive verdict has a reason."""
+        return asdict(self) | {"why": self.why if self.verdict == "inconclusive" else ""}
 
 
 def limit(value: float) -> Estimate:

@@ -34,7 +34,8 @@ def enough(curve: Sequence[Mapping[str, Any]], floor: Floor, tolerance: float, p
     if not half:
         nothing = Estimate(math.nan, -math.inf, math.inf, many.n)
         figure = f"excess of FID; no count is at most half of {total} references"
-        return Check("C9", figure, nothing, against, limit(tolerance), "inconclusive", picture)
+        return Check("C9", figure, nothing, against, limit(tolerance), "inconclusive", picture,
+                     "no count is at most half of all")  # fmt: skip
     fewer = half[-1]
     found = excess(Estimate(**fewer["fid"]), many, floor.fid)
     figure = f"excess of FID with {fewer['n_references']} references over {total}, relative to {floor.words}"

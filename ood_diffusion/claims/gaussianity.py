@@ -54,8 +54,10 @@ def gaussian(
     verdict, name = worst(tests, bands)
     noised_verdict, noised_name = worst(noised, bands)
     true_noise = f"the same images with exact noise: {noised[name].statistic:.3g}"
+    why = "the interval lies on both sides of a limit, or as far out as Gaussian noise of so few latents"
     if noised_verdict != "supported":
         verdict = "inconclusive"
+        why = "the same images with exact noise are not surely inside the limits either"
         culprit = (
             "" if noised_name == name else f" and {spoken(noised_name)} {noised[noised_name].statistic:.3g}"
         )
@@ -65,7 +67,7 @@ def gaussian(
     white = f"simulated Gaussian white noise: {test.null_low:.3g} to {test.null_high:.3g}"
     against = f"limits ({white}; {beside(measured(name, training[name]))}; {true_noise})"
     allowed = Estimate(test.null_mean, low, high, 0)
-    return Check("C2", figure, measured(name, test), against, allowed, verdict, picture)
+    return Check("C2", figure, measured(name, test), against, allowed, verdict, picture, why)
 
 
 def worst(tests: Mapping[str, NullTest], bands: Mapping[str, Sequence[float]]) -> tuple[Verdict, str]:

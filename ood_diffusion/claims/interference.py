@@ -11,13 +11,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ood_diffusion.claims.check import Check, limit
+from ood_diffusion.claims.check import ACROSS, Check, limit
 from ood_diffusion.claims.combined import minus
 from ood_diffusion.claims.verdict import above
 from ood_diffusion.report.claim_words import Verdict
 from ood_diffusion.statistics.estimate import Array, Estimate
 from ood_diffusion.statistics.intervals import paired_difference, proportion_interval
 
+UNREADABLE = "the probe cannot tell the two domains apart"
 NOTHING = Estimate(math.nan, -math.inf, math.inf, 0)
 
 
@@ -70,7 +71,10 @@ def captured_more(
         verdict = "not supported"
     figure = f"rise of the capture rate from eta 0 to {eta:g}"
     against = f"none; below {negligible:g} counts as none"
-    return Check("C7", figure, found, against, limit(0.0), verdict if readable else "inconclusive", picture)
+    why = ACROSS if room else "at eta 0 nearly all are captured already: no room to rise"
+    if not readable:
+        verdict, why = "inconclusive", UNREADABLE
+    return Check("C7", figure, found, against, limit(0.0), verdict, picture, why)
 
 
 def drifted(scores: Array, without: Array, ends: tuple[float, float], eta: float, seed: int,
@@ -90,7 +94,8 @@ def drifted(scores: Array, without: Array, ends: tuple[float, float], eta: float
     found = paired_difference(position(scores, ends), position(without, ends), seed)
     verdict: Verdict = above(found, 0.0) if readable else "inconclusive"
     figure = f"drift from eta 0 to {eta:g} (0: unseen domain, 1: training domain)"
-    return Check("C7", figure, found, "no drift", limit(0.0), verdict, picture)
+    why = ACROSS if readable else UNREADABLE
+    return Check("C7", figure, found, "no drift", limit(0.0), verdict, picture, why)
 
 
 def position(scores: Array, ends: tuple[float, float]) -> Array:
@@ -101,4 +106,5 @@ def position(scores: Array, ends: tuple[float, float]) -> Array:
 def not_defined(solver: str) -> Check:
     """The row of a solver that knows no noise."""
     against = f"solver={solver} is deterministic: eta must be 0"
-    return Check("C7", "rise of the capture rate with eta", NOTHING, against, limit(0.0), "inconclusive")
+    figure, why = "rise of the capture rate with eta", "there is no eta above 0 to compare with"
+    return Check("C7", figure, NOTHING, against, limit(0.0), "inconclusive", why=why)

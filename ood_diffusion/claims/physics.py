@@ -67,16 +67,38 @@ def physical(
     for group, names in GROUPS.items():
         worst, verdict = judge(samples, names, band)
         real = judge(references, names, band)[1]
-        if (verdict == "supported" and not found_out) or (verdict == "not supported" == real):
-            verdict = "inconclusive"
+        why = undecided(samples, names, worst, band)
+        if verdict == "supported" and not found_out:
+            verdict, why = (
+                "inconclusive",
+                "references without small scales are not found out: nor would samples be",
+            )
+        if verdict == "not supported" == real:
+            verdict, why = "inconclusive", "real references are denied as well"
         figure = (
             f"{group}: {worst.replace('_', ' ')}, difference from held-out images in their sd "
             f"(shape: p = {samples[worst]['p_holm']:.2g}, Holm)"
         )
         against = f"as good as none is ± {band:g}; real references"
         found, yardstick = estimate(samples[worst], n[0]), estimate(references[worst], n[1])
-        checks.append(Check("C10", figure, found, against, yardstick, verdict, pictures[group]))
+        checks.append(Check("C10", figure, found, against, yardstick, verdict, pictures[group], why))
     return checks
+
+
+def undecided(differences: Differences, names: Sequence[str], worst: str, band: float) -> str:
+    """Why `judge` neither supports nor denies: what is missing for each."""
+    found = estimate(differences[worst], 0)
+    if within(found, -band, band) == "not supported":
+        wide = widened(found, len(differences))
+        return (
+            f"beyond ± {band:g}, but not surely: widened for {len(differences)} statistics the interval is "
+            f"[{wide.low:.3g}, {wide.high:.3g}]"
+        )
+    across = [n for n in names if within(estimate(differences[n], 0), -band, band) == "inconclusive"]
+    if across:
+        return f"the interval lies across ± {band:g}: {', '.join(across).replace('_', ' ')}"
+    other = [n for n in names if differences[n]["p_holm"] < LEVEL]
+    return f"the means agree, the distribution does not: {', '.join(other).replace('_', ' ')}"
 
 
 def estimate(difference: Mapping[str, Any], n: int) -> Estimate:

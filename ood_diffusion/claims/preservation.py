@@ -34,7 +34,9 @@ def identical(differing: int, n: int, same_weights: bool, picture: str) -> list[
     figure = f"of {n} own images of the model, those that differ after the job"
     of_weights = "digests of the weights that differ after the job"
     return [
-        Check("C8", figure, images, "allowed", limit(0), of_images, picture),
+        Check(
+            "C8", figure, images, "allowed", limit(0), of_images, picture, "the weights are equal: rounding"
+        ),
         Check("C8", of_weights, weights, "allowed", limit(0), within(weights, 0, 0), picture),
     ]
 
@@ -63,8 +65,9 @@ def against_tuned(
         ):
             other = Estimate(**each[name])
             if circular and name == "fid_training":
-                why = f"{against}; decides nothing: the judging images were drawn by the frozen model"
-                checks.append(Check("baseline", figure, found, why, other, "inconclusive", picture))
+                why = "the judging images were drawn by the frozen model"
+                check = Check("baseline", figure, found, against, other, "inconclusive", picture, why)
+                checks.append(check)
             else:
                 verdict = below(minus(found, other), 0)
                 checks.append(Check("baseline", figure, found, against, other, verdict, picture))

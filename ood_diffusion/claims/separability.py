@@ -1,7 +1,7 @@
 """C3: are the latents of the unseen domain separable from those of the training domain?"""
 
 from ood_diffusion.claims.check import Check, null_range
-from ood_diffusion.claims.verdict import differs
+from ood_diffusion.claims.verdict import differs, not_rejected
 from ood_diffusion.statistics.auc_interval import auc_interval
 from ood_diffusion.statistics.estimate import Estimate, NullTest
 
@@ -17,7 +17,8 @@ def separable(latents: NullTest, trivial: NullTest, level: float, picture: str) 
     """
     figure = f"AUC of unseen against training latents at level {level:.4g}"
     against = f"labels permuted (norm, colour and spectrum alone: AUC {trivial.statistic:.3g})"
-    return Check("C3", figure, auc_interval(latents), against, null_range(latents), differs(latents), picture)
+    return Check("C3", figure, auc_interval(latents), against, null_range(latents), differs(latents), picture,
+                 not_rejected(latents))  # fmt: skip
 
 
 def distant(frechet: NullTest, found: Estimate, level: float, picture: str) -> Check:
@@ -30,4 +31,5 @@ def distant(frechet: NullTest, found: Estimate, level: float, picture: str) -> C
         picture: file that shows their spectra.
     """
     figure = f"latent Fréchet distance of the two domains at level {level:.4g}"
-    return Check("C3", figure, found, "random splits", null_range(frechet), differs(frechet), picture)
+    return Check("C3", figure, found, "random splits", null_range(frechet), differs(frechet), picture,
+                 not_rejected(frechet))  # fmt: skip

@@ -43,6 +43,11 @@ def within(found: Estimate, low: float, high: float) -> Verdict:
     return "not supported" if found.high < low or found.low > high else "inconclusive"
 
 
+def not_rejected(test: NullTest) -> str:
+    """Why `differs` is inconclusive."""
+    return f"the null is not rejected (p = {test.p_value:.2g}): too small a sample could hide a difference"
+
+
 def differs(test: NullTest) -> Verdict:
     """The claim says that there is a difference from the null.
 

@@ -29,6 +29,7 @@ class ClaimRow:
     against: str
     against_found: str
     verdict: str
+    why: str
     picture: str
     file: str
 
@@ -47,6 +48,7 @@ def claim_rows(results: Mapping[str, Any], folder: Path) -> list[ClaimRow]:
                 check["against"],
                 interval(check["against_found"]),
                 check["verdict"],
+                check.get("why", ""),
                 "" if file in shown else data_uri(folder / file),
                 file,
             )
@@ -69,7 +71,7 @@ def claims_table(results: Mapping[str, Any]) -> Table:
         table.add_column(name, max_width=width)
     summary, last = verdicts(results), ""
     for check in checks_of(results):
-        claim = check["claim"]
+        claim, why = check["claim"], check.get("why", "")
         if claim != last:
             words = Text(f"{claim}  {CLAIMS[claim]}", style="bold")
             table.add_section()
@@ -77,7 +79,7 @@ def claims_table(results: Mapping[str, Any]) -> Table:
         table.add_row(
             Text(f"  {check['figure']}"),
             Text(interval(check["found"])),
-            Text(f"{check['against']}: {interval(check['against_found'])}"),
+            Text(f"{check['against']}: {interval(check['against_found'])}{why and f'; undecided: {why}'}"),
             Text(check["verdict"], style=STYLES[check["verdict"]]),
         )
         last = claim

@@ -87,6 +87,8 @@ def render(
         peak_memory=results.get("cost", {}).get("peak_memory_mib"),
         plots=plots,
         claims=claims,
+        command=results.get("command", ""),
+        data=sections.data_lists(results),
         versions=results.get("versions", {}),
         weights=results.get("weights", {}),
         weights_equal=sections.weights_equal(results),

@@ -8,7 +8,7 @@ a file against these types first (`collect.cells`): of a stage's own section the
 import json
 import math
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from ood_diffusion.report.claim_words import Claim, Verdict
 from ood_diffusion.storage.atomic import atomic_write
@@ -40,6 +40,24 @@ class Cell(TypedDict, total=False):
     batch_size: int | str
     precision: str
     compile: bool
+
+
+class Data(TypedDict, total=False):
+    """A domain as a run used it: `settings` of its YAML and, for files, what `Collection.record` says;
+    content digests of the images that were used, per split; for maps the ranges and what was clipped."""
+
+    settings: dict[str, Any]
+    used: dict[str, dict[str, Any]]
+    path: str
+    splits: str
+    files: int
+    copies: int
+    pictures: dict[str, int]
+    passed_over: dict[str, int]
+    digest: str
+    range: list[Any]
+    data_range: list[Any]
+    values: dict[str, int]
 
 
 class Model(TypedDict):
@@ -76,6 +94,7 @@ class Check(TypedDict):
     against_found: Bounds
     verdict: Verdict
     picture: str
+    why: NotRequired[str]
 
 
 class Tested(TypedDict, total=False):
@@ -292,6 +311,8 @@ class Results(TypedDict, total=False):
     """Everything one cell reports."""
 
     schema: int
+    command: str
+    data: dict[str, Data]
     cell: Cell
     model: Model
     solver: Solver
@@ -312,6 +333,10 @@ class Results(TypedDict, total=False):
     weights: Weights
 
 
+PROVENANCE = ("command", "data")
+"""Sections that hold no figures."""
+
+
 def write_json(path: Path, obj: object) -> None:
     """Write `obj` as indented UTF-8 JSON, whole or not at all; NaN and infinities become `null`.
 
@@ -320,7 +345,8 @@ def write_json(path: Path, obj: object) -> None:
         OSError: if the file cannot be written; the old file then stays.
     """
     text = json.dumps(plain(obj), indent=2, ensure_ascii=False, allow_nan=False)
-    atomic_write(path, (text + "\n").encode())
+    # bytes of a path that are no UTF-8 are lone surrogates, which JSON can only hold escaped
+    atomic_write(path, (text + "\n").encode(errors="backslashreplace"))
 
 
 def plain(value: Any) -> Any:

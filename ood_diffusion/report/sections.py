@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.results import Results
 from ood_diffusion.report.wording import (
     ACCEPTANCE,
@@ -154,3 +155,13 @@ def qualify(metrics: Mapping[str, Any], judged: Mapping[str, Any]) -> str:
     """What a FID must never be quoted without: the extractor and both sample counts."""
     counts = f"{number(judged.get('n'))}\u00a0vs\u00a0{number(metrics.get('n_real'))}"  # one unbroken word
     return f"{metrics.get('extractor', MISSING)}, {counts}"
+
+
+def data_lists(results: Results) -> dict[str, dict[str, str]]:
+    """Domain -> what is known about its data, by dotted names."""
+    return {
+        name.replace("_", " "): {
+            path.replace("/", "."): str(value) for path, value in flatten(found).items() if value != ""
+        }
+        for name, found in results.get("data", {}).items()
+    }

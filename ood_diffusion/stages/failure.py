@@ -28,7 +28,7 @@ def recorded(folder: Path) -> Iterator[None]:
     except (Exception, KeyboardInterrupt) as error:
         if not (isinstance(error, RankFailure) and path.exists()):
             with suppress(OSError):  # the disk may be what failed
-                atomic_write(path, f"{reason(error)}\n".encode())
+                atomic_write(path, f"{reason(error)}\n".encode(errors="backslashreplace"))
         raise
 
 

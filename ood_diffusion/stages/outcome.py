@@ -10,6 +10,7 @@ from typing import Any
 
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.terminal import discard, printable
@@ -59,7 +60,7 @@ def reported(aloud: bool = True) -> Iterator[None]:
         finally:
             if sys.stdout:
                 sys.stdout.flush()
-    except (UserError, HydraException, OmegaConfBaseException) as error:
+    except (UserError, HydraException, OmegaConfBaseException, YAMLError) as error:
         end(2, explain(error) if aloud else "")
     except RankLost as error:
         end(1, str(error) if aloud else "")
@@ -107,6 +108,10 @@ def end(status: int, message: str) -> None:
 
 def explain(error: Exception) -> str:
     """The message a user needs, without the library's internals."""
+    if isinstance(error, YAMLError):
+        return (
+            f"a settings file must be YAML, but got this: {' '.join(str(error).split())}. Correct the file."
+        )
     if isinstance(error, OmegaConfBaseException):
         key: Any = error.full_key
         return f"{key}: {str(error).splitlines()[0]}" if key else str(error)

@@ -1,6 +1,7 @@
 """Run one cell: its stages in order, results on disk after each, tracking around it."""
 
 import logging
+import shlex
 import warnings
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.domains.base import SPLITS
+from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.lightning.memory import peak_mib
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.optional import optional
@@ -67,14 +70,17 @@ def run_stages(cfg: DictConfig, cell: Cell) -> None:
         cell, chosen = at_recommended_level(cell, before), [name for name in chosen if name != "bandwidth"]
     description = describe(cell, with_images)
     versions = {p: version(p) for p in VERSIONS}
-    cell.results |= {"cell": description, "versions": versions}
+    command = command_of(cell.run_folder)
+    cell.results |= {"command": command, "cell": description, "versions": versions}
     tracker = open_run(plain(cfg.logger), {**description, "conf": plain(cfg)}, cell.run_folder)
     failed = True
     try:
         for name in chosen:
+            cell.results["data"] = data_of(cell, cfg)
             keep_accounts(cell, before)  # before each stage too: the report shows them
             with cell.stage(name):
                 stage(name)(cell)
+        cell.results["data"] = data_of(cell, cfg)
         keep_accounts(cell, before)
         if tracker is not None:
             with optional("log the results to W&B"):
@@ -127,6 +133,24 @@ def describe(cell: Cell, with_images: bool) -> dict[str, Any]:
     knobs = {knob: getattr(cell.settings, knob) for knob in KNOBS}
     counts = {"n_references": len(cell.references), "n_held_out": len(cell.held_out)} if with_images else {}
     return {**cell.names, **knobs, **counts}
+
+
+def command_of(run_folder: Path) -> str:
+    """The command that makes this cell, from what Hydra wrote when it began."""
+    path = run_folder / ".hydra" / "overrides.yaml"
+    return shlex.join(["ood-diffusion", *(OmegaConf.load(path) if path.is_file() else ())])
+
+
+def data_of(cell: Cell, cfg: DictConfig) -> dict[str, Any]:
+    """Settings, origin and digests of the images that the cell has used so far, by domain."""
+    domains = {"domain": (cell.domain, ""), "training_domain": (cell.training_domain, "training_")}
+    data = {}
+    for name, (domain, prefix) in domains.items():
+        found = {split: cell.__dict__.get(prefix + split) for split in SPLITS}
+        used = {s: {"n": len(x), "digest": fingerprint(sorted(x))} for s, x in found.items() if x}
+        if used:
+            data[name] = {"settings": plain(cfg[name]), **domain.record(), "used": used}
+    return data
 
 
 def keep_accounts(cell: Cell, before: str) -> None:

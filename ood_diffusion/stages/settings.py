@@ -101,9 +101,12 @@ def read_settings(cfg: Mapping[str, Any]) -> Settings:
     """The knobs of a composed configuration; `UserError` for a wrong one, stage, output or logger."""
     word = cfg["stages"]
     require(not isinstance(word, str), "stages must be a list", word, f"Write 'stages=[{word}]'.")
-    stages = list(word)
+    stages = list(word or ())
     known = bool(stages) and set(stages) <= set(STAGES)
     require(known, f"stages must be chosen from {list(STAGES)}", stages, "Correct stages.")
     require_choice("output", cfg["output"], OUTPUTS)
+    require(
+        isinstance(cfg["store"], str), "store must name a folder", cfg["store"], "Try store=outputs/store."
+    )
     read_tracking(cfg["logger"])
     return Settings(**{knob: cfg[knob] for knob in Settings.__dataclass_fields__})

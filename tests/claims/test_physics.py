@@ -89,3 +89,53 @@ def test_where_real_images_are_denied_denial_says_nothing() -> None:
     blurred = differences(small_scale_power=-2.0)
     checks = physical(differences(gini=0.9), differences(m20=0.9), blurred, 0.2, (50, 40), PICTURES)
     assert [check.verdict for check in checks] == ["supported", "inconclusive", "supported"]
+
+
+@pytest.mark.parametrize(
+    ("samples", "real", "corrupted", "why"),
+    [
+        (
+            {"difference": -22.6, "low": -46, "high": -6, "p_holm": 0.0},
+            0.0,
+            -9.0,
+            "beyond ± 0.2, but not surely: widened for 12 statistics the interval is [-56.8, 1.67]",
+        ),
+        (
+            {"difference": 0.1, "low": 0.0, "high": 0.3, "p_holm": 1.0},
+            0.0,
+            -9.0,
+            "lies across ± 0.2: intensity sd",
+        ),
+        (
+            {"difference": 0.0, "low": -0.1, "high": 0.1, "p_holm": 0.01},
+            0.0,
+            -9.0,
+            "the distribution does not: int",
+        ),
+        (
+            {"difference": 9.0, "low": 8.9, "high": 9.1, "p_holm": 0.01},
+            9.0,
+            -9.0,
+            "real references are denied",
+        ),
+        (
+            {"difference": 0.0, "low": -0.1, "high": 0.1, "p_holm": 1.0},
+            0.0,
+            0.0,
+            "small scales are not found out",
+        ),
+    ],
+)
+def test_an_inconclusive_verdict_says_why(
+    samples: dict[str, float], real: float, corrupted: float, why: str
+) -> None:
+    found = differences() | {"intensity_sd": samples}
+    references, blurred = differences(intensity_sd=real), differences(small_scale_power=corrupted)
+    check = physical(found, references, blurred, 0.2, (50, 40), PICTURES)[2].as_json()
+    assert check["verdict"] == "inconclusive" and why in check["why"]
+
+
+def test_other_verdicts_need_no_reason() -> None:
+    blurred = differences(small_scale_power=-9.0)
+    checks = physical(differences(gini=9.0), differences(), blurred, 0.2, (50, 40), PICTURES)
+    assert [check.as_json()["why"] for check in checks] == ["", "", ""]

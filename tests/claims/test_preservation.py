@@ -41,7 +41,7 @@ def test_nothing_but_what_changed_decides_about_harm() -> None:
 def test_images_of_the_frozen_models_own_cannot_judge_a_copy(copy: float) -> None:
     copies = [{"budget": 1, "fid_training": fid(copy), "fid_unseen": fid(30.0)}]
     at_home, unseen = against_tuned(Estimate(20, 19, 21, 50), Estimate(10, 9, 11, 50), copies, True, "p.svg")
-    assert at_home.verdict == "inconclusive" and "drawn by the frozen model" in at_home.against
+    assert at_home.verdict == "inconclusive" and "drawn by the frozen model" in at_home.why
     assert unseen.verdict == "supported" and "drawn by" not in unseen.against
 
 

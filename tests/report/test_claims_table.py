@@ -20,6 +20,7 @@ def check(claim: str, verdict: str, picture: str = "") -> dict[str, Any]:
         "against": "a limit",
         "against_found": against,
         "verdict": verdict,
+        "why": "too few" if verdict == "inconclusive" else "",
         "picture": picture,
     }
 
@@ -67,4 +68,5 @@ def test_the_terminal_says_every_verdict() -> None:
     console = Console(width=160, record=True, quiet=False)
     console.print(claims_table(RESULTS))
     text = " ".join(console.export_text().split())
+    assert "undecided: too few" in text.replace(" │ ", " ")
     assert text.count("inconclusive") == 2 and "figure of C9" in text and CLAIMS["C9"] in text

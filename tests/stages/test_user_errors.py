@@ -13,6 +13,9 @@ CONFIG = [
     (["prior=nothing"], "shrunk"),
     (["etaa=1"], "etaa"),
     (["domain=image_folder"], "domain.path"),
+    (["domain=null"], "domain must be one of: afhq_cat, "),
+    (["domain@training_domain=null"], "domain@training_domain must be one of: afhq_cat, "),
+    (["trainer="], "trainer must be one of: ddp, default, but got nothing"),
 ]
 SETTINGS = [
     (["eta=-1"], "eta must be a number, at least 0, but got -1"),
@@ -33,6 +36,8 @@ SETTINGS = [
     (["store=/dev/null/store"], "cannot write"),
     (["stages=[invrt]"], "stages must be chosen from"),
     (["stages=invert"], "stages must be a list"),
+    (["stages=null"], "stages must be chosen from"),
+    (["store=null"], "store must name a folder, but got None"),
     (["seed=a"], "seed must be an integer"),
     (["batch_size=some"], "batch_size must be an integer"),
     (["precision=fp8"], "precision must be one of: bf16, fp32, tf32, but got 'fp8'"),
@@ -66,6 +71,18 @@ def test_configuration(tmp_path: Path, overrides: list[str], message: str) -> No
 )
 def test_settings(tmp_path: Path, overrides: list[str], message: str) -> None:
     fails(tmp_path, overrides, message)
+
+
+@pytest.mark.parametrize("broken", ["a: [1\nb: {", "a: *nowhere"])
+def test_a_broken_settings_file_is_named(broken: str, tmp_path: Path) -> None:
+    (tmp_path / "conf" / "domain").mkdir(parents=True)
+    (tmp_path / "conf" / "domain" / "mine.yaml").write_text(broken)
+    fails(tmp_path, ["domain=mine", f"--config-dir={tmp_path}/conf"], "conf/domain/mine.yaml")
+
+
+def test_a_working_folder_that_reads_as_a_setting(tmp_path: Path) -> None:
+    (tmp_path / "a${x}b").mkdir()
+    fails(tmp_path / "a${x}b", [], "the path of the working folder must not hold ${")
 
 
 def test_more_references_than_the_folder_has(tmp_path: Path) -> None:

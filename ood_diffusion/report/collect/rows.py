@@ -8,6 +8,7 @@ from typing import Any
 from ood_diffusion.report.collect.cells import MULTIRUN, CellFolder, Unreadable, walk
 from ood_diffusion.report.collect.sweep_size import cells_of_sweep
 from ood_diffusion.report.flatten import flatten
+from ood_diffusion.report.results import PROVENANCE
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,9 @@ def rows(cells: Mapping[str, CellFolder]) -> list[dict[str, Any]]:
 
 def figures(results: Mapping[str, Any]) -> dict[str, float | int | str]:
     """Every figure by its path, as in W&B; which direction is better is no figure of the cell."""
-    flat = flatten({name: section for name, section in results.items() if name not in ("cell", "schema")})
+    flat = flatten(
+        {name: found for name, found in results.items() if name not in ("cell", "schema", *PROVENANCE)}
+    )
     return {name: value for name, value in flat.items() if not name.startswith("metrics/better/")}
 
 

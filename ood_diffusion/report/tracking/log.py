@@ -16,7 +16,7 @@ from ood_diffusion.optional import optional
 from ood_diffusion.report.collect.rows import scalar
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.pictures import Pictures, grid, pair_grid
-from ood_diffusion.report.results import Results
+from ood_diffusion.report.results import PROVENANCE, Results
 from ood_diffusion.report.tracking.directions import directions
 from ood_diffusion.report.tracking.mode import Mode, import_wandb, resolve_mode
 from ood_diffusion.report.tracking.settings import Tracking, read_tracking
@@ -94,7 +94,7 @@ def log_results(run: "Run", results: Results, pictures: Pictures) -> None:
 
     W&B is told which figures are better when lower or higher: their summary is the minimum or the maximum.
     """
-    flat = flatten(results)
+    flat = flatten({name: found for name, found in results.items() if name not in PROVENANCE})
     for path, way in directions(flat, results.get("metrics", {}).get("better", {})).items():
         run.define_metric(path, summary="min" if way == "lower" else "max")
     numbers = {key: value for key, value in flat.items() if not isinstance(value, str)}
