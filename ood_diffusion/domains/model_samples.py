@@ -72,6 +72,8 @@ class ModelSamples(Domain):
         UserError: if a setting is out of range.
     """
 
+    version = 1
+
     def __init__(
         self,
         image_size: int,
@@ -98,6 +100,7 @@ class ModelSamples(Domain):
         """What determines all pictures, as JSON; the weights are hashed once."""
         return {
             "domain": "model_samples",
+            "version": self.version,
             "model": self.model.recipe(),
             "solver": {"code": identity(self.solver), **self.solver.settings()},
             "levels": [float(f"{t:.9g}") for t in self.levels],

@@ -28,6 +28,8 @@ class DenoiserTraining(pl.LightningModule):
         max_steps: length of the run, where the cosine reaches 0.
     """
 
+    version = 1
+
     def __init__(
         self,
         network: nn.Module,

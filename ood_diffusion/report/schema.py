@@ -6,7 +6,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is
 
 LARGEST = 1e50
 """No figure comes near it, and squares of smaller ones are finite."""
-MOST_PARTS, DEEPEST = 1_000_000, 60
+MOST_PARTS, DEEPEST = 200_000, 60
 """Of a file: far more than any run writes, and few enough to walk through."""
 WORDS = {str: "text", bool: "true or false", int: "an integer", float: "a finite number", dict: "a section"}
 

@@ -14,9 +14,11 @@ from torch.utils.data import DataLoader, Sampler
 
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.lightning.data import StoreDataset
+from ood_diffusion.lightning.training import DenoiserTraining
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.report.results import write_json
 from ood_diffusion.seeding import generator
+from ood_diffusion.source import identity
 from ood_diffusion.stages.calls import calls_along
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.train import denoiser, fit, load_batches
@@ -47,6 +49,7 @@ def tuned_copy(cell: Cell, settings: TrainingSettings) -> FrozenModel:
         "settings": vars(settings),
         "images": list(cell.references),
         "seed": cell.settings.seed,
+        "code": identity(DenoiserTraining),
     }
     folder = cell.store_root / "finetuned" / fingerprint(recipe)
     weights = folder / "weights.safetensors"

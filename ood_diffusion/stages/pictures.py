@@ -98,7 +98,9 @@ def place(domain: Domain, split: Split, images: Mapping[str, str], digest: str) 
     """Where the image of a split with this digest is, for a message."""
     size, key = domain.size(split), images[digest]
     numbers = range(MOST_SEARCHED if size is None else size)
-    return next((domain.where(split, i) for i in numbers if domain.key(split, i) == key), f"{split} {key}")
+    return next(
+        (domain.where(split, i) for i in numbers if domain.address(split, i) == key), f"{split} {key}"
+    )
 
 
 def _render(

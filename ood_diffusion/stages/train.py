@@ -17,6 +17,7 @@ from ood_diffusion.lightning.data import StoreDataset
 from ood_diffusion.lightning.loop_progress import StepProgress
 from ood_diffusion.lightning.training import DenoiserTraining
 from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.source import identity
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.training_settings import TrainingSettings
 from ood_diffusion.storage.atomic import atomic_write
@@ -34,7 +35,12 @@ def train(cell: Cell) -> None:
     if settings.from_scratch:
         network.apply(reset)
     module = denoiser(network, cell.model, settings)
-    recipe = {"model": cell.model.recipe(), "settings": vars(settings), "images": list(cell.references)}
+    recipe = {
+        "model": cell.model.recipe(),
+        "settings": vars(settings),
+        "images": list(cell.references),
+        "code": identity(module),
+    }
     folder = cell.store_root / "training" / fingerprint(recipe)
     references = StoreDataset(cell.pictures, cell.references)
     batches = load_batches(references, batch_size=settings.batch_size, shuffle=True, drop_last=True)

@@ -16,9 +16,6 @@ from ood_diffusion.domains.images.preprocess import centred_square
 from ood_diffusion.domains.preparation import Preparation
 from ood_diffusion.domains.radiation.colour_map import from_rgb, to_rgb
 
-MAPS_VERSION = 1
-"""Part of every key: raise it whenever this file or the scale changes a single pixel."""
-
 COLOURS = ("grey", "inferno")
 
 
@@ -35,6 +32,8 @@ class Maps(Preparation[Map]):
     Raises:
         UserError: if `colours` is unknown.
     """
+
+    version = 1
 
     def __init__(self, scale: Scale, colours: str) -> None:
         require_choice("domain.colours", colours, COLOURS)
@@ -76,7 +75,7 @@ class Maps(Preparation[Map]):
     def recipe(self) -> dict[str, object]:
         """The scale, the colours and the version of the pixel path."""
         scale = [self.scale.low, self.scale.high, self.scale.stretch]
-        return {"maps": MAPS_VERSION, "scale": scale, "colours": self.colours}
+        return {"maps": self.version, "scale": scale, "colours": self.colours}
 
     def picture(self, content: Map, where: str, image_size: int) -> Tensor:
         """Nothing can fail here that `check` has let pass."""

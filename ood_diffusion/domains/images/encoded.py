@@ -43,6 +43,8 @@ class EncodedImages(Preparation[bytes]):
         UserError: if `crop` is out of range.
     """
 
+    version = PREPROCESSING_VERSION
+
     def __init__(self, crop: float) -> None:
         require(
             isinstance(crop, int | float) and not isinstance(crop, bool) and 0 < crop <= 1,
@@ -68,7 +70,7 @@ class EncodedImages(Preparation[bytes]):
 
     def recipe(self) -> dict[str, object]:
         """The version of the pixel path, and the crop."""
-        return {"preprocessing": PREPROCESSING_VERSION, "crop": self.crop}
+        return {"preprocessing": self.version, "crop": self.crop}
 
     def picture(self, content: bytes, where: str, image_size: int) -> Tensor:
         """Decode all pixels; a truncated file is found here."""
