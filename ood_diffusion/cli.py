@@ -8,6 +8,7 @@ without a traceback.
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from omegaconf import DictConfig, OmegaConf
 from ood_diffusion.checks import UserError, require
 from ood_diffusion.stages.configuration import GROUPS, conf_folder
 from ood_diffusion.stages.dry_run import dry_run, is_dry_run, show_sweep
-from ood_diffusion.stages.failure import recorded
+from ood_diffusion.stages.failure import occupied, recorded
 from ood_diffusion.stages.json_output import print_cell, print_others
+from ood_diffusion.stages.launch import launch, leads
 from ood_diffusion.stages.outcome import end_on_sigterm, reported
 from ood_diffusion.stages.settings import read_settings
 from ood_diffusion.terminal import replace_unprintable
@@ -43,10 +45,8 @@ def job(cfg: DictConfig) -> None:
     if is_dry_run(cfg):
         dry_run(cfg, names, folder)
         return
-    with recorded(folder):
+    with occupied(folder) if leads() else nullcontext(), recorded(folder):
         read_settings(cfg)
-        from ood_diffusion.stages.launch import launch, leads
-
         launch(cfg, names, folder, OmegaConf.to_container(config.job_logging, resolve=True))
     if cfg.output == "json" and leads():
         print_cell(folder)
@@ -54,7 +54,10 @@ def job(cfg: DictConfig) -> None:
 
 def check_command(arguments: Sequence[str]) -> None:
     """Raise `UserError` for what Hydra can make nothing of, and does not say so in words for users."""
-    folder = os.getcwd()
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError:
+        raise UserError("expected a working folder, but it was deleted. Change to another one.") from None
     require(
         "${" not in folder,
         "the path of the working folder must not hold ${, which stands for another setting's value",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ood_diffusion.api.composed import Values, composed
 from ood_diffusion.api.images import check_images
-from ood_diffusion.api.workplace import kept, workplace
+from ood_diffusion.api.workplace import kept, whole, workplace
 from ood_diffusion.checks import require
 from ood_diffusion.domains.splits import check_disjoint
 from ood_diffusion.fingerprint import tensor_digest
@@ -22,7 +22,7 @@ from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.report.wording import metric_words, number
 from ood_diffusion.stages.assemble import build
 from ood_diffusion.stages.evaluate import FEATURE_BATCH, better, feature_recipe, intervals, score
-from ood_diffusion.storage.store import TensorStore
+from ood_diffusion.storage.stores import Stores
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +64,7 @@ class Scores(Mapping[str, float]):
         return "\n".join(lines)
 
 
+@whole
 def evaluate(
     images: Tensor,
     held_out: Tensor,
@@ -116,7 +117,7 @@ def evaluate(
         _check_counts(make_metrics, {"images": len(images), "held_out": len(held_out)})
         judge = extractor if isinstance(extractor, FeatureExtractor) else build(cfg.extractor)
         root = folder / "store" if store is None else Path(store).expanduser()
-        target = TensorStore(root, "features", feature_recipe(judge), torch.float32)
+        target = Stores(root, cfg.store_mode).open("features", feature_recipe(judge), torch.float32)
         rows: dict[str, Tensor] = {}
         for name, given in sets.items():
             source, ids = kept(folder / name, "images", given)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ood_diffusion.api.composed import Values
 from ood_diffusion.api.images import check_images, described
-from ood_diffusion.api.workplace import kept, opened
+from ood_diffusion.api.workplace import kept, opened, whole
 from ood_diffusion.checks import require
 from ood_diffusion.diffusion.grids import Grid
 from ood_diffusion.diffusion.solver import Solver
@@ -56,6 +56,7 @@ class Latents:
         return replace(self, values=values if values.ndim == self.values.ndim else values[None])
 
 
+@whole
 def invert(
     model: FrozenModel,
     references: Tensor,
@@ -106,6 +107,7 @@ def invert(
         return Latents(cell.bank.read(ids), *_trajectory(cell), model.recipe())
 
 
+@whole
 def generate(
     model: FrozenModel,
     latents: Latents,

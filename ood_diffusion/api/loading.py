@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ood_diffusion.api.composed import as_user_errors, composed
-from ood_diffusion.api.workplace import opened
+from ood_diffusion.api.workplace import opened, whole
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.stages.assemble import build_model
 from ood_diffusion.stages.settings import read_settings
@@ -39,6 +39,7 @@ def load_model(
         return build_model(cfg)
 
 
+@whole
 def load_domain(
     name: str,
     model: FrozenModel,

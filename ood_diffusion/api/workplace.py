@@ -1,12 +1,13 @@
 """Where a call computes: a folder that is gone afterwards, and the cell that a run would have made."""
 
+import functools
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from omegaconf import DictConfig
@@ -23,7 +24,10 @@ from ood_diffusion.stages.configuration import GROUPS
 from ood_diffusion.stages.joining import trainer_maker
 from ood_diffusion.stages.launch import ranks_wanted
 from ood_diffusion.stages.run import quieten
-from ood_diffusion.storage.store import BLOCK, TensorStore
+from ood_diffusion.storage.store import BLOCK, Gone, TensorStore
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @contextmanager
@@ -82,6 +86,19 @@ def opened(
         yield assemble(cfg, names, folder, ranks, model).at(**parts)
         if model.digest() != before:
             raise UserError("the frozen weights changed during the call. Its results are void.")
+
+
+def whole(call: Callable[P, T]) -> Callable[P, T]:
+    """`call`, once more if it finds the store damaged: what is damaged has been set aside by then."""
+
+    @functools.wraps(call)
+    def again(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return call(*args, **kwargs)
+        except Gone:
+            return call(*args, **kwargs)
+
+    return again
 
 
 def kept(folder: Path, kind: str, rows: Tensor) -> tuple[TensorStore, list[str]]:

@@ -1,6 +1,5 @@
 """`batch_size=auto`: the largest batch that fits and still pays."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from pytorch_lightning.utilities.memory import garbage_collection_cuda, is_oom_e
 from ood_diffusion.checks import UserError
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.models.base import FrozenModel
-from ood_diffusion.storage.atomic import atomic_write
+from ood_diffusion.storage.record import read_record, write_record
 
 LIMIT = 256
 """No larger batch is tried: the rate of any network has levelled off by then."""
@@ -26,9 +25,11 @@ def remembered_batch_size(model: FrozenModel, device: torch.device, folder: Path
     """
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     path = folder / f"{fingerprint([model.recipe(), model.precision, kind])}.json"
-    if not path.exists():
-        atomic_write(path, json.dumps(best_batch_size(measured_rate(model, device))).encode())
-    return int(json.loads(path.read_text()))
+    size = read_record(path)
+    if size is None:
+        size = best_batch_size(measured_rate(model, device))
+        write_record(path, size)
+    return int(size)
 
 
 def best_batch_size(rate: Callable[[int], float]) -> int:

@@ -45,15 +45,15 @@ def predict_into(
         description: shown beside the progress bar.
 
     Raises:
-        RuntimeError: if results are missing afterwards although no rank has failed.
+        UserError: if nothing may be written, or results are missing afterwards although no rank has failed.
     """
-    if not target.missing(list(ids)):
-        return Done()
-    with target.exclusive(next(iter(ids))):
-        missing = {i: ids[i] for i in target.missing(list(ids))}
-        if not missing:
-            return Done()
-        found = ranks.run(Loop(target, source, missing, module, min(batch_size, len(ids)), description))
-        if lost := target.missing(list(missing)):
-            raise RuntimeError(f"{len(lost)} of {len(missing)} results are not in {target.folder}")
-    return Done(len(missing), found.convergence)
+    convergence = Convergence()
+
+    def make(missing: list[str]) -> None:
+        nonlocal convergence
+        wanted = {i: ids[i] for i in missing}
+        loop = Loop(target, source, wanted, module, min(batch_size, len(ids)), description)
+        convergence += ranks.run(loop).convergence
+
+    made = target.fill(list(ids), make, first=next(iter(ids), ""))
+    return Done(made, convergence)

@@ -52,7 +52,9 @@ class StoreWriter(BasePredictionWriter):
         """`prediction` has the rows of the batch; rows that only fill the batch are dropped."""
         self._settle(WAITING)
         ids = batch["ids"]
-        self._unwritten.append(self._thread.submit(self._write, ids, to_host(prediction[: len(ids)])))
+        self._unwritten.append(
+            self._thread.submit(self._write, ids, to_host(prediction[: len(ids)]), prediction.device)
+        )
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Wait for the last batches."""
@@ -65,8 +67,8 @@ class StoreWriter(BasePredictionWriter):
             if error := batch.exception():
                 log.error("a finished batch could not be written: %s", error)
 
-    def _write(self, ids: Sequence[str], arrive: Callable[[], Tensor]) -> None:
-        self.store.write(ids, arrive())
+    def _write(self, ids: Sequence[str], arrive: Callable[[], Tensor], device: torch.device) -> None:
+        self.store.write(ids, arrive(), device)
 
     def _settle(self, most: int) -> None:
         """Wait until at most `most` batches are not on disk; raise what writing one of the others raised."""

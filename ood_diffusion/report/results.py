@@ -330,6 +330,7 @@ class Results(TypedDict, total=False):
     claims: dict[str, str]
     cost: Cost
     versions: dict[str, str]
+    store: dict[str, Any]
     weights: Weights
 
 

@@ -16,6 +16,7 @@ from ood_diffusion.source import targets
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.feasible import check
 from ood_diffusion.stages.settings import AUTO, Settings, read_settings
+from ood_diffusion.storage.stores import Stores
 
 KNOBS = tuple(Settings.__dataclass_fields__)
 
@@ -64,7 +65,7 @@ def assemble(
         make_extractor=partial(build, cfg.extractor),
         make_metrics={str(name): partial(build, part) for name, part in cfg.metric.items()},
         ranks=ranks,
-        store_root=Path(cfg.store),
+        stores=Stores(Path(cfg.store), cfg.store_mode),
         run_folder=run_folder,
     )
     check(cell, list(cfg.stages))

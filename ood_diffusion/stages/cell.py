@@ -32,12 +32,15 @@ from ood_diffusion.stages.pictures import check_apart, stored_split, without_sha
 from ood_diffusion.stages.settings import Settings
 from ood_diffusion.stages.training_settings import TrainingSettings
 from ood_diffusion.storage.store import TensorStore
+from ood_diffusion.storage.stores import Stores
 
 log = logging.getLogger(__name__)
 
 SPLIT_BY = {"domain", "training_domain", "n_held_out", "n_training"}
 SHARED = ("extractor", "held_out", "training_references", "training_held_out")
 """What `Cell.at` need not find out again, unless something in `SPLIT_BY` changes."""
+IMAGES = ("references", "held_out", "training_references", "training_held_out")
+"""Which images there are, once their pictures are in the store."""
 
 
 @dataclass
@@ -62,7 +65,7 @@ class Cell:
         make_extractor: builds the feature extractor (kept for when it is needed).
         make_metrics: metric name -> function that builds it.
         ranks: the processes that share the predict loops; a cell's stages run on rank 0 only.
-        store_root: the folder of all content-addressed stores.
+        stores: all content-addressed stores.
         run_folder: where this cell's own outputs go.
         results: what goes to `results.json`; stages fill it.
         made: "images": items that went through predict loops so far, "found": items that were in the store
@@ -87,7 +90,7 @@ class Cell:
     make_extractor: Callable[[], FeatureExtractor]
     make_metrics: Mapping[str, Callable[[], Any]]
     ranks: Ranks
-    store_root: Path
+    stores: Stores
     run_folder: Path
     results: dict[str, Any] = field(default_factory=dict)
     made: Counter[str] = field(default_factory=Counter)
@@ -134,10 +137,10 @@ class Cell:
             "precision": self.settings.precision,
         }
 
-    @cached_property
+    @property
     def bank(self) -> TensorStore:
         """Latents of references, by the content digest of the image."""
-        return TensorStore(self.store_root, "latents", self.trajectory_recipe, torch.float32)
+        return self.stores.open("latents", self.trajectory_recipe, torch.float32)
 
     def network(self, key: str) -> FrozenModel | FeatureExtractor:
         """The cell's own network by its key in `lightning.ranks.NETWORKS`."""
@@ -145,13 +148,12 @@ class Cell:
 
     def images(self, eta: float) -> TensorStore:
         """Decoded images, by the content digest of the latent (and the seed of the noise, if any)."""
-        return TensorStore(self.store_root, "images", {**self.trajectory_recipe, "eta": eta}, torch.uint8)
+        return self.stores.open("images", {**self.trajectory_recipe, "eta": eta}, torch.uint8)
 
-    @cached_property
+    @property
     def pictures(self) -> TensorStore:
         """The domains' own images, preprocessed, by the domain's key."""
-        recipe = {"image_shape": list(self.model.image_shape)}
-        return TensorStore(self.store_root, "pictures", recipe, torch.uint8)
+        return self.stores.open("pictures", {"image_shape": list(self.model.image_shape)}, torch.uint8)
 
     @cached_property
     def references(self) -> dict[str, str]:
@@ -195,7 +197,12 @@ class Cell:
         if isinstance(wanted, int):
             return wanted
         device = self.ranks.make_trainer().strategy.root_device
-        return remembered_batch_size(self.model, device, self.store_root / "batch_sizes")
+        return remembered_batch_size(self.model, device, self.stores.root / "batch_sizes")
+
+    def look_again(self) -> None:
+        """Forget that the images' pictures are in the store, after it was damaged."""
+        for name in IMAGES:
+            self.__dict__.pop(name, None)
 
     def predict(
         self,
@@ -212,7 +219,8 @@ class Cell:
             How the implicit steps of what was computed here were solved; what had not converged is warned of.
         """
         done = Done()
-        if target.missing(list(ids)):
+        if missing := target.missing(list(ids)):
+            target.check_writable(missing)  # before a batch size is measured
             rows = batch_size or self.batch_size
             done = predict_into(target, source, ids, module, self.ranks, rows, description)
         self.made.update(images=done.items, found=len(ids) - done.items)
@@ -229,11 +237,14 @@ class Cell:
     def stage(self, name: str) -> Iterator[None]:
         """Record a stage's seconds, network calls and speed, and say in one line what it has done."""
         calls, before, start = self.model.network_calls, self.made.copy(), time.perf_counter()
-        yield
-        seconds, calls = time.perf_counter() - start, self.model.network_calls - calls
         cost = self.results.setdefault("cost", {})
-        cost.setdefault("seconds", {})[name] = round(seconds, 3)
-        cost.setdefault("network_calls", {})[name] = calls
+        try:
+            yield
+        finally:  # on top of an earlier attempt's
+            seconds, calls = time.perf_counter() - start, self.model.network_calls - calls
+            for kind, spent in (("seconds", seconds), ("network_calls", calls)):
+                account = cost.setdefault(kind, {})
+                account[name] = round(account.get(name, 0) + spent, 3)
         made, found = (self.made[kind] - before[kind] for kind in ("images", "found"))
         if made:
             cost.setdefault("images_per_second", {})[name] = round(made / seconds, 3)

@@ -44,11 +44,13 @@ def stored_latents(
     Returns:
         The store, and the id of each latent in order.
     """
-    store = TensorStore(cell.store_root, "draws", {**cell.trajectory_recipe, "made": recipe}, torch.float32)
+    store = cell.stores.open("draws", {**cell.trajectory_recipe, "made": recipe}, torch.float32)
     ids = [f"{i:06d}" for i in range(n)]
-    with store.exclusive():
-        missing = store.missing(ids)
+
+    def write(missing: list[str]) -> None:
         for start in range(0, len(missing), BLOCK):
             block = missing[start : start + BLOCK]
             store.write(block, make([int(i) for i in block]))
+
+    store.fill(ids, write)
     return store, ids

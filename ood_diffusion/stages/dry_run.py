@@ -49,6 +49,8 @@ def dry_run(cfg: DictConfig, names: dict[str, str], folder: Path) -> None:
 def plan(cfg: DictConfig, names: dict[str, str], folder: Path) -> Plan:
     """The plan of one cell, after all checks that a run would make before it computes."""
     read_settings(cfg)
+    if cfg.store_mode == "reuse":
+        cfg.store_mode = "readonly"  # damaged shards stay where they are
     from ood_diffusion.lightning.ranks import Ranks
     from ood_diffusion.stages.assemble import assemble, build
     from ood_diffusion.stages.plan import plan_cell

@@ -60,7 +60,7 @@ def samples_of(cell: Cell) -> tuple[TensorStore, list[str]]:
 
 def features_of(cell: Cell, source: TensorStore, ids: Mapping[str, str]) -> Tensor:
     """Features ``[n, d]`` of images given as content digest -> id in `source`; each is computed once."""
-    store = TensorStore(cell.store_root, "features", feature_recipe(cell.extractor), torch.float32)
+    store = cell.stores.open("features", feature_recipe(cell.extractor), torch.float32)
     cell.predict(store, source, ids, FeaturePass(cell.extractor), "features", FEATURE_BATCH)
     return store.read(list(ids))
 

@@ -1,6 +1,7 @@
 """The fine-tuning baseline: copies of the network, tuned on the references at a given cost."""
 
 import copy
+import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from filelock import FileLock
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch.utils.data import DataLoader, Sampler
 
-from ood_diffusion.fingerprint import fingerprint
+from ood_diffusion.fingerprint import fingerprint, weights_digest
 from ood_diffusion.lightning.data import StoreDataset
 from ood_diffusion.lightning.training import DenoiserTraining
 from ood_diffusion.models.base import FrozenModel
@@ -24,6 +26,8 @@ from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.train import denoiser, fit, load_batches
 from ood_diffusion.stages.training_settings import TrainingSettings
 from ood_diffusion.storage.atomic import atomic_write
+
+log = logging.getLogger(__name__)
 
 
 def job_calls(cell: Cell) -> int:
@@ -51,18 +55,41 @@ def tuned_copy(cell: Cell, settings: TrainingSettings) -> FrozenModel:
         "seed": cell.settings.seed,
         "code": identity(DenoiserTraining),
     }
-    folder = cell.store_root / "finetuned" / fingerprint(recipe)
+    folder = cell.stores.root / "finetuned" / fingerprint(recipe)
     weights = folder / "weights.safetensors"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"):
-        if not weights.exists():
-            write_json(folder / "recipe.json", recipe)
-            atomic_write(weights, save(tuned_state(cell, settings, folder)))
-            (folder / "last.ckpt").unlink(missing_ok=True)
+    state = None if cell.stores.mode == "fresh" else read_weights(weights)
+    if state is None:
+        cell.stores.check_writable(weights)
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "lock"):
+            state = None if cell.stores.mode == "fresh" else read_weights(weights)
+            if state is None:
+                if cell.stores.mode == "fresh":
+                    (folder / "last.ckpt").unlink(missing_ok=True)
+                write_json(folder / "recipe.json", recipe)
+                state = tuned_state(cell, settings, folder)
+                atomic_write(weights, save(state, metadata={"digest": weights_digest(state)}))
+                (folder / "last.ckpt").unlink(missing_ok=True)
     tuned = copy.deepcopy(cell.model).compute_in(cell.settings.precision, cell.settings.compile)
-    tuned.network.load_state_dict(load_file(weights))
+    tuned.network.load_state_dict(state)
     tuned.network_calls = 0
     return tuned
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor] | None:
+    """The tuned weights in a file; None if there is none, or it is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
+            digest = (file.metadata() or {}).get("digest")
+    except SafetensorError:
+        digest = None
+    if digest is None or digest != weights_digest(state):
+        log.warning("%s is damaged: the network is tuned again", path)
+        return None
+    return state
 
 
 def tuned_state(cell: Cell, settings: TrainingSettings, folder: Path) -> dict[str, torch.Tensor]:

@@ -15,8 +15,10 @@ from yaml import YAMLError
 from ood_diffusion.checks import UserError
 from ood_diffusion.terminal import discard, printable
 
-DISK_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
-
+DISK_ERRORS = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE,
+    errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG,
+)  # fmt: skip
 
 CONTINUE = "What is finished is in the store: the same command goes on from there."
 

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from ood_diffusion.lightning.trajectory import PassageInverter
 from ood_diffusion.stages.cell import Cell
-from ood_diffusion.storage.store import TensorStore
 
 
 def passage(
@@ -28,7 +27,7 @@ def passage(
     kept = sorted({int((grid[1:] - level).abs().argmin()) + 1 for level in wanted})
     levels = [cell.levels[i] for i in kept]
     recipe = {**cell.trajectory_recipe, "kept": [float(f"{t:.9g}") for t in levels]}
-    store = TensorStore(cell.store_root, "passages", recipe, torch.float32)
+    store = cell.stores.open("passages", recipe, torch.float32)
     cell.predict(
         store, cell.pictures, images, PassageInverter(cell.model, cell.solver, cell.levels, kept), description
     )

@@ -137,12 +137,14 @@ def check_physics(cell: Cell) -> None:
 def blurred_references(cell: Cell, blur: float) -> tuple[TensorStore, list[str]]:
     """References without their small scales: a store, and their ids in it, in order."""
     recipe = {"image_shape": list(cell.model.image_shape), "blur": blur}
-    store, ids = TensorStore(cell.store_root, "blurred", recipe, torch.uint8), list(cell.references)
-    with store.exclusive():
-        missing = store.missing(ids)
+    store, ids = cell.stores.open("blurred", recipe, torch.uint8), list(cell.references)
+
+    def make(missing: list[str]) -> None:
         for start in range(0, len(missing), BLOCK):
             block = missing[start : start + BLOCK]
             store.write(block, blurred(cell.pictures.read([cell.references[i] for i in block]), blur))
+
+    store.fill(ids, make)
     return store, ids
 
 

@@ -26,10 +26,12 @@ def stored_split(domain: Domain, store: TensorStore, split: Split, n: int) -> di
         Content digest -> id in the store; images that are equal pixel by pixel fall together.
     """
     keys = [domain.address(split, i) for i in range(n)]
-    if store.missing(keys):
-        with store.exclusive(keys[0]):
-            missing = set(store.missing(keys))
-            _render(domain, store, split, [i for i, key in enumerate(keys) if key in missing], keys)
+
+    def make(missing: list[str]) -> None:
+        wanted = set(missing)
+        _render(domain, store, split, [i for i, key in enumerate(keys) if key in wanted], keys)
+
+    store.fill(keys, make, first=keys[0] if keys else "")
     found = dict(zip(store.digests(keys), keys, strict=True))
     if len(found) < n:
         log.info("%d of %d %s are equal to others pixel by pixel: they count once.", n - len(found), n, split)

@@ -6,7 +6,6 @@ is on disk, its content is looked up there.
 """
 
 import functools
-import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from ood_diffusion.stages.decode import image_ids
 from ood_diffusion.stages.inspect import SHOWN
 from ood_diffusion.stages.sample import recipe_of_draws
 from ood_diffusion.stages.settings import AUTO, STAGES
+from ood_diffusion.storage.record import read_json
 from ood_diffusion.storage.store import TensorStore
 
 COUNTED = ("inspect", "train", "invert", "reconstruct", "sample", "evaluate", "report")
@@ -39,7 +39,7 @@ def plan_cell(cell: Cell, stages: Collection[str]) -> Plan:
     """
     settings, network = cell.settings, (cell.model.digest(), cell.settings.precision, cell.settings.compile)
     batch = 1 if isinstance(settings.batch_size, str) else settings.batch_size
-    works, notes, outputs = [], [], str(cell.store_root.parent)
+    works, notes, outputs = [], [], str(cell.stores.root.parent)
     if settings.batch_size == "auto":
         notes.append("batch_size=auto: the calls that measure it and that fill the last batch come on top")
     if "inspect" in stages:
@@ -110,9 +110,9 @@ def sample_items(cell: Cell, references: Digests) -> dict[str, bool]:
     if None not in references.values():
         digests = [digest for digest in references.values() if digest]
         wanted = identity(recipe | {"references": digests}, cell.sampler.uses_prior)
-        for path in (cell.store_root / "draws").glob("*/recipe.json"):
+        for path in (cell.stores.root / "draws").glob("*/recipe.json"):
             if identity(read_recipe(path), cell.sampler.uses_prior) == wanted:
-                store = TensorStore(cell.store_root, "draws", read_recipe(path), torch.float32)
+                store = cell.stores.open("draws", read_recipe(path), torch.float32)
                 there = known(store, [f"{i:06d}" for i in range(n)])
                 drawn |= {f"{name}/{int(i)}": digest for i, digest in there.items() if digest}
     images = cell.images(cell.settings.eta)
@@ -124,15 +124,14 @@ def identity(recipe: Mapping[str, Any], uses_prior: bool) -> str:
     kept = {
         key: part for key, part in recipe.items() if key != "n_samples" and (uses_prior or key != "prior")
     }
-    selection = {key: value for key, value in recipe["selection"].items() if key != "max_proposals"}
+    selection = {key: value for key, value in recipe.get("selection", {}).items() if key != "max_proposals"}
     return fingerprint({**kept, "selection": selection})
 
 
 @functools.cache
 def read_recipe(path: Path) -> dict[str, Any]:
-    """A store's recipe; the cells of a sweep read the same ones."""
-    recipe: dict[str, Any] = json.loads(path.read_text())
-    return recipe
+    """A store's recipe, empty if it is damaged; the cells of a sweep read the same ones."""
+    return read_json(path) or {}
 
 
 def known(store: TensorStore, ids: list[str]) -> Digests:

@@ -3,7 +3,7 @@
 import logging
 import shlex
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -30,9 +30,14 @@ from ood_diffusion.stages.joining import join, others_alive, together, trainer_m
 from ood_diffusion.stages.launch import started_by_cluster
 from ood_diffusion.stages.report import collect_pictures, report_path
 from ood_diffusion.stages.settings import AUTO, RICH, STAGES
+from ood_diffusion.storage.store import Gone
 from ood_diffusion.terminal import printing
 
+log = logging.getLogger(__name__)
+
 NONE = torch.empty(0, 3, 1, 1, dtype=torch.uint8)
+ROUNDS = 10
+"""How often the stages are run at most; whatever is damaged in one store is found in one round."""
 VERSIONS = ("ood-diffusion", "torch", "pytorch-lightning", "torchmetrics", "diffusers", "hydra-core", "wandb")
 
 
@@ -74,14 +79,18 @@ def run_stages(cfg: DictConfig, cell: Cell) -> None:
     cell.results |= {"command": command, "cell": description, "versions": versions}
     tracker = open_run(plain(cfg.logger), {**description, "conf": plain(cfg)}, cell.run_folder)
     failed = True
-    try:
-        for name in chosen:
-            cell.results["data"] = data_of(cell, cfg)
-            keep_accounts(cell, before)  # before each stage too: the report shows them
-            with cell.stage(name):
-                stage(name)(cell)
+
+    def account() -> None:
         cell.results["data"] = data_of(cell, cfg)
         keep_accounts(cell, before)
+
+    try:
+        run_in_order(cell, chosen, account)
+        stores, counts = cell.stores, {"made": cell.made["images"], "found": cell.made["found"]}
+        cell.results["store"] = {"folder": str(stores.root), "mode": stores.mode, **counts}
+        if counts["found"]:
+            log.info("%d items made, %d found in %s", *counts.values(), stores.root)
+        account()
         if tracker is not None:
             with optional("log the results to W&B"):
                 pictures = collect_pictures(cell) if with_images else Pictures(NONE)
@@ -101,6 +110,28 @@ def run_stages(cfg: DictConfig, cell: Cell) -> None:
             print_summary(results, page if "report" in chosen and page.exists() else None)
 
 
+def run_in_order(cell: Cell, names: Sequence[str], account: Callable[[], None]) -> None:
+    """Run stages; where one finds that something has gone from the store, all once more: that makes it again.
+
+    Args:
+        cell: the cell.
+        names: of the stages. They find in the store what earlier rounds have made.
+        account: puts on disk what was found so far; called before each stage.
+    """
+    rounds, waiting = 1, list(names)
+    while waiting:
+        try:
+            account()  # before each stage too: the report shows it
+            with cell.stage(waiting[0]):
+                stage(waiting[0])(cell)
+            del waiting[0]
+        except Gone:
+            if rounds == ROUNDS or cell.ranks.size > 1:  # other ranks are in the middle of a loop
+                raise
+            rounds, waiting = rounds + 1, list(names)
+            cell.look_again()
+
+
 def at_recommended_level(cell: Cell, before: str) -> Cell:
     """The cell at the level that its stage `bandwidth`, run here, recommends; with what that stage found.
 
@@ -111,7 +142,7 @@ def at_recommended_level(cell: Cell, before: str) -> Cell:
     with cell.stage("bandwidth"):
         stage("bandwidth")(cell)
     level = cell.results["bandwidth"]["recommended"]
-    logging.getLogger(__name__).info("level=auto: %g", level)
+    log.info("level=auto: %g", level)
     chosen = cell.at(level=level)
     chosen.results = {"cell": describe(chosen, with_images=False), **cell.results}
     keep_accounts(chosen, before)

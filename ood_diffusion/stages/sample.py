@@ -1,6 +1,5 @@
 """Bank of latents -> prior -> new latents -> new images of the unseen domain."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,9 +11,10 @@ from ood_diffusion.geometry.within import within
 from ood_diffusion.samplers.propose import Acceptance, propose
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.decode import decode
-from ood_diffusion.storage.atomic import atomic_write
+from ood_diffusion.storage.record import read_record, write_record
 from ood_diffusion.storage.store import TensorStore
 
+ACCEPTANCE = "acceptance.json"
 SHOWN = 512
 """Latents used for the geometry figures: enough for their standard errors, bounded in memory."""
 
@@ -26,7 +26,7 @@ def sample(cell: Cell) -> None:
     latents = cell.bank.read(list(cell.references)[:SHOWN])
     drawn = draws.read(ids[:SHOWN])
     cell.results["sample"] = {
-        **json.loads((draws.folder / "acceptance.json").read_text()),
+        **read_record(draws.folder / ACCEPTANCE),
         "nearest_reference_latent": nearest_reference(drawn, latents),
     }
     cell.results["latents"] = {
@@ -39,13 +39,13 @@ def sample(cell: Cell) -> None:
 def draw(cell: Cell) -> tuple[TensorStore, list[str]]:
     """The store of this cell's draws and their ids, in order; drawn on the first call only."""
     recipe = recipe_of_draws(cell, list(cell.references))
-    store = TensorStore(cell.store_root, "draws", recipe, torch.float32)
+    store = cell.stores.open("draws", recipe, torch.float32)
     ids = [f"{i:06d}" for i in range(cell.settings.n_samples)]
-    finished = store.folder / "acceptance.json"
-    if finished.exists() and not store.missing(ids):
+    if not undrawn(store, ids):
         return store, ids
+    store.check_writable(undrawn(store, ids))
     with store.exclusive():
-        if finished.exists() and not store.missing(ids):  # another process drew them meanwhile
+        if not undrawn(store, ids):  # another process drew them meanwhile
             return store, ids
         bank = cell.bank.read(list(cell.references))
         cell.sampler.bind(bank, cell.prior.fit(bank))
@@ -61,8 +61,13 @@ def draw(cell: Cell) -> tuple[TensorStore, list[str]]:
             "acceptance": acceptance.rates(),
             "prior": cell.prior.learned(),
         }
-        atomic_write(finished, json.dumps(report).encode())
+        write_record(store.folder / ACCEPTANCE, report)
     return store, ids
+
+
+def undrawn(store: TensorStore, ids: list[str]) -> list[str]:
+    """What of a cell's draws is missing: ids, and the file about their acceptance, which comes last."""
+    return store.missing(ids) + [ACCEPTANCE] * (not read_record(store.folder / ACCEPTANCE))
 
 
 def recipe_of_draws(cell: Cell, references: Sequence[str]) -> dict[str, Any]:

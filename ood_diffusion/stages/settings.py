@@ -7,6 +7,7 @@ from typing import Any
 from ood_diffusion.checks import require, require_choice
 from ood_diffusion.precision import PRECISIONS
 from ood_diffusion.report.tracking.settings import read_tracking
+from ood_diffusion.storage.mode import MODES
 
 STAGES = (
     "inspect",
@@ -109,4 +110,5 @@ def read_settings(cfg: Mapping[str, Any]) -> Settings:
         isinstance(cfg["store"], str), "store must name a folder", cfg["store"], "Try store=outputs/store."
     )
     read_tracking(cfg["logger"])
+    require_choice("store_mode", cfg["store_mode"], MODES)
     return Settings(**{knob: cfg[knob] for knob in Settings.__dataclass_fields__})

@@ -21,10 +21,14 @@ class Sweep(Callback):
     known: ClassVar[dict[Path, int]] = {}
     """Results that are no news -> when they were written, in ns: an earlier sweep's, or printed already."""
 
+    used: ClassVar[set[Path]] = set()
+    """Folders in which this process has run a cell of its sweep."""
+
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Forgets the plans of an earlier sweep in the same folder, and takes note of its results."""
         folder = os.path.abspath(config.hydra.sweep.dir)  # as Hydra names the cells' folders: without ".."
         Sweep.path, Sweep.output = Path(folder), str(config.get("output"))
+        Sweep.used.clear()
         for path in Sweep.path.rglob(PLAN):
             path.unlink()
         Sweep.known = {path: path.stat().st_mtime_ns for path in Sweep.path.rglob(RESULTS)}

@@ -41,7 +41,10 @@ def train(cell: Cell) -> None:
         "images": list(cell.references),
         "code": identity(module),
     }
-    folder = cell.store_root / "training" / fingerprint(recipe)
+    folder = cell.stores.root / "training" / fingerprint(recipe)
+    cell.stores.check_writable(folder)
+    if cell.stores.mode == "fresh":
+        (folder / "last.ckpt").unlink(missing_ok=True)
     references = StoreDataset(cell.pictures, cell.references)
     batches = load_batches(references, batch_size=settings.batch_size, shuffle=True, drop_last=True)
     held_out = load_batches(StoreDataset(cell.pictures, cell.held_out), batch_size=settings.batch_size)

@@ -181,10 +181,9 @@ def on_pixels(
     """The same transport of the images themselves, without a model."""
     source, other = (to_unit_range(cell.pictures.read(ids)) for ids in (direction.source, direction.other))
     moved = to_bytes(wasserstein_transfer(source, source, other, strength))
-    store = TensorStore(cell.store_root, "pixel_transfers", recipe, torch.uint8)
+    store = cell.stores.open("pixel_transfers", recipe, torch.uint8)
     ids = [f"{i:06d}" for i in range(len(moved))]
-    if missing := store.missing(ids):
-        store.write(missing, moved[[int(i) for i in missing]])
+    store.fill(ids, lambda missing: store.write(missing, moved[[int(i) for i in missing]]))
     return store, ids
 
 

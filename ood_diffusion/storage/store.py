@@ -3,35 +3,59 @@
 ```
 <root>/<kind>/<fingerprint of the recipe>/
     recipe.json                    everything that determines the tensors, for people
-    shards/<hash of ids>.safetensors   one tensor `data` [b, …]; ids and content digests in the header
+    shards/<hash of ids>.safetensors   one tensor `data` [b, …]; in the header ids and content digests, what
+                                       made it (`origin`) and a checksum of all that and of the address
+    shards/*.damaged               shards that were found damaged
 ```
 
 Shards are written whole or not at all and are never changed, so readers need no lock, a killed
 writer loses at most the batch in its hands, and writers on several ranks or machines cannot harm
 each other. `exclusive` is there to save work, not to keep files whole.
+
+Disks, copies and people damage files all the same. Size, header and checksum are verified when a shard is
+first seen, a row when it is first read. A damaged shard is set aside and its items are missing then, like
+those of one that was deleted.
 """
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from filelock import FileLock, Timeout
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.fingerprint import fingerprint, tensor_digest
-from ood_diffusion.storage.atomic import atomic_write
+from ood_diffusion.storage.atomic import atomic_write, remove_leftovers
+from ood_diffusion.storage.origin import origin
 
 log = logging.getLogger(__name__)
 
 BLOCK = 64
 """Tensors that `TensorStore.blocks` reads at a time."""
+FORMAT = 2
+"""Of shards; part of the address, so that shards of another format are not found."""
+ROUNDS = 3
+"""How often items are made that are gone again when they should be there."""
+
+
+class Gone(UserError):
+    """Items that were in a store are damaged or deleted: who made them can make them again."""
+
+
+class _Damage(Exception):
+    """What is wrong with a shard."""
+
+
+_Version = tuple[int, int, int]
+"""When a file was last written in ns, its size, its inode."""
 
 
 class _Place(NamedTuple):
@@ -48,26 +72,76 @@ class TensorStore:
         kind: the store's purpose; the first folder below the root.
         recipe: everything that determines the tensors beside their ids, JSON-serialisable.
         dtype: what `write` accepts and `read` returns.
+        mode: a key of `mode.MODES`.
     """
 
-    def __init__(self, root: Path, kind: str, recipe: Mapping[str, Any], dtype: torch.dtype) -> None:
+    def __init__(
+        self, root: Path, kind: str, recipe: Mapping[str, Any], dtype: torch.dtype, mode: str = "reuse"
+    ) -> None:
         self.recipe = dict(recipe)
         self.dtype = dtype
-        self.folder = root / kind / fingerprint(self.recipe)
+        self.mode = mode
+        self.folder = self.place(root, kind, recipe)
         self._places: dict[str, _Place] = {}
-        self._read_shards: set[str] = set()
+        self._verified: set[str] = set()
+        self._lost = False
+        if mode != "readonly":
+            for folder in (self.folder, self.folder / "shards"):
+                remove_leftovers(folder)
+        self._seen: dict[str, _Version] = self._on_disk() if mode == "fresh" else {}
+
+    @staticmethod
+    def place(root: Path, kind: str, recipe: Mapping[str, Any]) -> Path:
+        """The folder of a store."""
+        return root / kind / fingerprint({"format": FORMAT, **recipe})
 
     def missing(self, ids: Sequence[str]) -> list[str]:
-        """The ids not on disk yet, in order and without repeats; looks at the disk afresh."""
+        """The ids not on disk, in order and without repeats; looks at the disk afresh."""
         self._refresh()
         return [i for i in dict.fromkeys(ids) if i not in self._places]
 
-    def write(self, ids: Sequence[str], data: Tensor) -> None:
-        """Store `data` ``[b, …]`` under `ids` (length b) as one shard; ids already there are kept.
+    def fill(self, ids: Sequence[str], make: Callable[[list[str]], object], first: str = "") -> int:
+        """Have `make` write those of `ids` that are missing, which it is given; `first`: as for `exclusive`.
+
+        Returns:
+            How many were missing.
 
         Raises:
-            UserError: if the number of ids or the dtype does not fit, or a value is not finite.
+            UserError: if nothing may be written, or something deletes what has just been written.
         """
+        missing = self.missing(ids)
+        if not missing:
+            return 0
+        self.check_writable(missing)
+        with self.exclusive(first):
+            made = len(missing := self.missing(ids))
+            for _ in range(ROUNDS):
+                if missing:
+                    make(missing)
+                    missing = self.missing(missing)
+        if missing:
+            raise UserError(
+                f"expected {made} items just made to be in {self.folder}, but {len(missing)} are not "
+                f"(first: {missing[0]}). Find out what deletes or damages files there."
+            )
+        return made
+
+    def check_writable(self, missing: Sequence[str]) -> None:
+        """Raise `UserError` if the mode forbids to write the items that are `missing`."""
+        if self.mode == "readonly":
+            raise UserError(
+                f"store_mode=readonly needs everything in the store, but {len(missing)} items are not in "
+                f"{self.folder} (first: {missing[0]}). Try store_mode=reuse."
+            )
+
+    def write(self, ids: Sequence[str], data: Tensor, device: torch.device | str = "cpu") -> None:
+        """Store `data` ``[b, …]``, made on `device`, under `ids` (length b) as one shard.
+
+        Raises:
+            UserError: if nothing may be written, the number of ids or the dtype does not fit, or a value is
+                not finite.
+        """
+        self.check_writable(ids)
         if len(ids) != len(data) or len(set(ids)) != len(ids) or data.dtype != self.dtype:
             raise UserError(
                 f"a shard needs one distinct id per tensor and dtype {self.dtype}, but got "
@@ -81,7 +155,12 @@ class TensorStore:
             )
         self._write_recipe()
         data = data.detach().cpu().contiguous()
-        header = {"ids": json.dumps(list(ids)), "digests": json.dumps([tensor_digest(row) for row in data])}
+        header = {
+            "ids": json.dumps(list(ids)),
+            "digests": json.dumps([tensor_digest(row) for row in data]),
+            "origin": json.dumps(origin(torch.device(device))),
+        }
+        header["checksum"] = self._checksum(header)
         name = f"{fingerprint(list(ids))}.safetensors"
         atomic_write(self.folder / "shards" / name, save({"data": data}, metadata=header))
 
@@ -89,13 +168,19 @@ class TensorStore:
         """The tensors of `ids`, in that order, ``[len(ids), …]``; only the rows asked for are read.
 
         Raises:
+            Gone: if an item is damaged or was deleted. All others in the store have been verified then, so
+                that what is damaged can be made again at once.
             UserError: if an id is not in the store.
         """
         rows: dict[str, Tensor] = {}
         for shard, wanted in self._by_shard(ids).items():
-            with safe_open(shard, framework="pt") as file:
-                data = file.get_slice("data")
-                rows |= {i: data[self._places[i].row : self._places[i].row + 1] for i in wanted}
+            try:
+                rows |= self._rows(shard, wanted)
+            except _Damage as damage:
+                self._set_aside(shard, damage)
+                self._verify()
+                self._by_shard(ids)  # raises, unless others have made it meanwhile
+                return self.read(ids)
         return torch.cat([rows[i] for i in ids])
 
     def blocks(self, ids: Sequence[str]) -> Iterator[Tensor]:
@@ -136,8 +221,17 @@ class TensorStore:
         if not path.exists():
             atomic_write(path, (json.dumps(self.recipe, indent=1, sort_keys=True) + "\n").encode())
 
+    def _checksum(self, header: Mapping[str, str]) -> str:
+        return fingerprint([self.folder.parent.name, self.folder.name, *sorted(header.items())])
+
     def _by_shard(self, ids: Sequence[str]) -> dict[Path, list[str]]:
         if any(i not in self._places for i in ids) and (absent := self.missing(ids)):
+            if self._lost:
+                self.check_writable(absent)
+                raise Gone(
+                    f"expected {len(ids)} entries in {self.folder}, but {len(absent)} are damaged or were "
+                    f"deleted (first: {absent[0]}). Run the same command again: it makes them again."
+                )
             raise UserError(
                 f"expected {len(ids)} entries in {self.folder}, but {len(absent)} are not there "
                 f"(first: {absent[0]}). Run the stage that makes them first."
@@ -148,13 +242,101 @@ class TensorStore:
         return grouped
 
     def _refresh(self) -> None:
-        for shard in sorted((self.folder / "shards").glob("[!.]*.safetensors")):
-            if shard.name in self._read_shards:
+        found = self._on_disk()
+        for name in self._seen.keys() - found.keys():
+            self._forget(self.folder / "shards" / name)
+        for name in [name for name, version in found.items() if self._seen.get(name) != version]:
+            shard = self.folder / "shards" / name
+            if name in self._seen:
+                self._forget(shard)
+            self._seen[name] = found[name]
+            try:
+                with _opened(shard) as file:
+                    header = file.metadata() or {}
+                if header.pop("checksum", None) != self._checksum(header):
+                    raise _Damage("its header is not what was written here")
+            except _Damage as damage:
+                self._set_aside(shard, damage)
                 continue
-            with safe_open(shard, framework="pt") as file:
-                header = file.metadata()
-            for row, (i, digest) in enumerate(
-                zip(json.loads(header["ids"]), json.loads(header["digests"]), strict=True)
-            ):
+            entries = zip(json.loads(header["ids"]), json.loads(header["digests"]), strict=True)
+            for row, (i, digest) in enumerate(entries):
                 self._places.setdefault(i, _Place(shard, row, digest))
-            self._read_shards.add(shard.name)
+
+    def _on_disk(self) -> dict[str, _Version]:
+        """The names of what looks like a shard, the newest first, and of which version each is."""
+        found: dict[str, _Version] = {}
+        with suppress(FileNotFoundError), os.scandir(self.folder / "shards") as entries:
+            for entry in entries:
+                if entry.name.endswith(".safetensors") and not entry.name.startswith("."):
+                    with suppress(FileNotFoundError):
+                        about = entry.stat(follow_symlinks=False)
+                        found[entry.name] = (about.st_mtime_ns, about.st_size, about.st_ino)
+        return dict(sorted(found.items(), key=lambda each: (each[1], each[0]), reverse=True))
+
+    def _rows(self, shard: Path, ids: Sequence[str]) -> dict[str, Tensor]:
+        """These rows of a shard; those read for the first time are verified."""
+        places = {i: self._places[i] for i in ids}
+        with _opened(shard) as file:
+            data = file.get_slice("data")
+            if data.get_shape()[0] <= max(place.row for place in places.values()):
+                raise _Damage("it has too few rows")
+            rows: dict[str, Tensor] = {i: data[place.row : place.row + 1] for i, place in places.items()}
+        for i in rows.keys() - self._verified:
+            if tensor_digest(rows[i][0]) != places[i].digest:
+                raise _Damage(f"the content of {i} is not what was written")
+        self._verified |= rows.keys()
+        return rows
+
+    def _verify(self) -> None:
+        """Set aside all damaged shards."""
+        grouped: dict[Path, list[str]] = {}
+        for i, place in self._places.items():
+            grouped.setdefault(place.shard, []).append(i)
+        for shard, ids in grouped.items():
+            try:
+                self._rows(shard, ids)
+            except _Damage as damage:
+                self._set_aside(shard, damage)
+
+    def _set_aside(self, shard: Path, damage: _Damage) -> None:
+        """Rename a damaged shard, so that nobody finds it; where nothing may be written, pass over it."""
+        self._lost = True
+        version = self._seen.get(shard.name)
+        self._forget(shard)
+        if not os.path.lexists(shard):
+            log.warning("%s was deleted: what was in it is missing", shard)
+            return
+        try:
+            if self.mode == "readonly":
+                raise PermissionError
+            os.replace(shard, shard.with_name(f"{shard.name}.damaged"))
+        except FileNotFoundError:  # another process was faster
+            return
+        except OSError:
+            if version is not None:
+                self._seen[shard.name] = version
+        log.warning("%s is damaged (%s) and set aside: what was in it is missing", shard, damage)
+
+    def _forget(self, shard: Path) -> None:
+        self._seen.pop(shard.name, None)
+        gone = {i for i, place in self._places.items() if place.shard == shard}
+        for i in gone:
+            del self._places[i]
+        self._verified -= gone
+        self._lost |= bool(gone)
+
+
+@contextmanager
+def _opened(shard: Path) -> Iterator[Any]:
+    """A shard's file; raises `_Damage` if it is none."""
+    if not shard.is_file():  # a link to nothing, a folder, a pipe: opening that one would wait forever
+        raise _Damage("it is no file")
+    try:
+        with safe_open(shard, framework="pt") as file:
+            yield file
+    except FileNotFoundError:
+        raise _Damage("it was deleted") from None
+    except SafetensorError as error:
+        raise _Damage(str(error)) from None
+    except PermissionError:
+        raise UserError(f"{shard} may not be read. Change its permissions or take another store.") from None

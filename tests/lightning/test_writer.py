@@ -43,9 +43,9 @@ class Watched(TensorStore):
         super().__init__(root, "watched", {}, torch.float32)
         self.before, self.written = before, list[str]()
 
-    def write(self, ids: Sequence[str], data: Tensor) -> None:
+    def write(self, ids: Sequence[str], data: Tensor, device: torch.device | str = "cpu") -> None:
         self.before()
-        super().write(ids, data)
+        super().write(ids, data, device)
         self.written += ids
 
 
@@ -111,9 +111,9 @@ def test_what_the_writer_refuses_ends_the_run_at_the_next_batch(tmp_path: Path) 
         assert batch == 0 or written.wait(timeout=60)
 
     class Refusing(TensorStore):
-        def write(self, ids: Sequence[str], data: Tensor) -> None:
+        def write(self, ids: Sequence[str], data: Tensor, device: torch.device | str = "cpu") -> None:
             try:
-                super().write(ids, data)
+                super().write(ids, data, device)
             finally:
                 written.set()
 

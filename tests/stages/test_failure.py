@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.stages.failure import recorded
+from ood_diffusion.stages.failure import occupied, recorded
 from ood_diffusion.stages.outcome import RankFailure
 from tests.cli import TINY, run_cli
 
@@ -30,6 +31,16 @@ def test_a_new_attempt_begins_without_and_a_process_that_leaves_writes_none(tmp_
     with recorded(tmp_path):
         assert not (tmp_path / "error.txt").exists()
     assert fail(tmp_path, SystemExit(3)) is None
+
+
+def test_a_folder_in_use_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text("{}")
+    with FileLock(tmp_path / ".lock"), pytest.raises(UserError, match="in which another process runs"):
+        occupied(tmp_path).__enter__()
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", "results.json"}
+    (tmp_path / ".x.1.part").write_text("what a killed run left")
+    with occupied(tmp_path):
+        assert not list(tmp_path.glob("*.part"))
 
 
 def test_what_a_rank_wrote_is_kept(tmp_path: Path) -> None:

@@ -28,8 +28,10 @@ from ood_diffusion.stages.preservation_images import own_images
 from ood_diffusion.stages.preservation_settings import FinetuneSettings, PreservationSettings
 from ood_diffusion.stages.sdedit import noised
 from ood_diffusion.storage.store import TensorStore
+from ood_diffusion.storage.stores import Stores
 from tests.cli import QUICK, TINY, results, run_cli
 from tests.lightning.networks import gaussian_model
+from tests.storage.test_damage import emptied, flipped, foreign
 
 SMALL = [
     *TINY,
@@ -162,9 +164,20 @@ def small_cell(root: Path) -> Any:
         references=ids,
         held_out=ids,
         ranks=SimpleNamespace(make_trainer=trainer),
-        store_root=root,
+        stores=Stores(root),
         batch_size=4,
     )
+
+
+def test_damaged_weights_are_tuned_again(tmp_path: Path) -> None:
+    settings = SETTINGS.training(7 * 4 * 3)
+    first = tuned_copy(small_cell(tmp_path), settings).digest()
+    (weights,) = tmp_path.rglob("weights.safetensors")
+    for damage in (flipped, emptied, foreign):
+        damage(weights)
+        assert finetune.read_weights(weights) is None
+        assert tuned_copy(small_cell(tmp_path), settings).digest() == first
+        assert finetune.read_weights(weights) is not None
 
 
 def test_a_killed_training_ends_at_the_weights_of_an_undisturbed_one(
