@@ -33,7 +33,7 @@ SETTINGS = [
     (["sampler.parents=13"], "sampler=linear_combination needs at least 13 references, but got 12"),
     (["n_samples=5"], "metric=prdc needs n_samples to be at least 6, but got 5"),
     (["n_held_out=3"], "metric=prdc needs n_held_out to be at least 6, but got 3"),
-    (["store=/dev/null/store"], "cannot write"),
+    (["store=/dev/null/store"], "must be a folder, or the place for one"),
     (["stages=[invrt]"], "stages must be chosen from"),
     (["stages=invert"], "stages must be a list"),
     (["stages=null"], "stages must be chosen from"),
