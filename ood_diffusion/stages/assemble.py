@@ -37,6 +37,7 @@ def assemble(
         UserError: for settings or data that cannot work, from wherever they are found out.
     """
     settings = read_settings(cfg)
+    require(isinstance(cfg.store, str), "store must name a folder", cfg.store, "Try store=outputs/store.")
     require(
         "preservation" in cfg.stages or cfg.stage.preservation.finetune is None,
         "baseline=finetune needs the stage preservation",

@@ -106,9 +106,6 @@ def read_settings(cfg: Mapping[str, Any]) -> Settings:
     known = bool(stages) and set(stages) <= set(STAGES)
     require(known, f"stages must be chosen from {list(STAGES)}", stages, "Correct stages.")
     require_choice("output", cfg["output"], OUTPUTS)
-    require(
-        isinstance(cfg["store"], str), "store must name a folder", cfg["store"], "Try store=outputs/store."
-    )
     read_tracking(cfg["logger"])
     require_choice("store_mode", cfg["store_mode"], MODES)
     return Settings(**{knob: cfg[knob] for knob in Settings.__dataclass_fields__})
