@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 from torch import Tensor
 
 from ood_diffusion.checks import require, require_choice
+from ood_diffusion.domains.drawing import Drawing
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.source import identity
 
@@ -41,6 +42,11 @@ class Domain(ABC):
             "Build the domain with the side of the model's images.",
         )
         self.image_size = image_size
+
+    @property
+    def drawing(self) -> Drawing | None:
+        """How a frozen model draws the pictures, or those that they are made of; None where none does."""
+        return None
 
     @abstractmethod
     def size(self, split: Split) -> int | None:

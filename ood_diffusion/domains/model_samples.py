@@ -1,8 +1,7 @@
 """Images that a frozen model draws itself: a domain for every model, without a data set."""
 
-from collections.abc import Sequence
 from functools import cached_property, partial
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from PIL import Image
@@ -10,9 +9,9 @@ from torch import Tensor
 
 from ood_diffusion.diffusion.grids import Grid
 from ood_diffusion.diffusion.integrate import integrate
-from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.domains.base import Domain, Split
+from ood_diffusion.domains.drawing import BLOCK, Drawing, Model, block_of
 from ood_diffusion.domains.images.preprocess import PREPROCESSING_VERSION, to_square_rgb
 from ood_diffusion.domains.item_generator import check_seed
 from ood_diffusion.fingerprint import fingerprint
@@ -20,35 +19,8 @@ from ood_diffusion.pixels import to_bytes
 from ood_diffusion.seeding import generator, normal
 from ood_diffusion.source import identity
 
-BLOCK = 16
-"""Pictures drawn together. Fixed, because a network's rounding depends on the shape of its batch."""
-
 KEPT = 4
 """Blocks kept in memory, so that pictures asked for in order are each drawn once."""
-
-
-class Model(Protocol):
-    """What is asked of the model: a part of `models.base.FrozenModel`, explained there."""
-
-    @property
-    def schedule(self) -> Schedule:
-        """The noise schedule."""
-
-    @property
-    def state_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of a state on the trajectory."""
-
-    def eps(self, x: Tensor, t: float, exact: bool = False) -> Tensor:
-        """The noise estimate at level `t`; with `exact` in fp32 whatever the precision."""
-
-    def decode(self, states: Tensor) -> Tensor:
-        """States at level 0 to images with values in [-1, 1], not clipped."""
-
-    def recipe(self) -> dict[str, Any]:
-        """Everything that determines `eps` and `decode`, as JSON."""
-
-    def to(self, device: torch.device) -> object:
-        """Move the weights."""
 
 
 class ModelSamples(Domain):
@@ -65,14 +37,12 @@ class ModelSamples(Domain):
         grid: where it stops along the trajectory.
         steps: solver steps from the top of the schedule to the image.
         seed: of the whole set; another seed gives other pictures.
-        device: where to draw ("cpu", "cuda:1"); None takes the first GPU, or else the CPU. Not part of
-            the key: two devices differ by rounding. The model is on the CPU before and after.
 
     Raises:
         UserError: if a setting is out of range.
     """
 
-    version = 1
+    version = 2
 
     def __init__(
         self,
@@ -82,14 +52,18 @@ class ModelSamples(Domain):
         grid: Grid,
         steps: int = 24,
         seed: int = 0,
-        device: str | None = None,
     ) -> None:
         """Check the settings; nothing is drawn yet."""
         super().__init__(image_size)
         check_seed(seed)
-        self.model, self.solver, self.seed, self.device = model, solver, seed, device
-        self.levels = grid(model.schedule, model.schedule.timesteps, steps)
+        self.seed = seed
+        self._drawing = Drawing(model, solver, grid(model.schedule, model.schedule.timesteps, steps))
         self._drawn: dict[tuple[Split, int], Tensor] = {}
+
+    @property
+    def drawing(self) -> Drawing:
+        """The model, and its way from noise to pictures."""
+        return self._drawing
 
     def size(self, split: Split) -> None:
         """Pictures never run out."""
@@ -101,9 +75,9 @@ class ModelSamples(Domain):
         return {
             "domain": "model_samples",
             "version": self.version,
-            "model": self.model.recipe(),
-            "solver": {"code": identity(self.solver), **self.solver.settings()},
-            "levels": [float(f"{t:.9g}") for t in self.levels],
+            "model": self.drawing.model.recipe(),
+            "solver": {"code": identity(self.drawing.solver), **self.drawing.solver.settings()},
+            "levels": [float(f"{t:.9g}") for t in self.drawing.levels],
             "seed": self.seed,
             "block": BLOCK,
             "image_size": self.image_size,
@@ -118,38 +92,33 @@ class ModelSamples(Domain):
     def render(self, split: Split, index: int) -> Tensor:
         """Draw the picture with its block, or recall it: uint8, shape ``[3, image_size, image_size]``."""
         self.check_item(split, index)
-        number, row = divmod(index, BLOCK)
-        if (split, number) not in self._drawn:
+        block = block_of(index)
+        if (split, block.start) not in self._drawn:
             while len(self._drawn) >= KEPT:
                 del self._drawn[next(iter(self._drawn))]
-            self._drawn[split, number] = self._draw(split, number * BLOCK)
-        return self._drawn[split, number][row].clone()
+            self._drawn[split, block.start] = self._draw(split, block)
+        return self._drawn[split, block.start][index - block.start].clone()
 
-    def _draw(self, split: Split, first: int) -> Tensor:
-        streams = [generator(self.seed, "model_samples", split, first + i) for i in range(BLOCK)]
-        device = torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.model.to(device)
-        try:
-            z = normal(streams, self.model.state_shape).to(device)
-            images = denoised(self.model, self.solver, self.levels, z).cpu()
-        finally:
-            self.model.to(torch.device("cpu"))
+    def _draw(self, split: Split, block: range) -> Tensor:
+        z = normal(
+            [generator(self.seed, "model_samples", split, i) for i in block], self.drawing.model.state_shape
+        )
+        images = denoised(self.drawing, z.to(self.drawing.device)).cpu()
         pictures = [Image.fromarray(image.numpy()) for image in images.permute(0, 2, 3, 1)]
         return torch.stack([to_square_rgb(picture, self.image_size) for picture in pictures])
 
 
 @torch.inference_mode()
-def denoised(model: Model, solver: Solver, levels: Sequence[float], z: Tensor) -> Tensor:
+def denoised(drawing: Drawing, z: Tensor) -> Tensor:
     """Carry states down to level 0, without fresh noise, and decode them.
 
     Args:
-        model: the frozen model.
-        solver: the numerical method.
-        levels: ascending from 0 to the level of `z`.
+        drawing: the frozen model, and its way from `z` to level 0.
         z: float32 ``[B, *state_shape]`` on the model's device.
 
     Returns:
         Images, uint8 ``[B, 3, H, W]``, rounded; what lies outside [-1, 1] is clipped.
     """
-    x = integrate(partial(model.eps, exact=True), z, model.schedule, levels[::-1], solver)
+    model = drawing.model
+    x = integrate(partial(model.eps, exact=True), z, model.schedule, drawing.levels[::-1], drawing.solver)
     return to_bytes(model.decode(x))

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ood_diffusion.checks import require
 from ood_diffusion.domains.base import Domain, Split
+from ood_diffusion.domains.drawing import Drawing
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.geometry.edges import ink
 from ood_diffusion.pixels import LUMINANCE
@@ -44,6 +45,11 @@ class SketchesOf(Domain):
         self.drawn = of(image_size=image_size)
         self.halved = self.drawn.halved
         self.scale, self.threshold = float(scale), float(threshold)
+
+    @property
+    def drawing(self) -> Drawing | None:
+        """That of the other domain."""
+        return self.drawn.drawing
 
     def size(self, split: Split) -> int | None:
         """As many as the other domain has."""

@@ -42,6 +42,11 @@ class Ranks:
         self.rank, self.size = 0, 1
         self._control: Any = None
 
+    @property
+    def device(self) -> torch.device:
+        """Where this rank computes."""
+        return self.make_trainer().strategy.root_device
+
     def join(self, environment: ClusterEnvironment) -> None:
         """Meet the others; returns when all are there."""
         self.rank, self.size = environment.global_rank(), environment.world_size()

@@ -211,7 +211,10 @@ class Metrics(TypedDict, total=False):
 
 
 class Cost(TypedDict, total=False):
-    """What each stage cost: calls are images through the network; memory in MiB."""
+    """What each stage cost, and "pictures", those of the domain where a network draws them.
+
+    Calls are images through a network; memory is in MiB.
+    """
 
     network_calls: dict[str, int]
     seconds: dict[str, float]

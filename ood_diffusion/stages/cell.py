@@ -142,6 +142,13 @@ class Cell:
         """Latents of references, by the content digest of the image."""
         return self.stores.open("latents", self.trajectory_recipe, torch.float32)
 
+    @property
+    def network_calls(self) -> int:
+        """Images passed so far through the model and through those that draw the domains' pictures."""
+        drawings = (domain.drawing for domain in (self.domain, self.training_domain))
+        models = [self.model, *(drawing.model for drawing in drawings if drawing)]
+        return sum(model.network_calls for model in {id(model): model for model in models}.values())
+
     def network(self, key: str) -> FrozenModel | FeatureExtractor:
         """The cell's own network by its key in `lightning.ranks.NETWORKS`."""
         return self.model if key == "model" else self.extractor
@@ -160,7 +167,7 @@ class Cell:
         """Content digest -> picture id of the references."""
         if self.subset is not None:
             return self.subset
-        return stored_split(self.domain, self.pictures, "references", self.settings.n_references)
+        return stored_split(self.domain, self.pictures, "references", self.settings.n_references, self.ranks)
 
     @cached_property
     def held_out(self) -> dict[str, str]:
@@ -168,7 +175,7 @@ class Cell:
         available = self.domain.size("held_out")
         wanted = self.settings.n_held_out
         n = wanted if available is None else min(wanted, available)
-        held_out = stored_split(self.domain, self.pictures, "held_out", n)
+        held_out = stored_split(self.domain, self.pictures, "held_out", n, self.ranks)
         return without_shared(self.domain, self.references, held_out)
 
     @cached_property
@@ -185,7 +192,7 @@ class Cell:
     def _training_split(self, split: Split) -> dict[str, str]:
         available, wanted = self.training_domain.size(split), self.settings.n_training
         n = wanted if available is None else min(wanted, available)
-        images = stored_split(self.training_domain, self.pictures, split, n)
+        images = stored_split(self.training_domain, self.pictures, split, n, self.ranks)
         unseen: dict[Split, dict[str, str]] = {"references": self.references, "held_out": self.held_out}
         check_apart(self.training_domain, {split: images}, self.domain, unseen)
         return images
@@ -196,8 +203,7 @@ class Cell:
         wanted = self.settings.batch_size
         if isinstance(wanted, int):
             return wanted
-        device = self.ranks.make_trainer().strategy.root_device
-        return remembered_batch_size(self.model, device, self.stores.root / "batch_sizes")
+        return remembered_batch_size(self.model, self.ranks.device, self.stores.root / "batch_sizes")
 
     def look_again(self) -> None:
         """Forget that the images' pictures are in the store, after it was damaged."""
@@ -236,12 +242,12 @@ class Cell:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Record a stage's seconds, network calls and speed, and say in one line what it has done."""
-        calls, before, start = self.model.network_calls, self.made.copy(), time.perf_counter()
+        calls, before, start = self.network_calls, self.made.copy(), time.perf_counter()
         cost = self.results.setdefault("cost", {})
         try:
             yield
         finally:  # on top of an earlier attempt's
-            seconds, calls = time.perf_counter() - start, self.model.network_calls - calls
+            seconds, calls = time.perf_counter() - start, self.network_calls - calls
             for kind, spent in (("seconds", seconds), ("network_calls", calls)):
                 account = cost.setdefault(kind, {})
                 account[name] = round(account.get(name, 0) + spent, 3)

@@ -52,7 +52,7 @@ def own_images(cell: Cell) -> tuple[Tensor, float | None]:
     """
     settings, model = cell.settings, cell.model
     levels = cell.grid(model.schedule, float(model.schedule.timesteps), settings.steps)
-    device = cell.ranks.make_trainer().strategy.root_device
+    device = cell.ranks.device
     module = Generator(model, cell.solver, levels, settings.eta, settings.seed).to(device)
     n = min(settings.n_samples, SHOWN)
     ids = [str(i) for i in range(n)]

@@ -1,13 +1,16 @@
 """A domain's own images -> the store of pictures."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import nullcontext
 
 import torch
 
 from ood_diffusion.checks import require
 from ood_diffusion.domains.base import Domain, Split
+from ood_diffusion.domains.drawing import block_of
 from ood_diffusion.lightning.progress import Meter
+from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.storage.store import TensorStore
 
 log = logging.getLogger(__name__)
@@ -19,23 +22,36 @@ MOST_SEARCHED = 100_000
 """Pictures of an unlimited domain among which one is looked for that a message names."""
 
 
-def stored_split(domain: Domain, store: TensorStore, split: Split, n: int) -> dict[str, str]:
-    """Render the first `n` images of a split that are not on disk yet.
+def stored_split(domain: Domain, store: TensorStore, split: Split, n: int, ranks: Ranks) -> dict[str, str]:
+    """Render the first `n` images of a split that are not on disk yet; a network draws where `ranks` compute.
 
     Returns:
         Content digest -> id in the store; images that are equal pixel by pixel fall together.
     """
     keys = [domain.address(split, i) for i in range(n)]
 
-    def make(missing: list[str]) -> None:
-        wanted = set(missing)
-        _render(domain, store, split, [i for i, key in enumerate(keys) if key in wanted], keys)
+    def make(_: list[str]) -> None:
+        wanted = drawn_for(domain, store, split, n)
+        missing = set(store.missing(list(wanted.values())))
+        _render(domain, store, split, {i: key for i, key in wanted.items() if key in missing}, ranks)
 
     store.fill(keys, make, first=keys[0] if keys else "")
     found = dict(zip(store.digests(keys), keys, strict=True))
     if len(found) < n:
         log.info("%d of %d %s are equal to others pixel by pixel: they count once.", n - len(found), n, split)
     return found
+
+
+def drawn_for(domain: Domain, store: TensorStore, split: Split, n: int) -> dict[int, str]:
+    """Number and id of what is drawn for those of the first `n` images of a split that are not on disk.
+
+    What passes a network together is drawn, and kept, together: some of it may lie beyond `n`.
+    """
+    keys = {domain.address(split, i): i for i in range(n)}
+    wanted = [keys[key] for key in store.missing(list(keys))]
+    if domain.drawing:
+        wanted = sorted({i for number in wanted for i in block_of(number)})
+    return {i: domain.address(split, i) for i in wanted}
 
 
 def without_shared(
@@ -105,12 +121,15 @@ def place(domain: Domain, split: Split, images: Mapping[str, str], digest: str) 
     )
 
 
-def _render(
-    domain: Domain, store: TensorStore, split: Split, indices: Sequence[int], keys: Sequence[str]
-) -> None:
-    with Meter(split.replace("_", " "), len(indices)) as meter:
-        for start in range(0, len(indices), SHARD):
-            part = indices[start : start + SHARD]
+def _render(domain: Domain, store: TensorStore, split: Split, keys: Mapping[int, str], ranks: Ranks) -> None:
+    drawing, numbers = domain.drawing, list(keys)
+    calls = (lambda: drawing.model.network_calls) if drawing else None
+    with (
+        drawing.on(ranks.device) if drawing else nullcontext(),
+        Meter(split.replace("_", " "), len(keys), calls=calls) as meter,
+    ):
+        for start in range(0, len(numbers), SHARD):
+            part = numbers[start : start + SHARD]
             images = []
             for i in part:
                 images.append(domain.render(split, i))

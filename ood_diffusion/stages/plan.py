@@ -12,12 +12,16 @@ from typing import Any
 
 import torch
 
+from ood_diffusion.domains.base import Split
+from ood_diffusion.domains.drawing import Drawing
 from ood_diffusion.fingerprint import fingerprint
+from ood_diffusion.report.plan.speed import PICTURES
 from ood_diffusion.report.plan.work import Plan, Work
 from ood_diffusion.stages.calls import calls_along
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.decode import image_ids
 from ood_diffusion.stages.inspect import SHOWN
+from ood_diffusion.stages.pictures import drawn_for
 from ood_diffusion.stages.sample import recipe_of_draws
 from ood_diffusion.stages.settings import AUTO, STAGES
 from ood_diffusion.storage.record import read_json
@@ -42,13 +46,16 @@ def plan_cell(cell: Cell, stages: Collection[str]) -> Plan:
     works, notes, outputs = [], [], str(cell.stores.root.parent)
     if settings.batch_size == "auto":
         notes.append("batch_size=auto: the calls that measure it and that fill the last batch come on top")
+    if cell.domain.drawing and set(stages) != {"inspect"}:
+        works.append(drawn_pictures(cell, cell.domain.drawing))
     if "inspect" in stages:
         works.append(own_images(cell))
     if "train" in stages:
         notes.append(f"train: {cell.training.max_steps:,} optimiser steps, not counted as network calls")
     uncounted = [stage for stage in STAGES if stage in stages and stage not in COUNTED]
     if uncounted:
-        notes.append(f"{', '.join(uncounted)}: network calls not counted (conf/stage says how many)")
+        more = ", nor those that draw the training domain's pictures" if cell.training_domain.drawing else ""
+        notes.append(f"{', '.join(uncounted)}: network calls not counted (conf/stage says how many){more}")
     if settings.level == AUTO:
         notes.append("level=auto: the stage bandwidth runs first and chooses it; calls are not counted")
     if settings.level == AUTO or not {"invert", "reconstruct", "sample", "evaluate"} & set(stages):
@@ -77,6 +84,20 @@ def plan_cell(cell: Cell, stages: Collection[str]) -> Plan:
     if "evaluate" in stages:
         needs[folder] = samples
     return Plan(works, str(cell.bank.folder), needs, network, outputs, notes)
+
+
+def drawn_pictures(cell: Cell, drawing: Drawing) -> Work:
+    """References and held-out images of a domain that a network draws, by their keys."""
+    counts: dict[Split, int] = {
+        "references": cell.settings.n_references,
+        "held_out": cell.settings.n_held_out,
+    }
+    items: dict[str, bool] = {}
+    for split, n in counts.items():
+        items |= dict.fromkeys((cell.domain.address(split, i) for i in range(n)), True)
+        items |= dict.fromkeys(drawn_for(cell.domain, cell.pictures, split, n).values(), False)
+    calls = calls_along(drawing.solver, drawing.model.schedule, drawing.levels[::-1])
+    return Work(PICTURES, str(cell.pictures.folder), items, calls, 1)
 
 
 def own_images(cell: Cell) -> Work:

@@ -76,8 +76,8 @@ def preservation(cell: Cell) -> None:
 
 def drawn_by(domain: Domain, model: FrozenModel) -> bool:
     """Whether a model of these weights drew the domain's pictures, or those that they are made of."""
-    artist = getattr(getattr(domain, "drawn", domain), "model", None)
-    return artist is not None and bool(artist.recipe() == model.recipe())
+    drawing = domain.drawing
+    return drawing is not None and bool(drawing.model.recipe() == model.recipe())
 
 
 def judged(cell: Cell, images: Images) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def top(cell: Cell) -> Cell:
 
 def own_images(cell: Cell, n: int) -> Tensor:
     """The model's own images, from N(0, I) with the cell's solver, steps and eta, uint8 ``[n, 3, H, W]``."""
-    settings, device = cell.settings, cell.ranks.make_trainer().strategy.root_device
+    settings, device = cell.settings, cell.ranks.device
     module = Generator(cell.model, cell.solver, top(cell).levels, settings.eta, settings.seed).to(device)
     drawn: list[Tensor] = []
     try:

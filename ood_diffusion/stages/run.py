@@ -21,6 +21,7 @@ from ood_diffusion.optional import optional
 from ood_diffusion.report.card import print_card
 from ood_diffusion.report.claim_words import verdicts
 from ood_diffusion.report.pictures import Pictures
+from ood_diffusion.report.plan.speed import PICTURES
 from ood_diffusion.report.results import SCHEMA, Results, write_json
 from ood_diffusion.report.table import print_summary
 from ood_diffusion.report.tracking.log import close_run, log_results, open_run
@@ -71,6 +72,9 @@ def run_stages(cfg: DictConfig, cell: Cell) -> None:
     before = cell.model.digest()
     chosen = [name for name in STAGES if name in cfg.stages]
     with_images = chosen != ["inspect"]
+    if with_images and cell.domain.drawing:
+        with cell.stage(PICTURES):
+            _ = cell.references, cell.held_out
     if cell.settings.level == AUTO and not {"inspect", "train"}.issuperset(chosen):
         cell, chosen = at_recommended_level(cell, before), [name for name in chosen if name != "bandwidth"]
     description = describe(cell, with_images)

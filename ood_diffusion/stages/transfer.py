@@ -115,10 +115,10 @@ def pairs(cell: Cell, settings: TransferSettings) -> tuple[Direction, Direction]
     )
     n = min(settings.n_images, len(different) // 2)
     used = different[: 2 * n]
-    stored_split(sketches, cell.pictures, "references", used[-1] + 1)
+    stored_split(sketches, cell.pictures, "references", used[-1] + 1, cell.ranks)
     photo, sketch = [keys[i] for i in used], [sketches.address("references", i) for i in used]
     held_out = list(cell.held_out.values())
-    drawn = list(stored_split(sketches, cell.pictures, "held_out", len(held_out)).values())
+    drawn = list(stored_split(sketches, cell.pictures, "held_out", len(held_out), cell.ranks).values())
     return (
         Direction("photo to sketch", photo[:n], sketch[n:], sketch[:n], photo[:n], drawn),
         Direction("sketch to photo", sketch[n:], photo[:n], photo[n:], photo[n:], held_out),

@@ -191,7 +191,7 @@ def maps(folder: Path) -> list[Tensor]:
 
 
 def samples(*_: Any) -> list[Tensor]:
-    return rendered(ModelSamples(12, gaussian_model(), AB2(), uniform_lambda, 4, device="cpu"))
+    return rendered(ModelSamples(12, gaussian_model(), AB2(), uniform_lambda, 4))
 
 
 def trained(*_: Any) -> list[Tensor]:

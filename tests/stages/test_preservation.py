@@ -19,6 +19,7 @@ from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.domains.galaxies_sim import GalaxiesSim
 from ood_diffusion.domains.model_samples import ModelSamples
 from ood_diffusion.domains.sketches_of import SketchesOf
+from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.lightning.training import DenoiserTraining
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.stages import finetune
@@ -163,7 +164,7 @@ def small_cell(root: Path) -> Any:
         pictures=pictures,
         references=ids,
         held_out=ids,
-        ranks=SimpleNamespace(make_trainer=trainer),
+        ranks=Ranks(trainer),
         stores=Stores(root),
         batch_size=4,
     )

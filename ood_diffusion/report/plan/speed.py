@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 
 from ood_diffusion.report.collect.cells import RESULTS, find_cells
 
+PICTURES = "pictures"
+"""Under `cost` beside the stages: the pictures of a domain that a network draws, before any stage."""
+
 
 class Speed(NamedTuple):
     """Network calls a second, and the run that measured them."""
@@ -35,9 +38,12 @@ def newest_speed(folders: Iterable[Path], network: Sequence[Any]) -> Speed | Non
 
 
 def calls_per_second(results: dict[str, Any]) -> float | None:
-    """Over all stages that called the network; without any, what the stage inspect measured."""
+    """Over all stages that called the network; without any, what the stage inspect measured.
+
+    Not over the drawing of a domain's pictures, which may be another network's.
+    """
     cost = results.get("cost", {})
-    calls = {stage: n for stage, n in cost.get("network_calls", {}).items() if n}
+    calls = {stage: n for stage, n in cost.get("network_calls", {}).items() if n and stage != PICTURES}
     if seconds := sum(cost.get("seconds", {}).get(stage, 0) for stage in calls):
         return float(sum(calls.values()) / seconds)
     speed = results.get("model", {}).get("images_per_second")
