@@ -11,6 +11,10 @@ class UserError(ValueError):
     """
 
 
+class Void(UserError):
+    """What was computed is worth nothing, because a network changed: no store may keep it."""
+
+
 def require(condition: bool, expected: str, got: object, remedy: str) -> None:
     """Raise `UserError` unless `condition` holds.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ood_diffusion.api.composed import Values, composed
 from ood_diffusion.api.images import check_images
 from ood_diffusion.api.workplace import kept, whole, workplace
-from ood_diffusion.checks import require
+from ood_diffusion.checks import Void, require
 from ood_diffusion.domains.splits import check_disjoint
 from ood_diffusion.fingerprint import tensor_digest
 from ood_diffusion.lightning.features import FeaturePass
@@ -117,12 +117,17 @@ def evaluate(
         _check_counts(make_metrics, {"images": len(images), "held_out": len(held_out)})
         judge = extractor if isinstance(extractor, FeatureExtractor) else build(cfg.extractor)
         root = folder / "store" if store is None else Path(store).expanduser()
-        target = Stores(root, cfg.store_mode).open("features", feature_recipe(judge), torch.float32)
+        stores = Stores(root, cfg.store_mode)
+        target = stores.open("features", feature_recipe(judge), torch.float32)
         rows: dict[str, Tensor] = {}
         for name, given in sets.items():
             source, ids = kept(folder / name, "images", given)
             wanted = dict(zip(ids, ids, strict=True))
-            predict_into(target, source, wanted, FeaturePass(judge), ranks, FEATURE_BATCH, "features")
+            try:
+                predict_into(target, source, wanted, FeaturePass(judge), ranks, FEATURE_BATCH, "features")
+            except Void:
+                stores.withdraw()
+                raise
             rows[name] = target.read(ids)
         figures = score(make_metrics, rows["held_out"], rows["images"])
         found = intervals(figures, rows["held_out"], rows["images"])

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from ood_diffusion.api.composed import Values, as_user_errors, composed
-from ood_diffusion.checks import UserError, require
+from ood_diffusion.checks import require
 from ood_diffusion.fingerprint import tensor_digest
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.models.base import FrozenModel
@@ -23,7 +23,7 @@ from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.configuration import GROUPS
 from ood_diffusion.stages.joining import trainer_maker
 from ood_diffusion.stages.launch import ranks_wanted
-from ood_diffusion.stages.run import quieten
+from ood_diffusion.stages.run import check_weights, kept_unless_void, quieten
 from ood_diffusion.storage.store import BLOCK, Gone, TensorStore
 
 P = ParamSpec("P")
@@ -82,10 +82,10 @@ def opened(
     cfg.stages = ["invert"]  # checks what any stage with the model needs, and nothing of the others
     with workplace(cfg) as (folder, ranks):
         cfg.store = str(folder / "store" if store is None else Path(store).expanduser())
-        before = model.digest()
-        yield assemble(cfg, names, folder, ranks, model).at(**parts)
-        if model.digest() != before:
-            raise UserError("the frozen weights changed during the call. Its results are void.")
+        cell = assemble(cfg, names, folder, ranks, model)
+        with kept_unless_void(cell) as before:
+            yield cell.at(**parts)
+            check_weights(before, model.digest())
 
 
 def whole(call: Callable[P, T]) -> Callable[P, T]:

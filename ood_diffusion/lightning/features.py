@@ -4,6 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ood_diffusion.checks import Void
+from ood_diffusion.fingerprint import weights_digest
 from ood_diffusion.lightning.loop import Predictor
 from ood_diffusion.metrics.base import FeatureExtractor
 
@@ -18,6 +20,16 @@ class FeaturePass(Predictor):
     def __init__(self, extractor: FeatureExtractor) -> None:
         super().__init__()
         self.extractor = extractor
+
+    def on_predict_end(self) -> None:
+        """Raise `Void` if the extractor's weights are others than at the beginning."""
+        after = weights_digest(self.extractor.network.state_dict())
+        if after != self.extractor.digest:
+            raise Void(
+                f"the weights of the extractor {self.extractor.name} changed in a predict loop: "
+                f"{self.extractor.digest} -> {after}. Results are void, none are kept. Let it change nothing "
+                "in `features`."
+            )
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> Tensor:
         """``batch["data"]``: uint8 ``[B, 3, H, W]`` -> features float32 ``[B, num_features]``."""

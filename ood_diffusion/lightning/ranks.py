@@ -73,22 +73,27 @@ class Ranks:
         loop.module.count_calls(sum(other.calls for other in others))
         return sum(others, own)
 
-    def serve(self, networks: Callable[[str], Any]) -> None:
+    def serve(self, networks: Callable[[str], Any], report: Callable[[], Any]) -> None:
         """On the other ranks: run loops until rank 0 calls `dismiss`.
 
         Args:
             networks: this rank's own network, by its key in `NETWORKS`.
+            report: what `dismiss` is to return of this rank.
         """
         while (packed := self._broadcast(None)) is not None:
             loop = unpack(packed, networks)
             self.agree(loop.run(self.make_trainer, self.rank, self.size))
+        self.agree(report())
         dist.destroy_process_group()
 
-    def dismiss(self) -> None:
-        """On rank 0: let the others go."""
-        if self.size > 1:
-            self._broadcast(None)
-            dist.destroy_process_group()
+    def dismiss(self) -> list[Any]:
+        """On rank 0: let the others go; what each of them reports."""
+        if self.size == 1:
+            return []
+        self._broadcast(None)
+        reports = self.agree(None)[1:]
+        dist.destroy_process_group()
+        return reports
 
     def agree(self, value: Any) -> list[Any]:
         """The values of all ranks, in order, on every rank."""

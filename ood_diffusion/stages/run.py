@@ -3,7 +3,8 @@
 import logging
 import shlex
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, cast
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from ood_diffusion.checks import UserError
+from ood_diffusion.checks import Void
 from ood_diffusion.domains.base import SPLITS
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.lightning.memory import peak_mib
@@ -61,15 +62,42 @@ def run(cfg: DictConfig, names: Mapping[str, str], run_folder: Path, size: int =
     cell = together(ranks, lambda: assemble(cfg, dict(names), run_folder, ranks))
     with others_alive():
         if ranks.rank > 0:
-            ranks.serve(cell.network)
+            ranks.serve(cell.network, cell.model.digest)
             return
-        run_stages(cfg, cell)
-        ranks.dismiss()
+        with kept_unless_void(cell) as before:
+            run_stages(cfg, cell, before)
+            for after in ranks.dismiss():
+                check_weights(before, after)
 
 
-def run_stages(cfg: DictConfig, cell: Cell) -> None:
-    """What rank 0 does: the stages in order, results on disk after each, tracking around them."""
+@contextmanager
+def kept_unless_void(cell: Cell) -> Iterator[str]:
+    """Delete all that the block stored if it raises `Void`, or anything else when the weights have changed.
+
+    Yields:
+        The digest of the weights at the start.
+    """
     before = cell.model.digest()
+    try:
+        yield before
+    except BaseException as error:
+        void = isinstance(error, Void)
+        with suppress(RuntimeError):  # of a device that has failed
+            void = void or cell.model.digest() != before
+        if void:
+            cell.stores.withdraw()
+            (cell.run_folder / "results.json").unlink(missing_ok=True)
+        raise
+
+
+def run_stages(cfg: DictConfig, cell: Cell, before: str) -> None:
+    """What rank 0 does: the stages in order, results on disk after each, tracking around them.
+
+    Args:
+        cfg: the composed configuration.
+        cell: the cell.
+        before: digest of the weights at the start.
+    """
     chosen = [name for name in STAGES if name in cfg.stages]
     with_images = chosen != ["inspect"]
     if with_images and cell.domain.drawing:
@@ -191,13 +219,21 @@ def data_of(cell: Cell, cfg: DictConfig) -> dict[str, Any]:
 def keep_accounts(cell: Cell, before: str) -> None:
     """Digest, memory and `results.json`, after every stage, so that a killed run leaves what it found."""
     after = cell.model.digest()
-    if after != before:
-        raise UserError(f"the frozen weights changed during the run: {before} -> {after}. Results are void.")
+    check_weights(before, after)
     cell.results["weights"] = {"before": before, "after": after}
     if found := verdicts(cell.results):
         cell.results["claims"] = found
     cell.results.setdefault("cost", {})["peak_memory_mib"] = round(peak_mib(), 1)
     write_json(cell.run_folder / "results.json", {"schema": SCHEMA, **cell.results})
+
+
+def check_weights(before: str, after: str) -> None:
+    """Raise `Void` if the digests differ."""
+    if after != before:
+        raise Void(
+            f"the frozen weights changed during the run: {before} -> {after}. Results are void, none are "
+            "kept. Let the network change nothing in `forward`."
+        )
 
 
 def quieten() -> None:

@@ -88,7 +88,9 @@ class TensorStore:
         if mode != "readonly":
             for folder in (self.folder, self.folder / "shards"):
                 remove_leftovers(folder)
-        self._seen: dict[str, _Version] = self._on_disk() if mode == "fresh" else {}
+        self._made: set[str] = set()
+        self._ignored: dict[str, _Version] = self._on_disk() if mode == "fresh" else {}
+        self._seen = dict(self._ignored)
 
     @staticmethod
     def place(root: Path, kind: str, recipe: Mapping[str, Any]) -> Path:
@@ -115,6 +117,7 @@ class TensorStore:
         self.check_writable(missing)
         with self.exclusive(first):
             made = len(missing := self.missing(ids))
+            self._made.update(missing)
             for _ in range(ROUNDS):
                 if missing:
                     make(missing)
@@ -142,6 +145,7 @@ class TensorStore:
                 not finite.
         """
         self.check_writable(ids)
+        self._made.update(ids)
         if len(ids) != len(data) or len(set(ids)) != len(ids) or data.dtype != self.dtype:
             raise UserError(
                 f"a shard needs one distinct id per tensor and dtype {self.dtype}, but got "
@@ -163,6 +167,18 @@ class TensorStore:
         header["checksum"] = self._checksum(header)
         name = f"{fingerprint(list(ids))}.safetensors"
         atomic_write(self.folder / "shards" / name, save({"data": data}, metadata=header))
+
+    def withdraw(self) -> None:
+        """Delete what this handle was asked to fill in or write, whichever rank wrote it."""
+        while True:
+            self._places.clear()
+            self._seen = dict(self._ignored)
+            self._refresh()
+            shards = {self._places[i].shard for i in self._made & self._places.keys()}
+            if not shards:
+                return
+            for shard in shards:
+                shard.unlink(missing_ok=True)
 
     def read(self, ids: Sequence[str]) -> Tensor:
         """The tensors of `ids`, in that order, ``[len(ids), …]``; only the rows asked for are read.

@@ -1,6 +1,7 @@
 """All stores of a run: one folder, one mode, one handle per store."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,15 +35,24 @@ class Stores:
         )
         self.root, self.mode = root, mode
         self._open: dict[Path, TensorStore] = {}
+        self._made: set[Path] = set()
 
     def check_writable(self, path: Path) -> None:
-        """Raise `UserError` if the mode forbids to make the file `path`, which is missing."""
+        """Raise `UserError` if the mode forbids to make `path`, which `withdraw` is to delete then."""
         require(
             self.mode != "readonly",
             "store_mode=readonly needs everything in the store",
             f"no {path}",
             "Try store_mode=reuse.",
         )
+        self._made.add(path)
+
+    def withdraw(self) -> None:
+        """Delete everything that was made since these stores were opened, on all ranks: it is void."""
+        for store in self._open.values():
+            store.withdraw()
+        for path in self._made:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
     def open(self, kind: str, recipe: Mapping[str, Any], dtype: torch.dtype) -> TensorStore:
         """The handle of this kind and recipe, always the same one: what it has verified stays verified."""
