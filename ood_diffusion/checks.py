@@ -28,6 +28,12 @@ def require(condition: bool, expected: str, got: object, remedy: str) -> None:
         raise UserError(f"{expected}, but got {got!r}. {remedy}")
 
 
+def require_integer(name: str, got: object, least: int, remedy: str) -> None:
+    """Raise `UserError` unless `got` is an integer (no bool) of at least `least`."""
+    fits = isinstance(got, int) and not isinstance(got, bool) and got >= least
+    require(fits, f"{name} must be an integer of at least {least}", got, remedy)
+
+
 def require_choice(name: str, got: str, choices: Collection[str]) -> None:
     """Raise `UserError` unless `got` is one of `choices`, listing them."""
     listed = ", ".join(sorted(choices))

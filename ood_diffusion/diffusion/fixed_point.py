@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import require, require_integer
 from ood_diffusion.diffusion.ddim import ddim_step
 from ood_diffusion.diffusion.solver import EpsFunction, History, Solved, Solver, Step
 
@@ -32,7 +32,7 @@ class FixedPoint(Solver):
 
     def __init__(self, tolerance: float, max_iterations: int) -> None:
         require(tolerance > 0, "solver.tolerance must be positive", tolerance, "1e-5 is a good value.")
-        require(max_iterations >= 1, "solver.max_iterations must be at least 1", max_iterations, "Try 30.")
+        require_integer("solver.max_iterations", max_iterations, 1, "Try 30.")
         self.tolerance, self.max_iterations = tolerance, max_iterations
 
     def step(self, eps: EpsFunction, x: Tensor, at: Step, history: History) -> Tensor:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import require, require_integer
 from ood_diffusion.diffusion.schedule import Schedule
 
 Grid = Callable[[Schedule, float, int], list[float]]
@@ -52,7 +52,7 @@ def karras(schedule: Schedule, level: float, steps: int) -> list[float]:
 
 
 def _check(schedule: Schedule, level: float, steps: int) -> None:
-    require(steps >= 1, "steps must be a positive integer", steps, "16 is a good start.")
+    require_integer("steps", steps, 1, "16 is a good start.")
     require(
         1 < level <= schedule.timesteps,
         f"level must lie above 1 and at most at {schedule.timesteps}, the end of the schedule",

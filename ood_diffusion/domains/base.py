@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from torch import Tensor
 
-from ood_diffusion.checks import require, require_choice
+from ood_diffusion.checks import require, require_choice, require_integer
 from ood_diffusion.domains.drawing import Drawing
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.source import identity
@@ -35,12 +35,8 @@ class Domain(ABC):
 
     def __init__(self, image_size: int) -> None:
         """Keep the size; subclasses take their own settings besides."""
-        require(
-            isinstance(image_size, int) and not isinstance(image_size, bool) and image_size >= 1,
-            "a domain's image_size must be a positive integer",
-            image_size,
-            "Build the domain with the side of the model's images.",
-        )
+        remedy = "Build the domain with the side of the model's images."
+        require_integer("a domain's image_size", image_size, 1, remedy)
         self.image_size = image_size
 
     @property

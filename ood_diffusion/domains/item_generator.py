@@ -2,18 +2,13 @@
 
 import numpy as np
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import require_integer
 from ood_diffusion.domains.base import SPLITS, Split
 
 
 def check_seed(seed: int) -> None:
     """Raise `UserError` unless `seed` is an integer of at least 0 (what numpy's SeedSequence accepts)."""
-    require(
-        isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0,
-        "a domain's seed must be an integer of at least 0",
-        seed,
-        "Set domain.seed to 0 or another whole number.",
-    )
+    require_integer("a domain's seed", seed, 0, "Set domain.seed to 0 or another whole number.")
 
 
 def item_generator(seed: int, split: Split, index: int) -> np.random.Generator:

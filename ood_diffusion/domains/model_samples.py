@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ood_diffusion.checks import require
 from ood_diffusion.diffusion.grids import Grid
 from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.solver import Solver
@@ -56,6 +57,12 @@ class ModelSamples(Domain):
         """Check the settings; nothing is drawn yet."""
         super().__init__(image_size)
         check_seed(seed)
+        require(
+            hasattr(model, "eps"),
+            "the model of model_samples must be a frozen model",
+            model,
+            "Name one in the defaults of conf/domain/model_samples.yaml; null is the run's own.",
+        )
         self.seed = seed
         self._drawing = Drawing(model, solver, grid(model.schedule, model.schedule.timesteps, steps))
         self._drawn: dict[tuple[Split, int], Tensor] = {}

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import require, require_integer
 from ood_diffusion.metrics.brackets import points, squares
 from ood_diffusion.metrics.distances import neighbour_radii, sides
 
@@ -26,7 +26,7 @@ def inside(features: Tensor, domain: Tensor, k: int) -> Tensor:
     Raises:
         UserError: if k < 1, the domain has k images or fewer, or d differs.
     """
-    require(k >= 1, "nearest_k must be at least 1", k, "Naeem et al. 2020 recommend 5.")
+    require_integer("nearest_k", k, 1, "Naeem et al. 2020 recommend 5.")
     require(
         len(domain) > k and features.shape[1:] == domain.shape[1:],
         f"a domain must be given by more than {k} images, all with features of one length",

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import require_integer
 from ood_diffusion.metrics.brackets import points, squares
 from ood_diffusion.metrics.distances import neighbour_radii, sides
 from ood_diffusion.metrics.feature_metric import RowMetric, require_images
@@ -40,7 +40,7 @@ def prdc(real: Tensor, generated: Tensor, k: int) -> dict[str, Tensor]:
     Raises:
         UserError: if k < 1 or either set has k points or fewer.
     """
-    require(k >= 1, "nearest_k must be at least 1", k, "Naeem et al. 2020 recommend 5.")
+    require_integer("nearest_k", k, 1, "Naeem et al. 2020 recommend 5.")
     reason = f"a metric with nearest_k={k}"
     require_images(len(real), k + 1, "real", reason)
     require_images(len(generated), k + 1, "generated", reason)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import require, require_integer
 from ood_diffusion.samplers.base import Sampler
 
 
@@ -26,7 +26,7 @@ class LinearCombination(Sampler):
     uses_prior = False
 
     def __init__(self, parents: int, concentration: float) -> None:
-        require(parents >= 2, "sampler.parents must be at least 2", parents, "With 1 it copies; try 2.")
+        require_integer("sampler.parents", parents, 2, "With 1 it copies; try 2.")
         require(concentration > 0, "sampler.concentration must be positive", concentration, "Try 10.")
         self.parents, self.concentration = parents, concentration
         self.min_references = parents

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import require_integer
 from ood_diffusion.geometry.slerp import slerp
 from ood_diffusion.samplers.base import Sampler
 
@@ -24,7 +24,7 @@ class Slerp(Sampler):
     version = 1
 
     def __init__(self, points: int) -> None:
-        require(points >= 1, "sampler.points must be a positive integer", points, "The paper uses 10.")
+        require_integer("sampler.points", points, 1, "The paper uses 10.")
         self.points = points
 
     def draw(self, generators: Sequence[Generator]) -> Tensor:

@@ -8,10 +8,14 @@ from typing import Any, cast
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from ood_diffusion.checks import UserError, require
+from ood_diffusion.checks import UserError, require, require_integer
+from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.domains.base import Domain
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.priors.base import Prior
+from ood_diffusion.samplers.base import Sampler
+from ood_diffusion.samplers.selection import Selection
 from ood_diffusion.source import targets
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.feasible import check
@@ -45,7 +49,8 @@ def assemble(
         "Add preservation to stages.",
     )
     selection = plain(cfg.selection)
-    max_proposals = selection.pop("max_proposals")
+    max_proposals = selection.pop("max_proposals", None)
+    require_integer("selection.max_proposals", max_proposals, 1, "Try 100.")
     if model is None:
         model = build_model(cfg)
     cell = Cell(
@@ -54,11 +59,11 @@ def assemble(
         model=model,
         domain=build_domain(cfg.domain, model),
         training_domain=build_domain(cfg.training_domain, model),
-        solver=build(cfg.solver),
+        solver=build(cfg.solver, Solver),
         grid=build(cfg.grid),
-        prior=build(cfg.prior),
-        sampler=build(cfg.sampler),
-        selection=build(selection),
+        prior=build(cfg.prior, Prior),
+        sampler=build(cfg.sampler, Sampler),
+        selection=build(selection, Selection),
         training=build(cfg.training),
         stage_settings={name: build(cfg.stage[name]) for name in with_settings(cfg, settings)},
         draw_recipe={group: with_code(plain(cfg[group])) for group in ("prior", "sampler", "selection")},
@@ -95,7 +100,7 @@ def with_code(part: Mapping[str, Any]) -> dict[str, Any]:
 
 def build_model(cfg: DictConfig) -> FrozenModel:
     """The frozen model, computing as `precision` and `compile` say."""
-    model: FrozenModel = build(cfg.model)
+    model: FrozenModel = build(cfg.model, FrozenModel)
     model.factory = {name: each for name, each in targets(plain(cfg.model)).items() if "code" in each}
     return model.compute_in(cfg.precision, cfg.compile)
 
@@ -103,19 +108,24 @@ def build_model(cfg: DictConfig) -> FrozenModel:
 def build_domain(part: DictConfig, model: FrozenModel) -> Domain:
     """A domain at the size of the model's images; one whose `model` is null draws from this model."""
     own = {"model": model} if "model" in part and part.model is None else {}
-    domain: Domain = build(part, image_size=model.image_shape[1], **own)
+    domain: Domain = build(part, Domain, image_size=model.image_shape[1], **own)
     return domain
 
 
-def build(part: Any, **more: Any) -> Any:
+def build(part: Any, kind: type = object, **more: Any) -> Any:
     """Instantiate one part of the configuration; a `UserError` inside it comes through as itself.
 
     Lists and dictionaries in YAML arrive as plain Python.
+
+    Raises:
+        UserError: for settings that its class refuses, or if it is no `kind`.
     """
     from hydra.errors import InstantiationException
 
     try:
-        return instantiate(part, _convert_="all", **more)
+        made = instantiate(part, _convert_="all", **more)
+    except TypeError as error:  # Hydra's own, about its words in a YAML
+        raise UserError(f"{' '.join(str(error).split())} (in the settings of {named(part)})") from None
     except InstantiationException as error:
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, UserError):
@@ -123,5 +133,14 @@ def build(part: Any, **more: Any) -> Any:
         if cause is not None:
             raise cause from None
         if isinstance(error.__cause__, TypeError):
-            raise UserError(f"{error.__cause__} (in the settings of {part.get('_target_')})") from None
+            raise UserError(f"{error.__cause__} (in the settings of {named(part)})") from None
         raise
+    got = made if made is None or isinstance(made, list | dict) else type(made).__name__
+    a_part = f"a part that is a {kind.__name__}"
+    require(isinstance(made, kind), f"the settings must describe {a_part}", got, "Correct its _target_.")
+    return made
+
+
+def named(part: Any) -> object:
+    """What a message calls the settings of a part: its `_target_`, if it has one."""
+    return part.get("_target_", part) if isinstance(part, Mapping) else part

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import require, require_integer
 
 HALF_WAY = 45.0
 """Degrees from a latent to the point half way to another that is orthogonal to it."""
@@ -62,7 +62,7 @@ class BandwidthSettings:
             etas,
             "Try [0,0.5,1].",
         )
-        require(self.nearest_k >= 1, f"{name}.nearest_k must be at least 1", self.nearest_k, "Try 5.")
+        require_integer(f"{name}.nearest_k", self.nearest_k, 1, "Try 5.")
         require(
             self.n_judges > self.nearest_k,
             f"{name}.n_judges must be more than nearest_k",

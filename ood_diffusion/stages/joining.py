@@ -23,7 +23,7 @@ def trainer_maker(trainer: Any) -> Callable[..., pl.Trainer]:
 
     Whoever submitted the job requeues it (submitit does); Lightning's own handlers would take its signals.
     """
-    more = {}
+    more: dict[str, Any] = {}
     if SLURMEnvironment.detect() and not TorchElasticEnvironment.detect():
         more["plugins"] = [SLURMEnvironment(auto_requeue=False)]
     return partial(build, trainer, **more)

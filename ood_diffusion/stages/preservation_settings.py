@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import require, require_integer
 from ood_diffusion.stages.training_settings import TrainingSettings
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
@@ -89,7 +89,7 @@ class PreservationSettings:
 
     def __post_init__(self) -> None:
         where, levels = "stage.preservation", self.sdedit_levels
-        require(self.n_own >= 1, f"{where}.n_own must be at least 1", self.n_own, "Try 16.")
+        require_integer(f"{where}.n_own", self.n_own, 1, "Try 16.")
         require(
             len(levels) >= 1 and len(set(levels)) == len(levels),
             f"{where}.sdedit_levels must hold distinct levels, at least one",

@@ -1,6 +1,6 @@
 """The top-level knobs of one cell of the grid; they check themselves, before anything heavy is imported."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +101,8 @@ def log_level(output: str) -> str:
 def read_settings(cfg: Mapping[str, Any]) -> Settings:
     """The knobs of a composed configuration; `UserError` for a wrong one, stage, output or logger."""
     word = cfg["stages"]
-    require(not isinstance(word, str), "stages must be a list", word, f"Write 'stages=[{word}]'.")
+    listed = isinstance(word, Sequence) and not isinstance(word, str)
+    require(word is None or listed, "stages must be a list", word, f"Write 'stages=[{word}]'.")
     stages = list(word or ())
     known = bool(stages) and set(stages) <= set(STAGES)
     require(known, f"stages must be chosen from {list(STAGES)}", stages, "Correct stages.")

@@ -98,7 +98,7 @@ for domain in (GalaxiesSim(64, 3), RadiationSim(64, 3)):
 
 @pytest.mark.parametrize("image_size", [0, -1, 64.0, True, "64"])
 def test_image_size_must_be_a_positive_integer(image_size: object) -> None:
-    with pytest.raises(UserError, match="image_size must be a positive integer, but got"):
+    with pytest.raises(UserError, match="image_size must be an integer of at least 1, but got"):
         GalaxiesSim(image_size)  # type: ignore[arg-type]
 
 

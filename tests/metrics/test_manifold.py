@@ -38,5 +38,5 @@ def test_mistakes_are_named() -> None:
         inside(QUERIES, DOMAIN[:5], 5)
     with pytest.raises(UserError, match="features of one length"):
         inside(QUERIES[:, :3], DOMAIN, 5)
-    with pytest.raises(UserError, match="nearest_k must be at least 1"):
+    with pytest.raises(UserError, match="nearest_k must be an integer of at least 1"):
         inside(QUERIES, DOMAIN, 0)

@@ -91,5 +91,5 @@ def test_too_few_images(sets):
 
 
 def test_k_must_be_positive(sets):
-    with pytest.raises(UserError, match="nearest_k must be at least 1, but got 0"):
+    with pytest.raises(UserError, match="nearest_k must be an integer of at least 1, but got 0"):
         prdc(*sets, 0)

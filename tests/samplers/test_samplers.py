@@ -61,9 +61,9 @@ def test_slerp_sits_on_the_interior_points_of_the_path(points: int) -> None:
 
 
 def test_bad_settings() -> None:
-    with pytest.raises(UserError, match="points must be a positive integer"):
+    with pytest.raises(UserError, match="points must be an integer of at least 1"):
         Slerp(0)
-    with pytest.raises(UserError, match="parents must be at least 2"):
+    with pytest.raises(UserError, match="parents must be an integer of at least 2"):
         LinearCombination(1, 1.0)
     with pytest.raises(UserError, match="concentration must be positive"):
         LinearCombination(2, 0.0)
