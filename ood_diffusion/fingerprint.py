@@ -2,11 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from dataclasses import is_dataclass
+from functools import partial
+from pathlib import PurePath
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def fingerprint(recipe: object) -> str:
@@ -33,6 +37,58 @@ def weights_digest(state: Mapping[str, Any]) -> str:
         sha.update(f"{name}{state[name].dtype}{tuple(state[name].shape)}".encode())
         sha.update(_raw_bytes(state[name]))
     return sha.hexdigest()[:32]
+
+
+def architecture(network: nn.Module) -> dict[str, Any]:
+    """The class and the own attributes of every module in `network`, as JSON; no weights, no buffers.
+
+    Objects of the network's own package count by their attributes, those of other libraries by their class.
+    """
+    own = type(network).__module__.partition(".")[0]
+    parts = {}
+    for name, part in network.named_modules():
+        attributes = {key: value for key, value in vars(part).items() if key not in _MODULE}
+        parts[name] = [type(part).__qualname__, described(attributes, own)]
+    return parts
+
+
+_MODULE = vars(nn.Module()).keys()
+_PLAIN = (float, complex, bytes, range, np.generic, PurePath, torch.dtype, torch.device)
+
+
+def described(thing: Any, package: str = "", outer: tuple[int, ...] = ()) -> Any:
+    """`thing` as JSON that is equal for equal things, in any process.
+
+    Args:
+        thing: anything; what is of no known kind counts by the name of its class.
+        package: whose objects count by their attributes.
+        outer: ids of what `thing` lies in, which is not described again.
+    """
+    if thing is None or isinstance(thing, bool | int | str):
+        return thing
+    if isinstance(thing, _PLAIN):
+        return str(thing)
+    if isinstance(thing, Tensor):
+        return tensor_digest(thing)
+    if isinstance(thing, np.ndarray) and not thing.dtype.hasobject:
+        return [str(thing.dtype), *thing.shape, hashlib.sha256(np.ascontiguousarray(thing)).hexdigest()[:32]]
+    name = getattr(thing, "__qualname__", type(thing).__qualname__)
+    if id(thing) in outer:
+        return name
+    outer = (*outer, id(thing))
+    if isinstance(thing, Mapping):  # private entries of a library's own kind are notes: versions, paths
+        kept = [key for key in thing if type(thing) is dict or not str(key).startswith("_")]
+        return {str(key): described(thing[key], package, outer) for key in kept}
+    if isinstance(thing, list | tuple):
+        return [described(value, package, outer) for value in thing]
+    if isinstance(thing, Set):
+        return sorted((described(value, package, outer) for value in thing), key=str)
+    if isinstance(thing, partial):
+        return [name, *(described(part, package, outer) for part in (thing.func, thing.args, thing.keywords))]
+    of_package = type(thing).__module__.partition(".")[0] == package
+    if of_package or isinstance(thing, nn.Module) or (is_dataclass(thing) and not isinstance(thing, type)):
+        return [name, described(dict(getattr(thing, "__dict__", {})), package, outer)]
+    return name
 
 
 def _raw_bytes(tensor: Tensor) -> bytes:

@@ -1,7 +1,11 @@
 """Between stored bytes and what the network sees."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+
+from ood_diffusion.checks import require
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 """Weights of R, G, B in what the eye takes for brightness (ITU-R BT.709)."""
@@ -15,6 +19,29 @@ def to_unit_range(images: Tensor) -> Tensor:
 def to_bytes(images: Tensor) -> Tensor:
     """float in [-1, 1] to uint8 0 … 255 with rounding; what lies outside is clipped (only here)."""
     return ((images + 1.0) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def finite_rows(*tensors: Tensor) -> Tensor:
+    """Which rows are finite in all `tensors` ``[B, ...]``: bool ``[B]``; nothing waits for the device."""
+    rows = [tensor.isfinite().flatten(1).all(dim=1) for tensor in tensors]
+    return torch.stack(rows).all(dim=0)
+
+
+def require_finite(kind: str, ids: Sequence[str], finite: Tensor) -> None:
+    """Raise `UserError` unless all rows come from finite numbers.
+
+    Args:
+        kind: of things.
+        ids: of the rows.
+        finite: bool, one for each.
+    """
+    bad = [i for i, fine in zip(ids, finite.tolist(), strict=True) if not fine]
+    require(
+        not bad,
+        f"{kind} must come from finite numbers",
+        f"NaN or infinity for {', '.join(bad[:3])} ({len(bad)} of {len(ids)} in a batch)",
+        "The network diverges there: use more steps or a lower level.",
+    )
 
 
 def psnr(a: Tensor, b: Tensor) -> Tensor:

@@ -5,7 +5,10 @@ Importing this file does not import PyTorch: settings are checked against `PRECI
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 PRECISIONS = {
     "fp32": "IEEE single precision everywhere (TensorFloat-32 off, also in cuDNN, where PyTorch has it on)",
@@ -13,6 +16,16 @@ PRECISIONS = {
     "bf16": "bfloat16 autocast: products and convolutions with 8 significant bits",
 }
 """Choices of the setting `precision`."""
+
+
+def effective(precision: str, device: "torch.device") -> str:
+    """What `precision` comes to on `device`: TensorFloat-32 is there on NVIDIA GPUs from Ampere (8.0) on."""
+    import torch
+
+    if precision != "tf32":
+        return precision
+    nvidia = device.type == "cuda" and torch.version.hip is None
+    return "tf32" if nvidia and torch.cuda.get_device_capability(device) >= (8, 0) else "fp32"
 
 
 @contextmanager

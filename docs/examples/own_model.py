@@ -21,12 +21,13 @@ class Network(nn.Module):
     def __init__(self, deviation: float) -> None:
         super().__init__()
         self.variance = nn.Parameter(torch.tensor(deviation**2))
-        levels = range(1, schedule.timesteps + 1)
+        levels = range(schedule.timesteps + 1)
         self.register_buffer("alphas", torch.tensor([schedule.alpha(t) for t in levels]))
 
     def forward(self, x: Tensor, timestep: Tensor) -> Tensor:
         """`x`: ``[B, 3, H, W]``; `timestep`: ``[B]``."""
-        alpha = self.get_buffer("alphas")[timestep.long()].view(-1, 1, 1, 1)
+        level, alphas = timestep + 1, self.get_buffer("alphas")  # levels between two timesteps too
+        alpha = alphas[level.floor().long()].lerp(alphas[level.ceil().long()], level.frac()).view(-1, 1, 1, 1)
         return (1 - alpha**2).sqrt() * x / (alpha**2 * self.variance + 1 - alpha**2)
 
 

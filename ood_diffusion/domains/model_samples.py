@@ -16,7 +16,7 @@ from ood_diffusion.domains.drawing import BLOCK, Drawing, Model, block_of
 from ood_diffusion.domains.images.preprocess import PREPROCESSING_VERSION, to_square_rgb
 from ood_diffusion.domains.item_generator import check_seed
 from ood_diffusion.fingerprint import fingerprint
-from ood_diffusion.pixels import to_bytes
+from ood_diffusion.pixels import finite_rows, require_finite, to_bytes
 from ood_diffusion.seeding import generator, normal
 from ood_diffusion.source import identity
 
@@ -128,4 +128,6 @@ def denoised(drawing: Drawing, z: Tensor) -> Tensor:
     """
     model = drawing.model
     x = integrate(partial(model.eps, exact=True), z, model.schedule, drawing.levels[::-1], drawing.solver)
-    return to_bytes(model.decode(x))
+    images = model.decode(x)
+    require_finite("the model's images", [str(i) for i in range(len(x))], finite_rows(x, images))
+    return to_bytes(images)

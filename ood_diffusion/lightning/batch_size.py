@@ -24,7 +24,7 @@ def remembered_batch_size(model: FrozenModel, device: torch.device, folder: Path
     The answer is kept in `folder`: batches then have one shape whoever resumes or shares the work.
     """
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    path = folder / f"{fingerprint([model.recipe(), model.precision, kind])}.json"
+    path = folder / f"{fingerprint([model.recipe(), model.arithmetic_recipe(lambda: device), kind])}.json"
     size = read_record(path)
     if size is None:
         size = best_batch_size(measured_rate(model, device))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import pytorch_lightning as pl
+from torch import Tensor
 
 from ood_diffusion.diffusion.solver import Convergence
 from ood_diffusion.lightning.data import StoreDataModule, StoreDataset
@@ -41,6 +42,8 @@ class Predictor(pl.LightningModule):
         """To be called with the (fractional) number of images just completed."""
         self.convergence = Convergence()
         """Of the batches since the loop began."""
+        self.finite: Tensor | None = None
+        """Which rows of the last prediction come from finite numbers, bool ``[B]``, where bytes hide it."""
 
     def calls_counter(self) -> Callable[[], int] | None:
         """What tells how many images have passed the diffusion network so far; None if there is none."""

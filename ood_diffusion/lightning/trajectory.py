@@ -11,7 +11,7 @@ from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.solver import EpsFunction, History, Solver
 from ood_diffusion.lightning.loop import Predictor
 from ood_diffusion.models.base import FrozenModel
-from ood_diffusion.pixels import to_bytes, to_unit_range
+from ood_diffusion.pixels import finite_rows, require_finite, to_bytes, to_unit_range
 from ood_diffusion.seeding import generator, normal
 
 EXACT_BELOW = 20.0
@@ -145,7 +145,16 @@ class Generator(Trajectory):
             eta=self.eta,
             draw_noise=lambda: to_device(normal(streams, z.shape[1:]), z.device),
         )
-        return to_bytes(self.model.decode(x))
+        images = self.model.decode(x)
+        self.finite = finite_rows(x, images)
+        return to_bytes(images)
+
+    def images(self, batch: dict[str, Any]) -> Tensor:
+        """`predict_step` to the end, outside a loop: images on the CPU, if they come from finite numbers."""
+        images = self.predict_step(batch).cpu()
+        if self.finite is not None:
+            require_finite("images", batch["ids"], self.finite)
+        return images
 
 
 def to_device(noise: Tensor, device: torch.device) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from pytorch_lightning.callbacks import BasePredictionWriter
 from torch import Tensor
 
+from ood_diffusion.pixels import require_finite
 from ood_diffusion.storage.store import TensorStore
 
 log = logging.getLogger(__name__)
@@ -52,9 +53,10 @@ class StoreWriter(BasePredictionWriter):
         """`prediction` has the rows of the batch; rows that only fill the batch are dropped."""
         self._settle(WAITING)
         ids = batch["ids"]
-        self._unwritten.append(
-            self._thread.submit(self._write, ids, to_host(prediction[: len(ids)]), prediction.device)
-        )
+        finite = getattr(pl_module, "finite", None)
+        finite = None if finite is None else to_host(finite[: len(ids)])
+        rows = to_host(prediction[: len(ids)])
+        self._unwritten.append(self._thread.submit(self._write, ids, rows, finite, prediction.device))
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Wait for the last batches."""
@@ -67,7 +69,15 @@ class StoreWriter(BasePredictionWriter):
             if error := batch.exception():
                 log.error("a finished batch could not be written: %s", error)
 
-    def _write(self, ids: Sequence[str], arrive: Callable[[], Tensor], device: torch.device) -> None:
+    def _write(
+        self,
+        ids: Sequence[str],
+        arrive: Callable[[], Tensor],
+        finite: Callable[[], Tensor] | None,
+        device: torch.device,
+    ) -> None:
+        if finite is not None:
+            require_finite(self.store.folder.parent.name, ids, finite())
         self.store.write(ids, arrive(), device)
 
     def _settle(self, most: int) -> None:

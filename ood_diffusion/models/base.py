@@ -14,9 +14,11 @@ from typing_extensions import Self
 from ood_diffusion.checks import require_choice
 from ood_diffusion.diffusion.prediction import TO_EPS
 from ood_diffusion.diffusion.schedule import Schedule
-from ood_diffusion.fingerprint import fingerprint, weights_digest
-from ood_diffusion.precision import PRECISIONS, arithmetic
+from ood_diffusion.fingerprint import architecture, described, fingerprint, weights_digest
+from ood_diffusion.precision import PRECISIONS, arithmetic, effective
 from ood_diffusion.source import identity, network_identity
+
+OURS = f"{__name__.partition('.')[0]}."
 
 
 class FrozenModel(nn.Module):
@@ -31,7 +33,8 @@ class FrozenModel(nn.Module):
         schedule: the noise schedule it was trained with.
         image_shape: (C, H, W) of its images, whose values lie in [-1, 1].
         prediction_type: what the output is, in diffusers' words: "epsilon", "v_prediction", "sample".
-        recipe: what determines the network beside its weights (architecture, folding); JSON.
+        recipe: what determines the network beside its weights and, for a class of the user's, the attributes
+            of its modules (architecture, folding); JSON.
     """
 
     version = 1
@@ -53,10 +56,15 @@ class FrozenModel(nn.Module):
         self.schedule, self.image_shape, self.prediction_type = schedule, image_shape, prediction_type
         self.network_calls = 0
         """Images passed through the network so far: the cost of everything."""
-        self._recipe = dict(recipe)
+        self.trusted = type(network).__module__.startswith(OURS)
+        """Whether the network is one of ours, or `probe` has found nothing wrong with it."""
+        attributes = {} if self.trusted else {"attributes": architecture(network)}
+        self._recipe = {**attributes, **recipe}
         self.factory: Mapping[str, Any] = {}
         """Whoever made it, by name, where that is not this package: see `source.identity`."""
-        self.precision, self._compile = "fp32", False
+        self.arguments: Any = None
+        """What a configuration made it of, where that is not in `recipe`."""
+        self.precision, self.compiled = "fp32", False
         self._compiled: Callable[..., Tensor] | None = None
 
     def compute_in(self, precision: str, compile: bool) -> Self:
@@ -71,7 +79,7 @@ class FrozenModel(nn.Module):
             UserError: if `precision` is none of the choices.
         """
         require_choice("precision", precision, PRECISIONS)
-        self.precision, self._compile, self._compiled = precision, compile, None
+        self.precision, self.compiled, self._compiled = precision, compile, None
         return self
 
     def eps(self, x: Tensor, t: float, exact: bool = False) -> Tensor:
@@ -89,14 +97,16 @@ class FrozenModel(nn.Module):
         """
         t = max(t, 1.0)
         self.network_calls += len(x)
-        shown, time = self.network_input(x, t)
-        timestep = torch.full((), time, device=x.device)  # a fill: no transfer, no sync
-        with arithmetic("fp32" if exact else self.precision, x.device.type):
-            output = self._network(x.device.type)(
-                shown.contiguous(memory_format=torch.channels_last), timestep
-            )
+        output = self.output(self._network(x.device.type), x, t, "fp32" if exact else self.precision)
         output = output.to(torch.float32, copy=True)  # a CUDA graph re-uses the memory of its output
         return self.to_eps(output, x, t)
+
+    def output(self, network: Callable[..., Tensor], x: Tensor, t: float, precision: str) -> Tensor:
+        """What `network` (this one's, compiled or not) says to the state `x` at level `t` >= 1."""
+        shown, time = self.network_input(x, t)
+        timestep = torch.full((), time, device=x.device)  # a fill: no transfer, no sync
+        with arithmetic(precision, x.device.type):
+            return network(shown.contiguous(memory_format=torch.channels_last), timestep)
 
     def network_input(self, x: Tensor, t: float) -> tuple[Tensor, float]:
         """What the network is shown for the state `x` at level `t` >= 1, and its time input."""
@@ -120,7 +130,7 @@ class FrozenModel(nn.Module):
         return states
 
     def _network(self, device: str) -> Callable[..., Tensor]:
-        if not self._compile:
+        if not self.compiled:
             return self.network
         if self._compiled is None:
             mode = "reduce-overhead" if device == "cuda" else "default"
@@ -128,8 +138,13 @@ class FrozenModel(nn.Module):
         return self._compiled
 
     def digest(self) -> str:
-        """Content hash of the weights as they are now; equal before and after every run."""
-        return weights_digest(self.network.state_dict())
+        """Content hash of weights and buffers as they are now; equal before and after every run."""
+        return weights_digest(tensors_of(self.network))
+
+    def arithmetic_recipe(self, device: Callable[[], torch.device]) -> dict[str, Any]:
+        """How the network computes on `device` (asked for only where it matters), for content addresses."""
+        precision = effective(self.precision, device()) if self.precision == "tf32" else self.precision
+        return {"precision": precision, "compile": self.compiled}
 
     def recipe(self) -> dict[str, Any]:
         """Everything that determines `eps`, for content addresses."""
@@ -139,5 +154,11 @@ class FrozenModel(nn.Module):
             "prediction_type": self.prediction_type,
             "image_shape": list(self.image_shape),
             "code": [identity(type(self)), *network_identity(self.network), self.factory],
+            "arguments": described(self.arguments),
             **self._recipe,
         }
+
+
+def tensors_of(network: nn.Module) -> dict[str, Tensor]:
+    """Everything that a network computes with: its state dict, and the buffers that are not in it."""
+    return {**network.state_dict(), **dict(network.named_buffers(remove_duplicate=False))}

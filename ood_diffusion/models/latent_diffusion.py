@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ood_diffusion.checks import require
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.fingerprint import weights_digest
-from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.models.base import FrozenModel, tensors_of
 from ood_diffusion.models.diffusers_folder import find_folder, read_config, read_json, read_part
 from ood_diffusion.models.diffusers_pipeline import read_schedule, read_unet
 from ood_diffusion.models.unet import UNet, fill
@@ -72,8 +72,8 @@ class LatentDiffusionModel(FrozenModel):
 
     def digest(self) -> str:
         """Content hash of both networks' weights as they are now."""
-        autoencoder = {f"autoencoder.{name}": value for name, value in self.autoencoder.state_dict().items()}
-        return weights_digest({**self.network.state_dict(), **autoencoder})
+        autoencoder = {f"autoencoder.{name}": value for name, value in tensors_of(self.autoencoder).items()}
+        return weights_digest({**tensors_of(self.network), **autoencoder})
 
 
 def load_latent_diffusion(path: str, revision: str | None = None) -> FrozenModel:

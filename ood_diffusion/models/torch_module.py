@@ -2,14 +2,15 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.diffusion.schedule import Schedule
+from ood_diffusion.fingerprint import architecture
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.models.checkpoint import read_state
 from ood_diffusion.models.conversion import require_same_entries
+from ood_diffusion.models.probe import probe
 
 
 class PerImageTimestep(nn.Module):
@@ -46,7 +47,7 @@ def load_torch_module(
         entry: see `checkpoint.read_state`.
 
     Raises:
-        UserError: if the module is none, its output is not shaped like its input, or the weights do not fit.
+        UserError: if the module is none, the weights do not fit, or `probe` finds something wrong.
     """
     if not isinstance(network, nn.Module):
         raise UserError(
@@ -59,14 +60,8 @@ def load_torch_module(
         require_same_entries(weights, shapes, state)
         network.load_state_dict(state)
     shape = (3, image_size, image_size)
-    module = PerImageTimestep(network)
-    model = FrozenModel(module, schedule, shape, prediction_type, {"module": type(network).__qualname__})
-    with torch.inference_mode():
-        output = module(torch.zeros(1, *shape), torch.zeros(()))
-    if not isinstance(output, Tensor) or output.shape != (1, *shape):
-        got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise UserError(
-            f"model.network must map an image of shape {(1, *shape)} to a tensor of that shape, but got "
-            f"{got}. Wrap it in a module that returns the prediction alone."
-        )
+    recipe = {"module": type(network).__qualname__, "attributes": architecture(network)}
+    model = FrozenModel(PerImageTimestep(network), schedule, shape, prediction_type, recipe)
+    model.trusted = False
+    probe(model)
     return model

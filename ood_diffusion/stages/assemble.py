@@ -12,7 +12,8 @@ from ood_diffusion.checks import UserError, require, require_integer
 from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.domains.base import Domain
 from ood_diffusion.lightning.ranks import Ranks
-from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.models.base import OURS, FrozenModel
+from ood_diffusion.models.probe import probe
 from ood_diffusion.priors.base import Prior
 from ood_diffusion.samplers.base import Sampler
 from ood_diffusion.samplers.selection import Selection
@@ -53,6 +54,7 @@ def assemble(
     require_integer("selection.max_proposals", max_proposals, 1, "Try 100.")
     if model is None:
         model = build_model(cfg)
+    probe(model)
     cell = Cell(
         settings=settings,
         names=names,
@@ -102,6 +104,8 @@ def build_model(cfg: DictConfig) -> FrozenModel:
     """The frozen model, computing as `precision` and `compile` say."""
     model: FrozenModel = build(cfg.model, FrozenModel)
     model.factory = {name: each for name, each in targets(plain(cfg.model)).items() if "code" in each}
+    ours = str(cfg.model._target_).startswith(OURS)  # and states what determines it in its recipe
+    model.arguments = plain(cfg.model).get("network") if ours else plain(cfg.model)
     return model.compute_in(cfg.precision, cfg.compile)
 
 

@@ -129,12 +129,12 @@ class Cell:
 
     @cached_property
     def trajectory_recipe(self) -> dict[str, Any]:
-        """Everything that determines where an image goes: model, solver, levels, precision."""
+        """Everything that determines where an image goes: model, solver, levels, arithmetic."""
         return {
             "model": self.model.recipe(),
             "solver": {"code": identity(self.solver), **self.solver.settings()},
             "levels": [float(f"{t:.9g}") for t in self.levels],
-            "precision": self.settings.precision,
+            **self.model.arithmetic_recipe(lambda: self.ranks.device),
         }
 
     @property

@@ -67,6 +67,6 @@ def own_images(cell: Cell) -> tuple[Tensor, float | None]:
 
         module.on_progress = step
         z = normal([generator(settings.seed, "inspect", i) for i in ids], model.state_shape)
-        images = module.predict_step({"ids": ids, "data": z.to(device)}).cpu()
+        images = module.images({"ids": ids, "data": z.to(device)})
     rates = [(calls - before) / (now - then) for (then, before), (now, calls) in itertools.pairwise(marks)]
     return images, float(torch.tensor(rates).median()) if rates else None

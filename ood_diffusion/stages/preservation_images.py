@@ -38,7 +38,7 @@ def own_images(cell: Cell, n: int) -> Tensor:
             for start in range(0, n, cell.batch_size):
                 numbers = range(start, min(start + cell.batch_size, n))
                 z = own_noise(cell, numbers).to(device)
-                drawn.append(module.predict_step({"ids": [*map(str, numbers)], "data": z}).cpu())
+                drawn.append(module.images({"ids": [*map(str, numbers)], "data": z}))
     finally:
         module.cpu()
     return torch.cat(drawn)

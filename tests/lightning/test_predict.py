@@ -1,5 +1,6 @@
 """Inverter and Generator as `Trainer.predict` loops over stores."""
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from ood_diffusion.checks import UserError
 from ood_diffusion.diffusion.ddim import DDIM
 from ood_diffusion.diffusion.fixed_point import FixedPoint
 from ood_diffusion.diffusion.grids import uniform_lambda
+from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.lightning.loop import Account, Loop
 from ood_diffusion.lightning.predict import Done, predict_into
 from ood_diffusion.lightning.ranks import Ranks
@@ -18,7 +21,7 @@ from ood_diffusion.lightning.trajectory import Generator, Inverter
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.pixels import to_bytes, to_unit_range
 from ood_diffusion.storage.store import TensorStore
-from tests.lightning.networks import exact_scale, gaussian_model
+from tests.lightning.networks import GaussianNetwork, exact_scale, gaussian_model
 
 LEVEL, STEPS = 600.0, 100
 make_trainer = partial(
@@ -126,6 +129,40 @@ def test_round_trip_returns_the_images(tmp_path: Path) -> None:
     )
     back = target.read([f"z{i}" for i in range(3)]).int()
     assert int((back - images(3).int()).abs().max()) <= 5  # of 255: first order, 100 steps each way
+
+
+class Diverging(FrozenModel):
+    """Has no answer for bright states near the clean image; its autoencoder hides that, if it has one."""
+
+    def __init__(self, hides: bool, bad: float) -> None:
+        super().__init__(GaussianNetwork(), Schedule.linear(), (3, 8, 8), "epsilon", {})
+        self.hides, self.bad = hides, bad
+
+    def eps(self, x: torch.Tensor, t: float, exact: bool = False) -> torch.Tensor:
+        bright = x.mean(dim=(1, 2, 3), keepdim=True) > 0.5
+        return torch.where(bright & (t < 100), self.bad, super().eps(x, t))
+
+    def decode(self, states: torch.Tensor) -> torch.Tensor:
+        return states.nan_to_num(posinf=0.0, neginf=0.0) if self.hides else states
+
+
+@pytest.mark.parametrize(
+    ("hides", "bad"), [(False, math.nan), (True, math.nan), (False, math.inf), (True, -math.inf)]
+)
+def test_no_pixels_come_from_what_is_no_number(tmp_path: Path, hides: bool, bad: float) -> None:
+    latents, model = bank(tmp_path, "given"), Diverging(hides, bad)
+    latents.write(
+        ids := [f"z{i}" for i in range(6)], torch.zeros(6, 3, 8, 8).index_fill_(0, torch.tensor(3), 3.0)
+    )
+    module = Generator(model, DDIM(), uniform_lambda(model.schedule, LEVEL, STEPS), 0.0, 0)
+    target = TensorStore(tmp_path, "images", {}, torch.uint8)
+    with pytest.raises(
+        UserError, match=r"images must come from finite numbers, but got 'NaN or infinity for z3 \(1"
+    ):
+        predict_into(target, latents, {i: i for i in ids}, module, Ranks(make_trainer), 2, "sample")
+    assert target.missing(ids)[:2] == ["z2", "z3"]  # the batch before stays
+    with pytest.raises(UserError, match="finite numbers"), torch.inference_mode():
+        module.images({"ids": ids, "data": latents.read(ids)})
 
 
 def test_noise_belongs_to_the_item_not_to_the_batch(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from ood_diffusion.checks import UserError
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.models.base import FrozenModel
-from ood_diffusion.precision import PRECISIONS
+from ood_diffusion.precision import PRECISIONS, effective
 
 
 def tf32_in_use() -> tuple[bool, bool]:
@@ -101,6 +101,23 @@ def test_weights_stay_what_they_are() -> None:
     for precision in PRECISIONS:
         model.compute_in(precision, False).eps(X, 10.0)
     assert model.digest() == digest
+
+
+def test_addresses_hold_the_effective_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TF32 is there on NVIDIA GPUs of compute capability 8 and above; elsewhere it is fp32."""
+    gpu, capability = torch.device("cuda"), [7, 5]
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: tuple(capability))
+    assert effective("tf32", torch.device("cpu")) == effective("tf32", gpu) == "fp32"
+    capability[:] = 8, 0
+    assert effective("tf32", gpu) == "tf32" and effective("fp32", gpu) == "fp32"
+    monkeypatch.setattr(torch.version, "hip", "6.0")
+    assert effective("tf32", gpu) == "fp32"
+
+    def recipe(precision: str, compile: bool = False) -> object:
+        return spied().compute_in(precision, compile).arithmetic_recipe(lambda: torch.device("cpu"))
+
+    assert recipe("tf32") == recipe("fp32") != recipe("bf16")
+    assert recipe("fp32", compile=True) != recipe("fp32")
 
 
 def test_unknown_precision() -> None:

@@ -1,0 +1,152 @@
+"""Does a user's network do what its contract says? Asked at three levels, before it is used."""
+
+import logging
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.seeding import generator, normal
+
+log = logging.getLogger(__name__)
+
+ROUNDING = 1e-4
+"""Largest difference of two answers, as a share of the largest value in them, that is taken for rounding."""
+COARSE = 0.05
+"""The same where only the number of images differs: half precision inside the network rounds otherwise."""
+
+Ask = Callable[..., Tensor]
+"""Images, each ``[1, C, H, W]``, and ``t=`` their level -> the network's output for them, float32."""
+
+
+def probe(model: FrozenModel) -> None:
+    """Ask a user's network about random states at three levels, in batches of one and of two; once a model.
+
+    Its twelve images are not among `network_calls`, which are those of a run.
+
+    Raises:
+        UserError: if its output has another shape than the states or is no finite real number, if an image's
+            answer depends on what was asked before, on chance or on its batch, or if weights are written to.
+    """
+    if model.trusted:
+        return
+    noise = normal([generator(0, "probe", name) for name in "abc"], model.state_shape)
+    images = (noise[:1], noise[1:2], noise[2:])
+    a, b, _ = images
+    device = next((tensor.device for tensor in model.network.state_dict().values()), torch.device("cpu"))
+
+    @torch.inference_mode()
+    def ask(*images: Tensor, t: float) -> Tensor:
+        x = torch.cat(images).to(device)
+        return checked(model.output(model.network, x, t, "fp32"), x, t)
+
+    last = float(model.schedule.timesteps)
+    between = last // 100 + 1.5 if last > 1 else 1.0
+    before, first = versions(model), ask(a, t=between)
+    if first.dtype != torch.float32:
+        log.warning("model.network returns %s: converted to float32", first.dtype)
+    digest = model.digest()  # what a network makes for itself in its first call is made by now
+    fault, alone = "", {}
+    for turn, t in enumerate((between, last // 2 + 1, last)):
+        batches = [(a, b), (a,)]
+        found = {len(batch): ask(*batch, t=t) for batch in (batches[::-1] if turn == 1 else batches)}
+        alone[t] = found[1]
+        if difference(found[2][:1], found[1]) > ROUNDING:
+            fault = why(ask, images, t, found)
+        if fault:
+            break
+    if versions(model) != before or model.digest() != digest:
+        raise UserError(
+            "model.network must leave its weights and buffers as they are, but its forward writes to them. "
+            "It is frozen: compute with copies."
+        )
+    if fault or difference(first, alone[between]) > ROUNDING:
+        raise UserError(f"model.network must answer each image alone and always alike, but {fault or STATE}")
+    model.trusted = True
+    if last > 1 and difference(alone[between], alone[last]) > 0:
+        for whole in (between - 0.5, between + 0.5):
+            if torch.equal(ask(a, t=whole), alone[between]):
+                log.warning(WHOLE, between - 1, whole - 1)
+                break
+
+
+STATE = (
+    "it remembers: asked again about the same image and timestep it answers otherwise, whatever the seed of "
+    "torch's generator. Let forward keep nothing between calls."
+)
+CHANCE = (
+    "it draws random numbers in eval mode: asked twice about one image and timestep it answers otherwise. "
+    "Switch its dropout or noise off."
+)
+ROWS = (
+    "its answer for an image changes with the other image of the batch. Let nothing be summed or normalised "
+    "over a batch: BatchNorm needs running statistics."
+)
+NUMBER = (
+    "its answer for an image changes with the number of images in the batch. Let nothing be divided by it or "
+    "averaged over a batch."
+)
+WHOLE = (
+    "model.network answers timestep %g exactly as it answers %g: it takes whole timesteps only, and most "
+    "levels of a grid lie between them. Let it take fractions, or round them rather than cut them off; "
+    "solver=fixed_point has the best round trip with such a network."
+)
+
+
+def checked(output: object, x: Tensor, t: float) -> Tensor:
+    """`output`, a network's for the states `x` at level `t`, if it can be one."""
+    if not isinstance(output, Tensor) or output.shape != x.shape:
+        got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise UserError(
+            f"model.network must map images of shape {tuple(x.shape)} to a tensor of that shape, but got "
+            f"{got}. Wrap it in a module that returns the prediction alone, a row for each image."
+        )
+    if not output.is_floating_point():
+        raise UserError(
+            f"model.network must return real floating-point numbers, but got {output.dtype}. "
+            "Convert its output."
+        )
+    if not bool(output.isfinite().all()):
+        raise UserError(
+            f"model.network must return finite numbers, but got NaN or infinity for standard normal states "
+            f"at level {t:g}. Check its weights, and that it takes timesteps from 0 to T-1."
+        )
+    return output
+
+
+def difference(x: Tensor, y: Tensor) -> float:
+    """The largest difference, as a share of the largest value."""
+    x, y = x.double(), y.double()
+    return float((x - y).abs().max() / torch.maximum(x.abs(), y.abs()).max().clamp_min(1e-30))
+
+
+def why(ask: Ask, images: tuple[Tensor, ...], t: float, found: dict[int, Tensor]) -> str:
+    """What makes the answers for the first image differ, with the remedy; empty if it is coarse rounding.
+
+    Args:
+        ask: asks the network.
+        images: three of them.
+        t: the level.
+        found: what it said to the first two and to the first alone, by the number of images.
+    """
+    a, b, c = images
+    pair, alone, again = (ask(*batch, t=t) for batch in ((a, b), (a,), (a,)))
+    if max(difference(alone, again), difference(pair, found[2]), difference(alone, found[1])) > ROUNDING:
+        with torch.random.fork_rng():
+            seeded = []
+            for batch in ((a, b), (a,), (a,)):
+                torch.manual_seed(0)
+                seeded.append(ask(*batch, t=t))
+        by_chance = difference(alone, again) > ROUNDING >= difference(seeded[1], seeded[2])
+        return CHANCE if by_chance else STATE
+    if difference(ask(a, c, t=t)[:1], pair[:1]) > ROUNDING:
+        return ROWS
+    return NUMBER if difference(pair[:1], alone) > COARSE else ""
+
+
+def versions(model: FrozenModel) -> dict[str, tuple[int, int]]:
+    """Which tensors the parameters are, and how often each was written to: seen even if it was put back."""
+    weights = model.network.named_parameters()
+    return {name: (id(weight), 0 if weight.is_inference() else weight._version) for name, weight in weights}
