@@ -4,8 +4,10 @@ import hashlib
 import json
 from collections.abc import Mapping, Set
 from dataclasses import is_dataclass
+from enum import Enum
 from functools import partial
 from pathlib import PurePath
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -53,7 +55,7 @@ def architecture(network: nn.Module) -> dict[str, Any]:
 
 
 _MODULE = vars(nn.Module()).keys()
-_PLAIN = (float, complex, bytes, range, np.generic, PurePath, torch.dtype, torch.device)
+_PLAIN = (float, complex, bytes, range, np.generic, PurePath, Enum, torch.dtype, torch.device)
 
 
 def described(thing: Any, package: str = "", outer: tuple[int, ...] = ()) -> Any:
@@ -64,10 +66,10 @@ def described(thing: Any, package: str = "", outer: tuple[int, ...] = ()) -> Any
         package: whose objects count by their attributes.
         outer: ids of what `thing` lies in, which is not described again.
     """
-    if thing is None or isinstance(thing, bool | int | str):
-        return thing
     if isinstance(thing, _PLAIN):
         return str(thing)
+    if thing is None or isinstance(thing, bool | int | str):
+        return thing
     if isinstance(thing, Tensor):
         return tensor_digest(thing)
     if isinstance(thing, np.ndarray) and not thing.dtype.hasobject:
@@ -85,6 +87,8 @@ def described(thing: Any, package: str = "", outer: tuple[int, ...] = ()) -> Any
         return sorted((described(value, package, outer) for value in thing), key=str)
     if isinstance(thing, partial):
         return [name, *(described(part, package, outer) for part in (thing.func, thing.args, thing.keywords))]
+    if isinstance(thing, FunctionType) and thing.__closure__:
+        return [name, *(described(cell.cell_contents, package, outer) for cell in thing.__closure__)]
     of_package = type(thing).__module__.partition(".")[0] == package
     if of_package or isinstance(thing, nn.Module) or (is_dataclass(thing) and not isinstance(thing, type)):
         return [name, described(dict(getattr(thing, "__dict__", {})), package, outer)]

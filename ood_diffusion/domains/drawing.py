@@ -22,6 +22,7 @@ class Model(Protocol):
     """What is asked of the model: a part of `models.base.FrozenModel`, explained there."""
 
     network_calls: int
+    compiled: bool
 
     @property
     def schedule(self) -> Schedule:

@@ -83,6 +83,7 @@ class ModelSamples(Domain):
             "domain": "model_samples",
             "version": self.version,
             "model": self.drawing.model.recipe(),
+            "compile": self.drawing.model.compiled,
             "solver": {"code": identity(self.drawing.solver), **self.drawing.solver.settings()},
             "levels": [float(f"{t:.9g}") for t in self.drawing.levels],
             "seed": self.seed,

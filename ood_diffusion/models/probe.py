@@ -2,11 +2,14 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.fingerprint import tensor_digest
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.seeding import generator, normal
 
@@ -44,7 +47,8 @@ def probe(model: FrozenModel) -> None:
 
     last = float(model.schedule.timesteps)
     between = last // 100 + 1.5 if last > 1 else 1.0
-    before, first = versions(model), ask(a, t=between)
+    with Watch(model) as watch:
+        first = ask(a, t=between)
     if first.dtype != torch.float32:
         log.warning("model.network returns %s: converted to float32", first.dtype)
     digest = model.digest()  # what a network makes for itself in its first call is made by now
@@ -57,10 +61,10 @@ def probe(model: FrozenModel) -> None:
             fault = why(ask, images, t, found)
         if fault:
             break
-    if versions(model) != before or model.digest() != digest:
+    if watch.changed or model.digest() != digest:
         raise UserError(
-            "model.network must leave its weights and buffers as they are, but its forward writes to them. "
-            "It is frozen: compute with copies."
+            "model.network must leave its weights and buffers as they are, but its forward writes to them, "
+            "even if it puts them back. It is frozen: compute with copies."
         )
     if fault or difference(first, alone[between]) > ROUNDING:
         raise UserError(f"model.network must answer each image alone and always alike, but {fault or STATE}")
@@ -134,7 +138,7 @@ def why(ask: Ask, images: tuple[Tensor, ...], t: float, found: dict[int, Tensor]
     a, b, c = images
     pair, alone, again = (ask(*batch, t=t) for batch in ((a, b), (a,), (a,)))
     if max(difference(alone, again), difference(pair, found[2]), difference(alone, found[1])) > ROUNDING:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(range(torch.cuda.device_count())):
             seeded = []
             for batch in ((a, b), (a,), (a,)):
                 torch.manual_seed(0)
@@ -146,7 +150,17 @@ def why(ask: Ask, images: tuple[Tensor, ...], t: float, found: dict[int, Tensor]
     return NUMBER if difference(pair[:1], alone) > COARSE else ""
 
 
-def versions(model: FrozenModel) -> dict[str, tuple[int, int]]:
-    """Which tensors the parameters are, and how often each was written to: seen even if it was put back."""
-    weights = model.network.named_parameters()
-    return {name: (id(weight), 0 if weight.is_inference() else weight._version) for name, weight in weights}
+class Watch(TorchFunctionMode):
+    """Sees whether weights are what they were whenever something is computed with them."""
+
+    def __init__(self, model: FrozenModel) -> None:
+        super().__init__()
+        self.weights = {id(weight): (weight, tensor_digest(weight)) for weight in model.network.parameters()}
+        self.changed = False
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Called in place of every function of torch, with what that was given."""
+        for given in (*args, *(kwargs or {}).values()):
+            if id(given) in self.weights:
+                self.changed |= tensor_digest(given) != self.weights[id(given)][1]
+        return function(*args, **(kwargs or {}))

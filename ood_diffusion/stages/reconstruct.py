@@ -1,10 +1,19 @@
 """Bank of latents -> the references again: how exact is the round trip?"""
 
+import logging
+
 import torch
 
 from ood_diffusion.lightning.trajectory import Generator
-from ood_diffusion.pixels import psnr
+from ood_diffusion.pixels import psnr, to_bytes, to_unit_range
 from ood_diffusion.stages.cell import Cell
+
+log = logging.getLogger(__name__)
+
+POOR = 30.0
+"""PSNR in dB below which a latent hardly stands for its image."""
+CLOSE = 3.0
+"""Within so many dB of the round trip to level 0 neither steps nor solver are to blame."""
 
 
 def reconstruct(cell: Cell) -> None:
@@ -28,6 +37,24 @@ def reconstruct(cell: Cell) -> None:
         "steps": cell.settings.steps,
         "n": len(ids),
     }
+    if (reached := float(decibels.mean())) < POOR:
+        limit = psnr_at_level_0(cell)
+        log.warning(
+            "reconstruct: round trips to level %g give images back at %.1f dB, those to level 0 at %.1f dB. "
+            "Below %g dB latents hardly stand for their images: %s",
+            cell.levels[-1], reached, limit, POOR,
+            "use more steps, a lower level or solver=fixed_point."
+            if limit - reached > CLOSE
+            else "use another model; the loss is its autoencoder's.",
+        )  # fmt: skip
+
+
+@torch.inference_mode()
+def psnr_at_level_0(cell: Cell) -> float:
+    """Mean PSNR in dB of a batch of references that are encoded and decoded: of an autoencoder alone."""
+    model, originals = cell.model, cell.pictures.read(list(cell.references.values())[: cell.batch_size])
+    images = to_unit_range(originals.to(next(model.parameters()).device))
+    return float(psnr(to_bytes(model.decode(model.encode(images))).cpu(), originals).mean())
 
 
 def reconstruction_ids(cell: Cell) -> dict[str, str]:

@@ -107,6 +107,14 @@ def test_a_forgotten_block_comes_back_the_same() -> None:
     assert len(network.shapes) == calls * (KEPT + 2), "only so many blocks are kept"
 
 
+def test_addresses_hold_whether_the_network_is_compiled() -> None:
+    plain, compiled = samples(), samples()
+    assert plain.key("references", 0) == compiled.key("references", 0)
+    compiled = samples()
+    compiled.drawing.model.compute_in("fp32", compile=True)
+    assert plain.key("references", 0) != compiled.key("references", 0)
+
+
 def test_splits_and_seeds_are_different_draws() -> None:
     domain = samples(steps=4)
     sets = [rendered(domain, "references", range(4)), rendered(domain, "held_out", range(4))]

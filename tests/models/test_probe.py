@@ -91,9 +91,29 @@ class PutsBack(Base):
         return answer
 
 
+class PutsBackUnseen(Base):
+    """Autograd's version counter does not see writes to `data`."""
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        self.weight.data.mul_(2)
+        answer = super().forward(x, t)
+        self.weight.data.div_(2)
+        return answer
+
+
+class LendsItsWeight(Base):
+    """Another's values, for as long as it computes."""
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        kept, self.weight.data = self.weight.data, self.weight.data + 1
+        answer = super().forward(x, t)
+        self.weight.data = kept
+        return answer
+
+
 class Replaces(Base):
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        self.weight = nn.Parameter(self.weight.clone(), requires_grad=False)
+        self.weight = nn.Parameter(self.weight * 1.001, requires_grad=False)
         return super().forward(x, t)
 
 
@@ -141,7 +161,8 @@ FAULTS = {
     Remembers: STATE, RemembersOneShape: STATE, Counts: STATE,
     Drops: CHANCE, Noise: CHANCE,
     Centres: ROWS, BatchStatistics: ROWS, Divides: NUMBER,
-    Writes: WRITES, PutsBack: WRITES, Replaces: WRITES, CountsInABuffer: WRITES,
+    Writes: WRITES, PutsBack: WRITES, PutsBackUnseen: WRITES,
+    LendsItsWeight: WRITES, Replaces: WRITES, CountsInABuffer: WRITES,
     OneRow: r"shape (2, 3, 8, 8) to a tensor of that shape, but got (1, 3, 8, 8)",
     TwoRows: r"shape (1, 3, 8, 8) to a tensor of that shape, but got (2, 3, 8, 8)",
     Complex: f"{REAL}.complex64", Integers: f"{REAL}.int64", Yes: f"{REAL}.bool",

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,15 @@ class Settings:
     gain: float = 1.0
 
 
+class Mode(Enum):
+    LINEAR = 1
+    SQUARE = 2
+
+
+def times(gain: float) -> Any:
+    return lambda x: gain * x
+
+
 class Same(nn.Module):
     """Equal weights always; what else it is made of may differ."""
 
@@ -94,6 +104,8 @@ DIFFERENT: tuple[dict[str, Any], ...] = (
         {"act": value}
         for value in (partial(F.leaky_relu, negative_slope=0.2), forgetful, Path("a"), Path("b"))
     ),
+    *({"mode": value} for value in (Mode.LINEAR, Mode.SQUARE)),
+    *({"act": value} for value in (times(1.0), times(2.0))),
     *({"schedule": value} for value in (Schedule.linear(), Schedule.cosine())),
 )
 

@@ -1,0 +1,69 @@
+"""A bad round trip is warned of, with what helps; a good one is not."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ood_diffusion.models.probe import WHOLE
+from ood_diffusion.seeding import generator
+from ood_diffusion.stages.invert import invert
+from ood_diffusion.stages.reconstruct import reconstruct
+from tests.cli import QUICK
+from tests.lightning.networks import GaussianNetwork
+from tests.models.tiny_pipelines import save_ldm
+from tests.stages.test_cell import made
+
+
+class Table(GaussianNetwork):
+    """Looks whole timesteps up in a table that is far from smooth; cuts off fractions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(1 + 0.3 * torch.randn(1000, generator=generator(0, "table")))
+
+    def forward(self, x: Tensor, timestep: Tensor) -> Tensor:
+        whole = timestep.long()
+        return super().forward(x, whole) * self.table[whole].view(-1, 1, 1, 1)
+
+
+TABLE = (*QUICK, f"model.network._target_={__name__}.Table", "steps=16")
+
+
+def round_trip(folder: Path, caplog: pytest.LogCaptureFixture, *overrides: str) -> tuple[float, list[str]]:
+    """PSNR, and the warnings."""
+    cell = made(folder, "stages=[invert,reconstruct]", "n_references=4", *overrides)
+    invert(cell)
+    reconstruct(cell)
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    return cell.results["reconstruct"]["psnr_mean"], warnings
+
+
+def test_a_good_round_trip_goes_without_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    decibels, warnings = round_trip(tmp_path, caplog, *QUICK, "steps=16")
+    assert decibels > 40 and warnings == []
+
+
+def test_few_steps(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    decibels, (warning,) = round_trip(tmp_path, caplog, *QUICK, "steps=1", "level=900")
+    places = f"round trips to level 900 give images back at {decibels:.1f} dB, those to level 0 at 89.0 dB"
+    assert places in warning and warning.endswith("use more steps, a lower level or solver=fixed_point.")
+
+
+def test_whole_timesteps_are_named_before_and_after(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    decibels, (before, after) = round_trip(tmp_path, caplog, *TABLE)
+    assert before == WHOLE % (10.5, 10) and decibels < 30
+    assert f"at {decibels:.1f} dB" in after and after.endswith("solver=fixed_point.")
+
+
+def test_what_the_warning_says_helps(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    decibels, warnings = round_trip(tmp_path, caplog, *TABLE, "solver=fixed_point")
+    assert decibels > 80 and warnings == [WHOLE % (10.5, 10)]
+
+
+def test_an_autoencoder_that_loses_as_much(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    save_ldm(tmp_path / "ldm", "kl")
+    model = ("model=latent_diffusion", f"model.path={tmp_path}/ldm")
+    decibels, (warning,) = round_trip(tmp_path, caplog, *model, "steps=8")
+    assert decibels < 30 and warning.endswith("use another model; the loss is its autoencoder's.")
