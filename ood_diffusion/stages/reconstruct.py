@@ -52,9 +52,14 @@ def reconstruct(cell: Cell) -> None:
 @torch.inference_mode()
 def psnr_at_level_0(cell: Cell) -> float:
     """Mean PSNR in dB of a batch of references that are encoded and decoded: of an autoencoder alone."""
-    model, originals = cell.model, cell.pictures.read(list(cell.references.values())[: cell.batch_size])
-    images = to_unit_range(originals.to(next(model.parameters()).device))
-    return float(psnr(to_bytes(model.decode(model.encode(images))).cpu(), originals).mean())
+    originals = cell.pictures.read(list(cell.references.values())[: cell.batch_size])
+    device = cell.ranks.device
+    model = cell.model.to(device)
+    try:
+        images = model.decode(model.encode(to_unit_range(originals.to(device))))
+    finally:
+        model.cpu()
+    return float(psnr(to_bytes(images).cpu(), originals).mean())
 
 
 def reconstruction_ids(cell: Cell) -> dict[str, str]:

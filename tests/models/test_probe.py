@@ -258,3 +258,9 @@ def test_whole_timesteps_are_named(rounds: bool, caplog: pytest.LogCaptureFixtur
         load(Whole(rounds))
     (said,) = caplog.messages
     assert said.startswith("model.network answers timestep 10.5 exactly as it answers 10: it takes whole")
+
+
+def test_a_network_that_comes_compiled_is_asked_all_the_same() -> None:
+    load(torch.compile(Base(), backend="eager"))  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=WRITES):
+        load(torch.compile(PutsBackUnseen(), backend="eager"))  # type: ignore[arg-type]
