@@ -50,7 +50,7 @@ def start_cli(folder: Path, *overrides: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "ood_diffusion", *overrides],
         cwd=folder,
-        env=environment_with(PYTHONPATH=str(ROOT)),
+        env=environment_with(),
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -58,9 +58,9 @@ def start_cli(folder: Path, *overrides: str) -> "subprocess.Popen[str]":
 
 
 def environment_with(**more: str) -> dict[str, str]:
-    """This process's environment for a run: one thread, a wide terminal, and `more`."""
+    """This process's environment for a run: one thread, a wide terminal, the parts in `tests`, and `more`."""
     # WANDB_SERVICE would point the new process at the W&B service of this one
-    own = {"OMP_NUM_THREADS": "1", "COLUMNS": "120", "WANDB_SERVICE": ""}
+    own = {"OMP_NUM_THREADS": "1", "COLUMNS": "120", "WANDB_SERVICE": "", "PYTHONPATH": str(ROOT)}
     return {name: value for name, value in {**os.environ, **own, **more}.items() if value}
 
 

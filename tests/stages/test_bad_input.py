@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from tests.cli import QUICK, ROOT, TINY, environment_with, run_cli
+from ood_diffusion.report.collect.cells import parse_results
+from tests.cli import QUICK, TINY, environment_with, run_cli
 from tests.models.originals import ddpm
 from tests.models.originals.state import random_state
 from tests.models.test_originals import SMALL
@@ -183,27 +184,39 @@ def test_unusual_images_that_do_work(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("where", ["store=disk/store", "hydra.run.dir=disk/run"])
-def test_full_disk(where: str, tmp_path: Path) -> None:
-    """A disk of 700 kB, in a mount namespace of its own: what lies on it afterwards is whole."""
+@pytest.mark.parametrize(
+    ("where", "size", "status", "said"),
+    [
+        ("store=disk/store", "700k", 2, "error: cannot write: [Errno 28] No space left on device"),
+        ("hydra.run.dir=disk/run", "20k", 2, "error: cannot write: [Errno 28] No space left on device"),
+        ("hydra.run.dir=disk/run", "700k", 0, "could not write report.html (OSError: [Errno 28]"),
+    ],
+)
+def test_full_disk(where: str, size: str, status: int, said: str, tmp_path: Path) -> None:
+    """A small disk, in a mount namespace of its own: what lies on it afterwards is whole.
+
+    Results that cannot be written end the run; a page that cannot does not.
+    """
     (tmp_path / "disk").mkdir()
     own_namespace = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
     if subprocess.run([*own_namespace, f"mount -t tmpfs none {tmp_path}/disk"], check=False).returncode:
         pytest.skip("this system lets users mount no tmpfs of their own (unshare --map-root-user --mount)")
     command = " ".join([sys.executable, "-m", "ood_diffusion", *TINY, *QUICK, where])
-    script = f"mount -t tmpfs -o size=700k none disk && {command}; echo status $?; cp -r disk/. kept"
+    script = f"mount -t tmpfs -o size={size} none disk && {command}; echo status $?; cp -r disk/. kept"
     done = subprocess.run(
         [*own_namespace, script],
         cwd=tmp_path,
-        env=environment_with(PYTHONPATH=str(ROOT)),
+        env=environment_with(),
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
-    assert "status 2" in done.stdout, done.stderr
-    assert "error: cannot write: [Errno 28] No space left on device" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert f"status {status}" in done.stdout, done.stderr
+    assert said in done.stderr and "Traceback" not in done.stderr
     assert not list((tmp_path / "kept").rglob("*.part"))
     shards = list((tmp_path / "kept").rglob("*.safetensors"))
     assert all(load_file(shard) for shard in shards) and bool(shards) == where.startswith("store")
+    assert [bool(parse_results(path.read_bytes())) for path in (tmp_path / "kept").rglob("results.json")] == (
+        [True] if where.startswith("hydra") and status == 0 else []
+    )
