@@ -6,7 +6,6 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import Tensor
 
-from ood_diffusion.cli import conf_folder
 from ood_diffusion.diffusion.grids import uniform_lambda
 from ood_diffusion.diffusion.heun import Heun
 from ood_diffusion.diffusion.integrate import integrate
@@ -14,6 +13,7 @@ from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.pixels import to_bytes, to_unit_range
 from ood_diffusion.seeding import generator, normal
 from ood_diffusion.stages.assemble import build
+from ood_diffusion.stages.configuration import conf_folder
 
 
 def embedded_model() -> FrozenModel:

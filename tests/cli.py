@@ -70,7 +70,7 @@ def zygote() -> "subprocess.Popen[str]":
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.zygote"],
         cwd=ROOT,
-        env=environment_with(),
+        env=environment_with(PYTHONPATH=str(ROOT)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -60,7 +60,8 @@ def command_line() -> str:
             getattr(import_module(COMMANDS[name]), name)(["--help"])
         helps[f"ood-diffusion {name}"] = out.getvalue()
     says = (
-        "Exit status: 0, 2 for a mistake of yours, 1 for one of ours or for cells that are not complete. "
+        "Exit status: 0, 2 for a mistake of yours, 128 + n for signal n, 1 for all else and for cells "
+        "that are not complete. "
         "`python -m ood_diffusion` is the same command."
     )
     sections = [f"## {title}\n\n```text\n{text.strip()}\n```" for title, text in helps.items()]

@@ -24,6 +24,7 @@ from ood_diffusion.stages.configuration import GROUPS
 from ood_diffusion.stages.joining import trainer_maker
 from ood_diffusion.stages.launch import ranks_wanted
 from ood_diffusion.stages.run import check_weights, kept_unless_void, quieten
+from ood_diffusion.stopping import obeying_signals
 from ood_diffusion.storage.store import BLOCK, Gone, TensorStore
 
 P = ParamSpec("P")
@@ -46,6 +47,7 @@ def workplace(cfg: DictConfig) -> Iterator[tuple[Path, Ranks]]:
         warnings.catch_warnings(),
         torch.random.fork_rng(devices=[]),  # every DataLoader draws a seed of the caller's generator
         as_user_errors(),
+        obeying_signals(),
     ):
         quieten()
         try:

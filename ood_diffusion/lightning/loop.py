@@ -10,6 +10,7 @@ from ood_diffusion.diffusion.solver import Convergence
 from ood_diffusion.lightning.data import StoreDataModule, StoreDataset
 from ood_diffusion.lightning.loop_progress import ImageProgress
 from ood_diffusion.lightning.writer import StoreWriter
+from ood_diffusion.stopping import obeying_signals
 from ood_diffusion.storage.store import TensorStore
 
 
@@ -87,5 +88,6 @@ class Loop:
         trainer = make_trainer(callbacks=[StoreWriter(self.target), progress])
         calls = self.module.calls_counter() or (lambda: 0)
         before, self.module.convergence = calls(), Convergence()
-        trainer.predict(self.module, datamodule=data, return_predictions=False)
+        with obeying_signals():
+            trainer.predict(self.module, datamodule=data, return_predictions=False)
         return Account(calls() - before, self.module.convergence)

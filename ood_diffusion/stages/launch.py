@@ -18,7 +18,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ood_diffusion.checks import UserError, require
-from ood_diffusion.stages.outcome import RankFailure
+from ood_diffusion.stages.outcome import LOST, RankFailure, end
+from ood_diffusion.stopping import stopped_by
 
 
 def launch(cfg: DictConfig, names: Mapping[str, str], run_folder: Path, logging_settings: Any) -> None:
@@ -81,13 +82,15 @@ def start_ranks(number: int, *arguments: str) -> None:
         # a rank that found a mistake, or was killed, takes the others with it: name it, not them
         rank, failure = min(error.failures.items(), key=lambda item: first_cause(*item))
         raise RankFailure(rank, failure.exitcode) from None
-    except SignalException as stop:  # SIGTERM: the agent has stopped the ranks
-        sys.exit(128 + stop.sigval)
+    except SignalException as stop:  # the agent has stopped the ranks
+        end(128 + stop.sigval, stopped_by(stop.sigval))
 
 
-def first_cause(rank: int, failure: Any) -> tuple[bool, bool, int, int]:
+def first_cause(rank: int, failure: Any) -> tuple[bool, bool, bool, int, int]:
     """What sorts failures of ranks by how likely each brought the others about: the least did."""
-    return failure.exitcode != 2, failure.exitcode != -signal.SIGKILL, failure.timestamp, rank
+    code = failure.exitcode
+    stopped = code in (LOST, 128 + signal.SIGTERM, -signal.SIGTERM)  # by another's end, or by the agent
+    return code != 2, code != -signal.SIGKILL, stopped, failure.timestamp, rank
 
 
 def ranks_wanted(trainer: Mapping[str, Any]) -> int:

@@ -1,26 +1,31 @@
-"""How a run ends: one message for a user's mistake, and the exit status."""
+"""How a run ends: one message, and the exit status."""
 
 import errno
-import os
 import signal
 import sys
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any
 
-from hydra.errors import HydraException
+from hydra.errors import HydraException, InstantiationException
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.stopping import CONTINUE, stopped_by
 from ood_diffusion.terminal import discard, printable
 
 DISK_ERRORS = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE,
     errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG,
 )  # fmt: skip
+LOST = 3
+"""Status with which a rank started here tells that another one has ended before it."""
 
-CONTINUE = "What is finished is in the store: the same command goes on from there."
+
+class RunFailure(Exception):
+    """What ended a run and is no mistake of the user's, in one line; `stages.failure` makes it."""
 
 
 class RankFailure(Exception):
@@ -51,10 +56,10 @@ class RankLost(Exception):
 
 @contextmanager
 def reported(aloud: bool = True) -> Iterator[None]:
-    """End the process with status 2 for a mistake of the user's, 1 for a dead rank, and one message.
+    """End the process as `verdict` says, with one message.
 
     Args:
-        aloud: False on ranks whose mistake another one reports.
+        aloud: False on ranks, whose failures the process that started them reports.
     """
     try:
         try:
@@ -62,43 +67,34 @@ def reported(aloud: bool = True) -> Iterator[None]:
         finally:
             if sys.stdout:
                 sys.stdout.flush()
-    except (UserError, HydraException, OmegaConfBaseException, YAMLError) as error:
-        end(2, explain(error) if aloud else "")
-    except RankLost as error:
-        end(1, str(error) if aloud else "")
-    except RankFailure as error:
-        end(error.status, "") if error.status == 2 else end(1, str(error))  # a rank has said what was wrong
     except BrokenPipeError:  # as in `… | head -1`: nobody reads on
         discard(sys.stdout)
         end(1, "")
-    except OSError as error:
-        if error.errno not in DISK_ERRORS:
+    except (Exception, KeyboardInterrupt) as error:
+        if (found := verdict(error)) is None:
             raise
-        end(2, f"cannot write: {error}. Free space or change store and hydra.run.dir.")
-    except Exception as error:
-        if not type(error).__module__.startswith("submitit."):
-            raise
-        end(1, f"a job of the cluster ended without a result: {str(error).strip()} {CONTINUE}")
+        status, message = found
+        end(status, message if aloud else "")
 
 
-def end_on_sigterm(aloud: bool = True) -> None:
-    """Let SIGTERM (`kill`, `timeout`, `scancel`) end this process; Lightning's loops swallow it otherwise.
-
-    They call a handler that is there before them. Not for processes that submitit starts: its own handler
-    must see the signal.
-
-    Args:
-        aloud: False on ranks, whose end another process reports; they end without unwinding, which could wait
-            for ranks that are gone.
-    """
-    status = 128 + signal.SIGTERM
-
-    def stop(*_: object) -> None:
-        if not aloud:
-            os._exit(status)
-        end(status, f"ended by SIGTERM. {CONTINUE}")
-
-    signal.signal(signal.SIGTERM, stop)
+def verdict(error: BaseException) -> tuple[int, str] | None:
+    """The exit status for an error, and what is to be said; None if that depends on where it was raised."""
+    match error:
+        case InstantiationException() if not isinstance(error.__cause__, ImportError | None):
+            return None  # what a part raised while it was built
+        case UserError() | HydraException() | OmegaConfBaseException() | YAMLError():
+            return 2, explain(error)
+        case RunFailure() | RankFailure() | RankLost():
+            return 1, str(error)
+        case BrokenProcessPool():
+            return 1, f"a process that ran a cell was killed, perhaps for its memory. {CONTINUE}"
+        case KeyboardInterrupt():
+            return 128 + signal.SIGINT, stopped_by(signal.SIGINT)
+        case OSError() if error.errno in DISK_ERRORS:
+            return 2, f"cannot write: {error}. Free space or change store and hydra.run.dir."
+        case Exception() if type(error).__module__.startswith("submitit."):
+            return 1, f"a job of the cluster ended without a result: {str(error).strip()} {CONTINUE}"
+    return None
 
 
 def end(status: int, message: str) -> None:

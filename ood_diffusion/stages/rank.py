@@ -5,7 +5,6 @@ import os
 import sys
 import threading
 import time
-from contextlib import nullcontext
 from pathlib import Path
 
 from hydra.core.utils import configure_log
@@ -13,24 +12,27 @@ from omegaconf import OmegaConf
 
 
 def main() -> None:
-    """Run the cell described in the YAML file SETTINGS, and report a user's mistake as the command does."""
+    """Run the cell described in the YAML file SETTINGS; why it failed is left in FOLDER."""
     threading.Thread(target=end_with, args=[os.getppid()], daemon=True).start()
-    from ood_diffusion.stages.failure import recorded
+    from ood_diffusion.stages.failure import explained, recorded
     from ood_diffusion.stages.launch import ranks_wanted
-    from ood_diffusion.stages.outcome import end_on_sigterm, reported
+    from ood_diffusion.stages.outcome import LOST, RankLost, reported
     from ood_diffusion.stages.run import run
+    from ood_diffusion.stopping import end_on_signals
     from ood_diffusion.terminal import replace_unprintable
 
     replace_unprintable()
-    end_on_sigterm(aloud=False)
+    end_on_signals(aloud=False)
     settings = OmegaConf.load(sys.argv[1])
-    first = os.environ["RANK"] == "0"
-    if first:
+    if os.environ["RANK"] == "0":
         configure_log(settings.logging)
     folder = Path(sys.argv[2])
     try:
-        with reported(aloud=first), recorded(folder) if first else nullcontext():
-            run(settings.cfg, settings.names, folder, ranks_wanted(settings.cfg.trainer))
+        with reported(aloud=False), recorded(folder, first=False), explained(folder, settings.cfg):
+            try:
+                run(settings.cfg, settings.names, folder, ranks_wanted(settings.cfg.trainer))
+            except RankLost:
+                sys.exit(LOST)
     except SystemExit as stop:
         # unwinding can abort in connections whose other end has gone, and an abort would hide the status
         logging.shutdown()

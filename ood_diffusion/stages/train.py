@@ -20,6 +20,7 @@ from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.source import identity
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.training_settings import TrainingSettings
+from ood_diffusion.stopping import obeying_signals
 from ood_diffusion.storage.atomic import atomic_write
 
 
@@ -107,9 +108,10 @@ def fit(
         callbacks=callbacks,
     )
     last = folder / "last.ckpt"
-    trainer.fit(
-        module, batches(trainer), held_out, ckpt_path=last if last.exists() else None, weights_only=True
-    )
+    with obeying_signals():
+        trainer.fit(
+            module, batches(trainer), held_out, ckpt_path=last if last.exists() else None, weights_only=True
+        )
     return trainer
 
 

@@ -1,5 +1,7 @@
 """The functions one by one: own parts, and what they refuse before anything is computed."""
 
+import os
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,8 @@ from ood_diffusion.diffusion.ddim import DDIM
 from ood_diffusion.diffusion.grids import uniform_t
 from ood_diffusion.priors.gaussian import Gaussian
 from ood_diffusion.samplers.base import Sampler
+from tests.faults import parts
+from tests.faults.parts import Ending
 from tests.lightning.networks import gaussian_model
 
 MODEL = gaussian_model()
@@ -176,3 +180,25 @@ def test_changed_weights_void_a_call() -> None:
     model = Restless(network, MODEL.schedule, MODEL.image_shape, "epsilon", {})
     with pytest.raises(UserError, match="frozen weights changed"):
         invert(model, IMAGES, steps=2)
+
+
+@pytest.mark.parametrize(
+    ("number", "arrives", "status"),
+    [(signal.SIGINT, KeyboardInterrupt, ()), (signal.SIGTERM, SystemExit, (128 + signal.SIGTERM,))],
+)
+@pytest.mark.parametrize("call", [lambda model, _: invert(model, IMAGES), generate])
+def test_signals_end_a_call_as_they_end_a_script(
+    call: Callable[[FrozenModel, Latents], object],
+    number: signal.Signals,
+    arrives: type[BaseException],
+    status: tuple[int, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = FrozenModel(Ending(""), MODEL.schedule, MODEL.image_shape, "epsilon", {})
+    bank = invert(model, IMAGES[:1], steps=2)
+    monkeypatch.setattr(parts, "end", lambda _: os.kill(os.getpid(), number))
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(arrives) as stopped:
+        call(model, bank)
+    assert stopped.value.args == status
+    assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]

@@ -9,11 +9,11 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-from ood_diffusion.cli import GROUPS, conf_folder
 from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.seeding import generator
 from ood_diffusion.stages.assemble import build, plain
+from ood_diffusion.stages.configuration import GROUPS, conf_folder
 from ood_diffusion.stages.settings import STAGES
 from tests.domains.data_sets import prepared
 

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "ood_diffusion"
 FLOORS = [
-    {"checks", "seeding", "fingerprint", "optional", "pixels", "precision", "source", "terminal"},
+    {"checks", "seeding", "fingerprint", "optional", "pixels", "precision", "source", "stopping", "terminal"},
     {"diffusion", "geometry", "storage"},
     {"models", "domains", "priors", "metrics", "physics", "report", "statistics"},
     {"claims", "samplers"},

@@ -6,7 +6,6 @@ from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.cli import conf_folder
 from ood_diffusion.diffusion.ddim import DDIM
 from ood_diffusion.diffusion.fixed_point import FixedPoint
 from ood_diffusion.diffusion.grids import uniform_lambda
@@ -14,6 +13,7 @@ from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.diffusion.solver import Convergence, History
 from ood_diffusion.stages.assemble import build
+from ood_diffusion.stages.configuration import conf_folder
 
 schedule = Schedule.linear()
 

@@ -9,7 +9,6 @@ from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.cli import conf_folder
 from ood_diffusion.diffusion.ddim import DDIM
 from ood_diffusion.diffusion.dpmpp_2m import DPMpp2M
 from ood_diffusion.diffusion.grids import uniform_lambda, uniform_t
@@ -20,6 +19,7 @@ from ood_diffusion.domains.model_samples import KEPT, ModelSamples
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.seeding import generator, normal
 from ood_diffusion.stages.assemble import build
+from ood_diffusion.stages.configuration import conf_folder
 from tests.laws.gaussian import GaussianOracle
 
 SIZE = 8

@@ -1,8 +1,9 @@
 """Finished batches are written by a thread: in order, bounded, never lost, and its errors are the run's."""
 
+import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -132,28 +133,54 @@ def test_a_full_disk_is_told_as_itself(tmp_path: Path) -> None:
     assert caught.value.errno == 28
 
 
-@pytest.fixture
-def interrupts() -> Iterator[None]:
-    """Lightning leaves SIGINT ignored after Ctrl-C."""
-    handler = signal.getsignal(signal.SIGINT)
-    yield
-    signal.signal(signal.SIGINT, handler)
+def terminate() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
-@pytest.mark.usefixtures("interrupts")
-@pytest.mark.parametrize(("raised", "arrives"), [(ValueError, ValueError), (KeyboardInterrupt, SystemExit)])
+def fail(kind: type[BaseException]) -> Callable[[], None]:
+    def act() -> None:
+        raise kind("in the network")
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("act", "arrives"),
+    [
+        (fail(ValueError), ValueError),
+        (fail(KeyboardInterrupt), KeyboardInterrupt),  # Lightning makes SystemExit of it
+        (terminate, SystemExit),  # which Lightning swallows
+    ],
+)
 def test_what_was_finished_is_kept(
-    tmp_path: Path, raised: type[BaseException], arrives: type[BaseException]
+    tmp_path: Path, act: Callable[[], None], arrives: type[BaseException]
 ) -> None:
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     failing = threading.Event()
 
     def step(batch: int) -> None:
         if batch == WAITING + 1:
             failing.set()
-            raise raised("in the network")
+            act()
 
     store = Watched(tmp_path, before=lambda: wait_for(failing))  # nothing is on disk until then
     with pytest.raises(arrives):
         fill(store, tmp_path, Steps(before=step))
     assert store.written == targets(WAITING + 1)
     assert store.missing(targets(BATCHES)) == targets(BATCHES)[2 * (WAITING + 1) :]
+    assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+
+def test_an_ignored_sigterm_stays_ignored(tmp_path: Path) -> None:
+    """Lightning calls the handler of signal 1 then."""
+    heard = list[int]()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, lambda number, _: heard.append(number))
+    try:
+        store = Watched(tmp_path)
+        fill(store, tmp_path, Steps(before=lambda batch: terminate()))
+        assert store.written == targets(BATCHES) and not heard
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

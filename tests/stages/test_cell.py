@@ -9,10 +9,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.cli import GROUPS, conf_folder
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.stages.assemble import assemble, build
 from ood_diffusion.stages.cell import Cell
+from ood_diffusion.stages.configuration import GROUPS, conf_folder
 from ood_diffusion.stages.invert import invert
 from tests.cli import QUICK, TINY
 from tests.domains.trees import write

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from ood_diffusion.stages.launch import first_cause
+from ood_diffusion.stages.outcome import LOST
 
 
 @pytest.mark.parametrize(
@@ -14,6 +15,8 @@ from ood_diffusion.stages.launch import first_cause
         ({0: 2, 1: -signal.SIGABRT}, 0),  # a mistake, whoever was seen to end first
         ({0: 1, 1: -signal.SIGKILL}, 1),
         ({0: 1, 1: 1}, 0),
+        ({0: LOST, 1: 1}, 1),
+        ({0: 128 + signal.SIGTERM, 1: 1}, 1),
     ],
 )
 @pytest.mark.parametrize("late", [0, 1])

@@ -8,7 +8,6 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from ood_diffusion.cli import conf_folder
 from ood_diffusion.diffusion.ddim import DDIM
 from ood_diffusion.diffusion.grids import uniform_lambda
 from ood_diffusion.domains.base import Domain
@@ -21,6 +20,7 @@ from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.report.plan.work import Calls, spent, total
 from ood_diffusion.stages import pictures
+from ood_diffusion.stages.configuration import conf_folder
 from ood_diffusion.stages.pictures import stored_split
 from ood_diffusion.stages.plan import plan_cell
 from ood_diffusion.stages.run import run_stages

@@ -11,10 +11,10 @@ from hydra import compose, initialize_config_dir
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ood_diffusion.cli import GROUPS, conf_folder
 from ood_diffusion.report.json_line import json_line
 from ood_diffusion.report.tracking import log as tracking
 from ood_diffusion.stages import run as run_module
+from ood_diffusion.stages.configuration import GROUPS, conf_folder
 from ood_diffusion.stages.run import run
 from tests.cli import QUICK, TINY
 

@@ -16,11 +16,11 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args, load_sweep_config
 
-from ood_diffusion.cli import GROUPS, conf_folder
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.report.collect.sweep_size import combinations
 from ood_diffusion.report.plan.work import spent, total
 from ood_diffusion.stages import assemble
+from ood_diffusion.stages.configuration import GROUPS, conf_folder
 from ood_diffusion.stages.plan import plan_cell
 from tests.cli import QUICK, TINY, results, run_cli
 
