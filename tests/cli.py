@@ -80,8 +80,9 @@ def zygote() -> "subprocess.Popen[str]":
 
 
 def run_forked(folder: Path, overrides: tuple[str, ...], **more: float) -> subprocess.CompletedProcess[str]:
-    """One run in a fork of `zygote`; with `kill_at` and `delay` it is killed, like by ``kill
-    -9``, so many seconds after so many shards lie in `folder`."""
+    """One run in a fork of `zygote`; with `kill_at` and `delay` it is killed, like by ``kill -9``, so many
+    seconds after so many shards lie in `folder`. Of several `copies`, all at once, the first is killed, and
+    the status is that of the last."""
     process = zygote()
     assert process.stdin is not None and process.stdout is not None
     with TemporaryDirectory() as outputs:

@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import ood_diffusion
 
@@ -23,19 +24,7 @@ def serve() -> None:
 
     for line in sys.stdin:
         job = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            with open(job["stdout"], "wb", 0) as out, open(job["stderr"], "wb", 0) as err:
-                os.dup2(out.fileno(), 1)
-                os.dup2(err.fileno(), 2)
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            os.chdir(job["folder"])
-            sys.argv = ["ood-diffusion", *job["overrides"]]
-            sys.path[0] = job["folder"]  # where `python -m` looks first
-            status = run(cli.main)
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
+        child, *others = [begin(job, cli.main) for _ in range(job.get("copies", 1))]
         ended, status = False, 0
         while "kill_at" in job and not ended:
             if len(list(Path(job["folder"]).rglob("*.safetensors"))) >= job["kill_at"]:
@@ -46,7 +35,27 @@ def serve() -> None:
             time.sleep(0.01)
         if not ended:
             _, status = os.waitpid(child, 0)
+        for other in others:
+            _, status = os.waitpid(other, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def begin(job: dict[str, Any], main: object) -> int:
+    """Fork a process that does the job; its number."""
+    child = os.fork()
+    if child:
+        return child
+    with open(job["stdout"], "ab", 0) as out, open(job["stderr"], "ab", 0) as err:
+        os.dup2(out.fileno(), 1)
+        os.dup2(err.fileno(), 2)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.chdir(job["folder"])
+    sys.argv = ["ood-diffusion", *job["overrides"]]
+    sys.path[0] = job["folder"]  # where `python -m` looks first
+    status = run(main)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def import_everything() -> None:
