@@ -107,7 +107,7 @@ def test_drawing_is_counted_where_the_run_and_its_plan_say_what_it_costs(
         plan = plan_cell(cell, ["invert"])
         cost = spent([plan])[0]
         assert cost["pictures"] == Calls(expected, expected)
-        run_stages(cfg, cell)
+        run_stages(cfg, cell, cell.model.digest())
         calls = cell.results["cost"]["network_calls"]
         assert calls["pictures"] == expected
         assert total([cost]) == Calls(sum(calls.values()), sum(calls.values()))
