@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 
 class UserError(ValueError):
-    """A mistake in settings or data that the user can mend.
+    """A user error: a wrong setting or wrong data, which the user can fix.
 
     The command line prints its text without a traceback and exits with status 2. Raise it before
     compute is spent, and say what was expected, what came and what to change.

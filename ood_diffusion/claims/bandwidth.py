@@ -21,7 +21,7 @@ ALIKE = ("solver", "grid", "steps", "precision", "n_references", "n_training")
 
 
 BANDS = {
-    "degrees": ("bandwidth of the unseen domain less the training domain's, degrees", "inside at 0"),
+    "degrees": ("bandwidth of the unseen domain minus the training domain's, degrees", "inside at 0"),
     "eta": (
         "eta that half of the inverted images survive, unseen less training domain",
         "recognised at eta 0",

@@ -137,7 +137,7 @@ class Collection(Domain, Generic[Content]):
             log.log(level, "Passed over in %s: %s. Read: %d.", self.source.place, counted(others), read)
 
     def _hashed(self, names: list[str]) -> dict[str, str]:
-        """Content hash to the first name that has it: copies fall away, the order stays."""
+        """Content hash to the first name that has it: copies are dropped, the order stays."""
         first: dict[str, str] = {}
         for name in names:
             content = self.source.read(name)

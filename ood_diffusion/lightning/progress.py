@@ -33,7 +33,7 @@ class Meter:
         name: of the loop, as a rule the stage.
         total: how much there is to do.
         unit: of `total`, in the plural.
-        calls: tells the network calls so far, of which those made before are no news.
+        calls: tells the network calls so far, of which those made before do not count.
         share: how much is done, by all ranks, for each item done here.
         device: whose memory is shown.
         before: how much of `total` has been done before.

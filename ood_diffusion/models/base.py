@@ -85,7 +85,7 @@ class FrozenModel(nn.Module):
     def eps(self, x: Tensor, t: float, exact: bool = False) -> Tensor:
         """The noise estimate at level `t` (one level for the whole batch).
 
-        Below level 1 the network is asked at level 1, the cleanest it was trained on.
+        Below level 1 the network is evaluated at level 1, the cleanest it was trained on.
 
         Args:
             x: float32 ``[B, C, H, W]``, on the model's device.

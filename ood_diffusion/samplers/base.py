@@ -16,7 +16,7 @@ class Sampler(ABC):
     min_references = 1
     """The smallest number of references it can work with."""
     uses_prior = True
-    """Whether its proposals depend on the prior: a sweep over priors is no news to one that does not."""
+    """Whether its proposals depend on the prior; if not, a sweep over priors costs it nothing."""
 
     def bind(self, references: Tensor, prior: Prior) -> None:
         """Take the inverted references ``[n, C, H, W]`` and the prior fitted on them."""

@@ -52,8 +52,8 @@ def require_judges(n: int, settings: BandwidthSettings) -> None:
     """Raise `UserError` unless n images of each domain, beside those moved, are enough for the balls."""
     require(
         n > settings.nearest_k,
-        f"the stage bandwidth needs more than {settings.nearest_k} images of either domain, beside the "
-        f"{settings.n_images} that it moves",
+        f"the stage bandwidth needs more than {settings.nearest_k} images of each domain, in addition to "
+        f"the {settings.n_images} that it moves",
         n,
         f"Raise n_references and n_training above {settings.n_images + settings.nearest_k}, or lower "
         "stage.bandwidth.n_images.",
@@ -65,8 +65,8 @@ def real_images(
 ) -> dict[str, Any]:
     """What the images that are moved score as they are: the yardstick of `levels`.
 
-    Who is inside depends on how far apart the domain's own images lie, not on the gap alone; "radius", the
-    median of the judges' balls (feature distance), says how far.
+    How many are inside depends on how far apart the domain's own images lie, not on the gap alone;
+    "radius", the median of the judges' balls (feature distance), says how far.
 
     Args:
         cell: whose pictures they are.

@@ -46,7 +46,7 @@ class Walk:
 
     @property
     def turned(self) -> Array:
-        """Who is inside at which angle of a random direction, ``[n, a]``."""
+        """Which images are inside, at each angle along a random direction, ``[n, a]``."""
         found: Array = self.inside[:, : len(self.angles)].numpy()
         return found
 

@@ -40,7 +40,7 @@ class Judges:
 
     @property
     def equal(self) -> tuple[Tensor, Tensor]:
-        """As many of either domain, so that FIDs against the two can be compared."""
+        """Equally many of each domain, so that FIDs against the two can be compared."""
         n = min(len(self.unseen), len(self.training))
         return self.unseen[:n], self.training[:n]
 

@@ -33,7 +33,7 @@ def dry_run(cfg: DictConfig, names: dict[str, str], folder: Path) -> None:
     """Plan one cell: print it, or leave it in `folder` for the sweep that the cell belongs to.
 
     Raises:
-        UserError: for a mistake of the user's; in a sweep it becomes part of the plan, so that all cells are
+        UserError: for wrong settings or data; in a sweep it becomes part of the plan, so that all cells are
             seen.
     """
     if HydraConfig.get().mode == RunMode.RUN:

@@ -32,7 +32,7 @@ def launch(cfg: DictConfig, names: Mapping[str, str], run_folder: Path, logging_
         logging_settings: of rank 0, as ``logging.config.dictConfig`` takes them.
 
     Raises:
-        UserError: for a mistake of the user's, wherever a rank finds it.
+        UserError: for wrong settings or data, whichever rank finds them.
         RankFailure: if a rank started here died.
     """
     wanted = ranks_wanted(cfg.trainer)

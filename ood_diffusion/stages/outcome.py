@@ -25,7 +25,7 @@ LOST = 3
 
 
 class RunFailure(Exception):
-    """What ended a run and is no mistake of the user's, in one line; `stages.failure` makes it."""
+    """What ended a run and is no user error, in one line; `stages.failure` makes it."""
 
 
 class RankFailure(Exception):

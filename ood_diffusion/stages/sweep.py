@@ -19,7 +19,7 @@ class Sweep(Callback):
     output: ClassVar[str] = ""
     """The setting `output`, which is none of a single cell's here."""
     known: ClassVar[dict[Path, int]] = {}
-    """Results that are no news -> when they were written, in ns: an earlier sweep's, or printed already."""
+    """Results not to print -> when they were written, in ns: an earlier sweep's, or printed already."""
 
     used: ClassVar[set[Path]] = set()
     """Folders in which this process has run a cell of its sweep."""

@@ -28,7 +28,7 @@ def capture_curve(curve: Curve, false_capture: Interval) -> str:
 
 
 def fid_curves(curve: Curve, training_domain: Mapping[str, Any]) -> str:
-    """FID against held-out images of either domain, with intervals, against eta; SVG text.
+    """FID against held-out images of each domain, with intervals, against eta; SVG text.
 
     Args:
         curve: "eta", "fid_unseen" and "fid_training" as `Interval`; ascending.
