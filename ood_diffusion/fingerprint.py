@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ood_diffusion.source import is_users
+
 
 def fingerprint(recipe: object) -> str:
     """Hash a JSON-serialisable recipe to 16 hexadecimal digits, independent of key order.
@@ -44,13 +46,14 @@ def weights_digest(state: Mapping[str, Any]) -> str:
 def architecture(network: nn.Module) -> dict[str, Any]:
     """The class and the own attributes of every module in `network`, as JSON; no weights, no buffers.
 
-    Objects of the network's own package count by their attributes, those of other libraries by their class.
+    Objects of the network's own package, and of what is not installed, count by their attributes, those of
+    other libraries by their class.
     """
     own = type(network).__module__.partition(".")[0]
     parts = {}
     for name, part in network.named_modules():
-        attributes = {key: value for key, value in vars(part).items() if key not in _MODULE}
-        parts[name] = [type(part).__qualname__, described(attributes, own)]
+        added = {key: value for key, value in attributes(part).items() if key not in _MODULE}
+        parts[name] = [type(part).__qualname__, described(added, own)]
     return parts
 
 
@@ -63,7 +66,7 @@ def described(thing: Any, package: str = "", outer: tuple[int, ...] = ()) -> Any
 
     Args:
         thing: anything; what is of no known kind counts by the name of its class.
-        package: whose objects count by their attributes.
+        package: whose objects count by their attributes, as do those of the user's own modules.
         outer: ids of what `thing` lies in, which is not described again.
     """
     if isinstance(thing, _PLAIN):
@@ -89,10 +92,20 @@ def described(thing: Any, package: str = "", outer: tuple[int, ...] = ()) -> Any
         return [name, *(described(part, package, outer) for part in (thing.func, thing.args, thing.keywords))]
     if isinstance(thing, FunctionType) and thing.__closure__:
         return [name, *(described(cell.cell_contents, package, outer) for cell in thing.__closure__)]
-    of_package = type(thing).__module__.partition(".")[0] == package
-    if of_package or isinstance(thing, nn.Module) or (is_dataclass(thing) and not isinstance(thing, type)):
-        return [name, described(dict(getattr(thing, "__dict__", {})), package, outer)]
+    if isinstance(thing, type | FunctionType):
+        return name
+    of_package = type(thing).__module__.partition(".")[0] == package or is_users(type(thing))
+    if of_package or isinstance(thing, nn.Module) or is_dataclass(thing):
+        return [name, described(attributes(thing), package, outer)]
     return name
+
+
+def attributes(thing: object) -> dict[str, Any]:
+    """The attributes of an instance, also those in slots."""
+    slots = [vars(kind).get("__slots__", ()) for kind in type(thing).__mro__]
+    names = [name for each in slots for name in ([each] if isinstance(each, str) else each)]
+    slotted = {name: getattr(thing, name) for name in names if name[:2] != "__" and hasattr(thing, name)}
+    return {**slotted, **getattr(thing, "__dict__", {})}
 
 
 def _raw_bytes(tensor: Tensor) -> bytes:

@@ -47,7 +47,7 @@ def identity(part: object) -> dict[str, Any]:
     if stated := [each for each in kinds if is_own(each) and "version" in vars(each)]:
         found["versions"] = {each.__name__: each.version for each in stated}
     if kind is not part:
-        kinds += [held for held in map(_kind, _held(part)) if is_foreign(held) and not _installed(held)]
+        kinds += [held for held in map(_kind, _held(part)) if is_users(held)]
     if code := [code_digest(each) for each in kinds if is_foreign(each)]:
         found["code"] = _digest(code)
     return found
@@ -93,6 +93,11 @@ def is_foreign(kind: Any) -> bool:
     if file is None:
         return _top(kind) not in sys.stdlib_module_names
     return _top(kind) not in {OWN, *RECORDED} and not (file.is_relative_to(LIBRARY) and not _installed(kind))
+
+
+def is_users(kind: Any) -> bool:
+    """Whether the code of a class or function counts and is not installed."""
+    return is_foreign(kind) and not _installed(kind)
 
 
 def code_digest(kind: Any) -> str:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ood_diffusion.diffusion.schedule import Schedule
+from ood_diffusion.fingerprint import described
 
 EpsFunction = Callable[[Tensor, float], Tensor]
 """``eps(x, t)``: x float32 ``[B, C, H, W]`` at level t -> the noise estimate, same shape."""
@@ -132,7 +133,8 @@ class Solver(ABC):
     def settings(self) -> Mapping[str, Any]:
         """What determines its results beside its code, for content addresses; JSON.
 
-        Unless a subclass says otherwise: its attributes that are numbers, texts or None and no private ones.
+        Unless a subclass says otherwise: its attributes, but for private ones.
         """
         plain = int | float | str | None
-        return {k: v for k, v in vars(self).items() if not k.startswith("_") and isinstance(v, plain)}
+        public = {key: value for key, value in vars(self).items() if not key.startswith("_")}
+        return {k: v if isinstance(v, plain) else described(v) for k, v in public.items()}

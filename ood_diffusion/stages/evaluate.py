@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 from torchmetrics import MetricCollection
 
+from ood_diffusion.fingerprint import architecture, weights_digest
 from ood_diffusion.lightning.features import FeaturePass
 from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.metrics.novelty import novelty
-from ood_diffusion.source import identity, network_identity
+from ood_diffusion.models.base import tensors_of
+from ood_diffusion.source import identity, is_foreign, network_identity
 from ood_diffusion.stages.calls import calls_along
 from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.decode import image_ids
@@ -66,9 +68,13 @@ def features_of(cell: Cell, source: TensorStore, ids: Mapping[str, str]) -> Tens
 
 
 def feature_recipe(extractor: FeatureExtractor) -> dict[str, Any]:
-    """Everything that determines the features of an image."""
+    """Everything that determines the features of an image; of a user's extractor also its attributes."""
     code = [identity(extractor), *network_identity(extractor)]
-    return {"extractor": extractor.name, "weights": extractor.digest, "code": code}
+    recipe = {"extractor": extractor.name, "weights": extractor.digest, "code": code}
+    if not is_foreign(type(extractor)):
+        return recipe
+    tensors = weights_digest(tensors_of(extractor))
+    return {**recipe, "tensors": tensors, "attributes": architecture(extractor)}
 
 
 def features_in_order(cell: Cell, source: TensorStore, ids: Sequence[str]) -> Tensor:

@@ -104,3 +104,57 @@ def test_a_run_makes_what_its_plan_says(mine: Path, run_with_all: dict[str, Any]
         assert run_cli(mine, "--config-dir", "conf", *ALL, *TINY).returncode == 0
         made = results(mine)[-1]["cost"]["network_calls"]
     assert {stage: calls for stage, calls in made.items() if calls} == plan and set(plan) == again
+
+
+SETTINGS = """import torch
+from torch import Tensor, nn
+from ood_diffusion.diffusion.ddim import ddim_step
+from ood_diffusion.diffusion.solver import Solver
+from ood_diffusion.metrics.base import FeatureExtractor
+class Scaled(Solver):
+    name = "scaled"
+    def __init__(self, by: list[float]) -> None:
+        self.by = by
+    def step(self, eps, x, at, history):
+        return ddim_step(x, self.by[0] * eps(x, at.a), *at)
+class Powers(FeatureExtractor):
+    def __init__(self, power: float) -> None:
+        super().__init__("powers", 12, nn.AdaptiveAvgPool2d(2))
+        self.power = power
+    def features(self, images: Tensor) -> Tensor:
+        return (self.network(images / 255) ** self.power).flatten(1)
+"""
+SHORT = [*QUICK, *TINY, "stages=[invert,reconstruct,sample,evaluate]"]
+
+
+def run_of(folder: Path, *settings: str) -> tuple[float, dict[str, int]]:
+    """FID and network calls of one run of `SHORT`."""
+    done = run_cli(folder, "--config-dir", "conf", *SHORT, *settings)
+    assert done.returncode == 0, done.stderr
+    found = results(folder)[-1]
+    return found["metrics"]["sets"]["samples"]["fid"], found["cost"]["network_calls"]
+
+
+@pytest.fixture
+def with_settings(tmp_path: Path) -> Path:
+    files = {
+        "mine/settings.py": SETTINGS,
+        "conf/solver/scaled.yaml": "_target_: mine.settings.Scaled\nby: [1.0]\n",
+        "conf/extractor/powers.yaml": "_target_: mine.settings.Powers\npower: 1.0\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_a_solver_with_another_list_and_an_extractor_with_another_number_are_others(
+    with_settings: Path,
+) -> None:
+    first, _ = run_of(with_settings, "solver=scaled", "extractor=powers")
+    other, calls = run_of(with_settings, "solver=scaled", "extractor=powers", "solver.by=[0.5]")
+    assert other != first and calls["invert"] == 24
+    judged, calls = run_of(
+        with_settings, "solver=scaled", "extractor=powers", "solver.by=[0.5]", "extractor.power=3"
+    )
+    assert judged != other and set(calls.values()) == {0}
