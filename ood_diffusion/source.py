@@ -103,8 +103,8 @@ def is_users(kind: Any) -> bool:
 def code_digest(kind: Any) -> str:
     """Hash the code of a class or function to 16 hexadecimal digits.
 
-    Its module counts and, in turn, every module that one of them imports and that lies in the same package
-    or in the folder that holds it; comments and layout do not. Of an installed package the module and the
+    Its module counts and, in turn, every module that one of them imports and that is neither installed nor
+    Python's, wherever it lies; comments and layout do not. Of an installed package the module and the
     package's version count. What has no file, such as a cell of a notebook, counts as it was compiled, with
     the functions, classes and constants that it uses.
     """
@@ -180,7 +180,9 @@ def _file(name: str) -> Path | None:
 
 
 def _sources(name: str, file: Path) -> dict[str, str]:
-    """Digests of a module and of what it imports from its surroundings, by their paths there."""
+    """Digests of a module and of what it imports: by their paths from the folder that holds its package on,
+    or by their names if they lie elsewhere.
+    """
     module = sys.modules.get(name)
     if name == "__main__":
         name = getattr(_spec(name), "name", file.stem)
@@ -189,13 +191,13 @@ def _sources(name: str, file: Path) -> dict[str, str]:
     found = {file.relative_to(root).as_posix(): digest}
     todo = seen = imported | _outer(name)
     while todo:
-        files = {each: _file(each) for each in todo if each.partition(".")[0] != OWN}
+        files = {each: _file(each) for each in todo if each.partition(".")[0] not in {OWN, *RECORDED}}
         todo = set()
         for each, place in files.items():
-            if place and place.is_relative_to(root) and not INSTALLED & set(place.parts):
-                found[place.relative_to(root).as_posix()], imported = _read(
-                    each, place, sys.modules.get(each)
-                )
+            inside = place and place.is_relative_to(root)
+            if place and not INSTALLED & set(place.parts) and (inside or not place.is_relative_to(LIBRARY)):
+                key = place.relative_to(root).as_posix() if inside else each
+                found[key], imported = _read(each, place, sys.modules.get(each))
                 todo |= imported - seen
         seen = seen | todo
     return found

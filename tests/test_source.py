@@ -85,6 +85,18 @@ def test_a_flat_script_and_its_siblings(folder: Path, edited: str) -> None:
     assert [a == b for a, b in zip(before, after, strict=True)] == [same, same]
 
 
+def test_what_a_part_imports_may_lie_anywhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    (folder / "sibling_.py").rename(elsewhere / "sibling_.py")
+    monkeypatch.syspath_prepend(elsewhere)
+    before = [identity(load("mine_.part")), identity(load("flat_"))]
+    (elsewhere / "sibling_.py").write_text("S = 2\n")
+    after = [identity(load("mine_.part")), identity(load("flat_"))]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [False, False]
+    assert str(folder) not in str(before)
+
+
 def test_comments_layout_and_place_are_no_edit(folder: Path) -> None:
     before = identity(load("mine_.part"))
     (folder / "mine_/part.py").write_text(PART.replace("# a comment", "# another").replace("\n\n", "\n\n\n"))

@@ -183,5 +183,5 @@ def targets(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
     for key, value in node.items() if isinstance(node, dict) else ():
         if key == "_target_":
             yield path, str(value)
-        elif path or key not in ("stage", "trainer"):
+        elif path or key not in ("stage", "trainer", "training"):
             yield from targets(value, f"{path}.{key}" if path else str(key))

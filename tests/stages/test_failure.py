@@ -6,7 +6,7 @@ import pytest
 from filelock import FileLock
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.stages.failure import occupied, recorded
+from ood_diffusion.stages.failure import occupied, part_of, recorded, targets
 from ood_diffusion.stages.outcome import RankFailure, RunFailure
 from tests.cli import TINY, run_cli
 
@@ -79,3 +79,9 @@ def test_a_sweep_with_a_bad_cell_is_collected(tmp_path: Path) -> None:
     assert done.returncode == 0 and "2 of 2 cells are complete" in done.stdout
     assert run_cli(tmp_path, "collect", "nowhere").returncode == 2
     assert run_cli(tmp_path, "collect").returncode == 2
+
+
+def test_an_error_of_a_stage_is_not_blamed_on_a_part() -> None:
+    settings = {"training": {"_target_": "ood_diffusion.stages.training_settings.TrainingSettings"}}
+    modules = dict(targets({**settings, "prior": {"_target_": "mine.Prior"}}))
+    assert part_of("ood_diffusion.stages.cell", modules) == "" and part_of("mine", modules) == "prior"
