@@ -48,7 +48,9 @@ def summary_table(results: Results) -> Table:
 def print_summary(results: Results, report_path: Path | None, console: Console | None = None) -> None:
     """Print the summary table, whether the weights are unchanged, and where the report lies."""
     console = console or screen()
-    console.print(summary_table(results))
+    table = summary_table(results)
+    if table.row_count:
+        console.print(table)
     if any(checks_of(results)):
         print_wide(console, claims_table(results))
     equal = weights_equal(results)
