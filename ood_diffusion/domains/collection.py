@@ -67,6 +67,8 @@ class Collection(Domain, Generic[Content]):
         chosen = [kept(group, len(names), seed, limit) for group in groups]
         unique = [self._hashed(group) for group in chosen]
         self._counts = {"files": len(names), "copies": sum(map(len, chosen)) - sum(map(len, unique))}
+        if copies := self._counts["copies"]:
+            log.info("Files that are copies of others in %s: %d. They count once.", source.place, copies)
         self._name_of = {digest: name for group in unique for digest, name in group.items()}
         orders = [list(group) if seed is None else seeded_order(group, seed) for group in unique]
         if given is not None:

@@ -27,7 +27,7 @@ def count(axes: str, shape: tuple[int, ...], where: str) -> int:
         extra >= 0 and all(length == 1 for length in shape[:extra]) and 0 not in shape,
         f"domain.axes={axes} must name the axes of the array, slowest first",
         f"shape {shape} in {where}",
-        f"Set domain.axes to one of: {', '.join(AXES)}.",
+        f"Set domain.axes to one of: {', '.join(AXES)} (N counts maps, C channels, H rows, W columns).",
     )
     lengths = dict(zip(axes, shape[extra:], strict=True))
     require(

@@ -50,7 +50,7 @@ def image_names(
         bool(names),
         f"domain.path must hold images ({listed})",
         f"none in {place}{beside}",
-        "Check domain.path.",
+        "Check domain.path, or convert the images to one of these formats.",
     )
     if classes is None:
         return names, others
