@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.fingerprint import described
+from ood_diffusion.source import identity
 
 EpsFunction = Callable[[Tensor, float], Tensor]
 """``eps(x, t)``: x float32 ``[B, C, H, W]`` at level t -> the noise estimate, same shape."""
@@ -133,8 +134,11 @@ class Solver(ABC):
     def settings(self) -> Mapping[str, Any]:
         """What determines its results beside its code, for content addresses; JSON.
 
-        Unless a subclass says otherwise: its attributes, but for private ones.
+        Unless a subclass says otherwise: its attributes.
         """
         plain = int | float | str | None
-        public = {key: value for key, value in vars(self).items() if not key.startswith("_")}
-        return {k: v if isinstance(v, plain) else described(v) for k, v in public.items()}
+        return {k: v if isinstance(v, plain) else described(v) for k, v in vars(self).items()}
+
+    def recipe(self) -> dict[str, Any]:
+        """Everything that determines its results, for content addresses."""
+        return {"code": identity(self), **self.settings()}

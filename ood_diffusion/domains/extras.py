@@ -6,7 +6,7 @@ from typing import Any
 from ood_diffusion.checks import UserError
 
 
-def optional(module: str, extra: str) -> Any:
+def import_extra(module: str, extra: str) -> Any:
     """Import a module that only the extra `extra` of this package installs.
 
     Raises:

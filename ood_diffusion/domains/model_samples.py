@@ -18,7 +18,6 @@ from ood_diffusion.domains.item_generator import check_seed
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.pixels import finite_rows, require_finite, to_bytes
 from ood_diffusion.seeding import generator, normal
-from ood_diffusion.source import identity
 
 KEPT = 4
 """Blocks kept in memory, so that pictures asked for in order are each drawn once."""
@@ -84,7 +83,7 @@ class ModelSamples(Domain):
             "version": self.version,
             "model": self.drawing.model.recipe(),
             "compile": self.drawing.model.compiled,
-            "solver": {"code": identity(self.drawing.solver), **self.drawing.solver.settings()},
+            "solver": self.drawing.solver.recipe(),
             "levels": [float(f"{t:.9g}") for t in self.drawing.levels],
             "seed": self.seed,
             "block": BLOCK,

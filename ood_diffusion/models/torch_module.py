@@ -38,7 +38,7 @@ def load_torch_module(
 
     Args:
         network: maps ``(x [B, 3, H, W], timestep [B])`` to a tensor shaped like x; timesteps are float32,
-            0 … T-1, fractions included.
+            0 … T-1, fractions included. Its attributes count as they are now: wrap it again after a change.
         image_size: side of the square RGB images in pixels.
         prediction_type: "epsilon", "v_prediction" or "sample".
         schedule: the noise schedule of the training.

@@ -27,7 +27,6 @@ from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.priors.base import Prior
 from ood_diffusion.samplers.base import Sampler
 from ood_diffusion.samplers.selection import Selection
-from ood_diffusion.source import identity
 from ood_diffusion.stages.pictures import check_apart, stored_split, without_shared
 from ood_diffusion.stages.settings import Settings
 from ood_diffusion.stages.training_settings import TrainingSettings
@@ -132,7 +131,7 @@ class Cell:
         """Everything that determines where an image goes: model, solver, levels, arithmetic."""
         return {
             "model": self.model.recipe(),
-            "solver": {"code": identity(self.solver), **self.solver.settings()},
+            "solver": self.solver.recipe(),
             "levels": [float(f"{t:.9g}") for t in self.levels],
             **self.model.arithmetic_recipe(lambda: self.ranks.device),
         }

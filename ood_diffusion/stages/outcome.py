@@ -16,9 +16,11 @@ from ood_diffusion.checks import UserError
 from ood_diffusion.stopping import CONTINUE, stopped_by
 from ood_diffusion.terminal import discard, printable
 
+IN_ITS_PLACE = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP)
+"""There is something else where a file or folder is to be."""
 DISK_ERRORS = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE,
-    errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG,
+    errno.ENAMETOOLONG, *IN_ITS_PLACE,
 )  # fmt: skip
 LOST = 3
 """Status with which a rank started here tells that another one has ended before it."""
@@ -91,10 +93,18 @@ def verdict(error: BaseException) -> tuple[int, str] | None:
         case KeyboardInterrupt():
             return 128 + signal.SIGINT, stopped_by(signal.SIGINT)
         case OSError() if error.errno in DISK_ERRORS:
-            return 2, f"cannot write: {error}. Free space or change store and hydra.run.dir."
+            return 2, f"cannot write: {error}. {remedy(error)} or change store and hydra.run.dir."
         case Exception() if type(error).__module__.startswith("submitit."):
             return 1, f"a job of the cluster ended without a result: {str(error).strip()} {CONTINUE}"
     return None
+
+
+def remedy(error: OSError) -> str:
+    """What helps against one of `DISK_ERRORS`."""
+    if error.errno in IN_ITS_PLACE:
+        return "Remove what is in its place"
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return "Free space" if full else "Make it writable"
 
 
 def end(status: int, message: str) -> None:

@@ -60,7 +60,7 @@ def run(cfg: DictConfig, names: Mapping[str, str], run_folder: Path, size: int =
     if size > 1 or started_by_cluster():
         join(ranks, size, run_folder)
     cell = together(ranks, lambda: assemble(cfg, dict(names), run_folder, ranks))
-    with others_alive():
+    with others_alive(ranks):
         if ranks.rank > 0:
             ranks.serve(cell.network, cell.model.digest)
             return

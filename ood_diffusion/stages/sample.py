@@ -43,7 +43,7 @@ def draw(cell: Cell) -> tuple[TensorStore, list[str]]:
     ids = [f"{i:06d}" for i in range(cell.settings.n_samples)]
     if not undrawn(store, ids):
         return store, ids
-    store.check_writable(undrawn(store, ids))
+    store.check_writable(store.missing(ids) or ids)
     with store.exclusive():
         if not undrawn(store, ids):  # another process drew them meanwhile
             return store, ids

@@ -114,9 +114,9 @@ from ood_diffusion.metrics.base import FeatureExtractor
 class Scaled(Solver):
     name = "scaled"
     def __init__(self, by: list[float]) -> None:
-        self.by = by
+        self._by = by
     def step(self, eps, x, at, history):
-        return ddim_step(x, self.by[0] * eps(x, at.a), *at)
+        return ddim_step(x, self._by[0] * eps(x, at.a), *at)
 class Powers(FeatureExtractor):
     def __init__(self, power: float) -> None:
         super().__init__("powers", 12, nn.AdaptiveAvgPool2d(2))

@@ -10,7 +10,7 @@ import numpy as np
 from ood_diffusion.checks import UserError, require
 from ood_diffusion.domains.arrays.entries import chosen_entry
 from ood_diffusion.domains.arrays.stored import Stored
-from ood_diffusion.domains.extras import optional
+from ood_diffusion.domains.extras import import_extra
 from ood_diffusion.domains.source import shown, unreadable
 
 
@@ -29,7 +29,7 @@ def fits(path: Path, entry: str | int | None) -> Iterator[Stored]:
         UserError: if the file is damaged, truncated or no FITS, or `entry` names none or several of its
             images or is needed to choose one, or the package astropy is missing.
     """
-    library = optional("astropy.io.fits", "fits")
+    library = import_extra("astropy.io.fits", "fits")
     try:
         # not memory-mapped: astropy then refuses scaled images, and `section` reads parts without it
         with library.open(path, memmap=False) as file:

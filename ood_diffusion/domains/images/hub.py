@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ood_diffusion.checks import UserError, require
-from ood_diffusion.domains.extras import optional
+from ood_diffusion.domains.extras import import_extra
 from ood_diffusion.domains.images.source import ImageSource, file_bytes
 from ood_diffusion.domains.source import unreadable
 
@@ -37,7 +37,7 @@ class HubSource(ImageSource):
             column,
             f"Its columns are: {', '.join(rows.column_names)}.",
         )
-        library = optional("datasets", "hub")
+        library = import_extra("datasets", "hub")
         try:
             self.rows = rows.select_columns(column).cast_column(column, library.Image(decode=False))
         except (TypeError, ValueError, RuntimeError) as error:  # pyarrow's errors are of these kinds
@@ -66,7 +66,7 @@ class HubSource(ImageSource):
         return f"{self.place} row {name}"
 
     def _load(self, subset: str | None, revision: str | None) -> Any:
-        library = optional("datasets", "hub")
+        library = import_extra("datasets", "hub")
         local = Path(self.name).expanduser()
         try:
             if local.suffix == ".parquet":

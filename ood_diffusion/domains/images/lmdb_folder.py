@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any
 
 from ood_diffusion.checks import require
-from ood_diffusion.domains.extras import optional
+from ood_diffusion.domains.extras import import_extra
 from ood_diffusion.domains.images.source import ImageSource
 from ood_diffusion.domains.source import existing, shown, unreadable
 
@@ -76,7 +76,7 @@ class LmdbSource(ImageSource):
 
     @contextmanager
     def _opened(self, where: str) -> Iterator[Any]:
-        lmdb = optional("lmdb", "lmdb")
+        lmdb = import_extra("lmdb", "lmdb")
         try:
             with _LOCK, lmdb.open(str(self.path), readonly=True, lock=False, readahead=False) as database:
                 yield database
