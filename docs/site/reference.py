@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import redirect_stdout, suppress
 from importlib import import_module
 from io import StringIO
-from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
 
 import ood_diffusion
 from ood_diffusion.cli import COMMANDS
@@ -96,6 +96,8 @@ def values(hint: Any) -> str:
         return f"by name: {values(get_args(hint)[1])}"
     if get_origin(hint) is list:
         return f"list of {values(get_args(hint)[0])}"
+    if get_origin(hint) is Literal:
+        return " or ".join(f'"{word}"' for word in get_args(hint))
     if hint is Any:
         return "figures of the stage"
     return " or ".join(KINDS[kind] for kind in get_args(hint) or (hint,))

@@ -126,7 +126,7 @@ def test_settings_check_themselves() -> None:
         replace(SETTINGS, gradient_clip=0.0)
     with pytest.raises(UserError, match="distinct levels"):
         PreservationSettings(16, [300, 300], 0.05, None)
-    with pytest.raises(UserError, match="n_own must be at least 1"):
+    with pytest.raises(UserError, match="n_own must be an integer of at least 1"):
         PreservationSettings(0, [300], 0.05, None)
 
 

@@ -79,7 +79,8 @@ def test_a_failure_is_a_warning(
     found = finished(tmp_path / "run", expected[0], *STAGES)
     for stage in ("reconstruct", "latents", "sample", "metrics", "physics", "claims"):
         assert found[stage] == expected[1][stage]
-    said = [r.message for r in caplog.records if r.levelno >= logging.WARNING and r.name.startswith("ood_")]
+    warned = [r.message for r in caplog.records if r.levelno >= logging.WARNING and r.name.startswith("ood_")]
+    said = [line for line in warned if not line.startswith("reconstruct: round trips")]  # of two steps
     assert said and all("ValueError: broken\\x1b[2J in two lines" in line for line in said)
     page = tmp_path / "run" / "report.html"
     assert page.exists() is (fault != "pictures")

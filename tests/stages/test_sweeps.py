@@ -99,7 +99,7 @@ def once(text: str) -> Any:
     return assemble.instantiate(OmegaConf.create(text), _convert_="all")
 
 
-def built(part: Any, **more: Any) -> Any:
+def built(part: Any, kind: type = object, **more: Any) -> Any:
     """`assemble.build` that makes every network once."""
     if "weights" in part or "input_size" in part:
         return once(OmegaConf.to_yaml(part, resolve=True))
