@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from tests.cli import ROOT, TINY, environment_with, results
+from tests.cli import LIMIT, ROOT, TINY, environment_with, results
 from tests.contracts.test_readme import images
 from tests.scale.test_slurm import partitions
 
@@ -89,7 +89,7 @@ def test_grid(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
             env=environment_with(PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}"),
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=LIMIT,
             check=False,
         )
     assert done.returncode == 0, done.stdout + done.stderr

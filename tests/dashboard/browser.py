@@ -17,7 +17,7 @@ SWITCHES = (
     *("--disable-sync", "--disable-background-networking", "--disable-component-update"),
     *("--window-size=1280,900", "--host-resolver-rules=MAP * ~NOTFOUND"),
 )
-LIMIT = 30
+LIMIT = 600
 """Seconds after which the page counts as hanging."""
 POINTS = "#main [data-chart={}] path[aria-roledescription='point']"
 INTO_VIEW = "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})"

@@ -10,7 +10,7 @@ import yaml
 
 from ood_diffusion.dashboard.reproduce import command
 from ood_diffusion.report.collect.cells import CellFolder, find_cells
-from tests.cli import environment_with
+from tests.cli import LIMIT, environment_with
 from tests.report.fake import cell
 
 
@@ -18,7 +18,7 @@ def run(folder: Path, *overrides: str) -> None:
     """Until the settings are found wrong (eta=7): by then Hydra has written the configuration."""
     words = [sys.executable, "-m", "ood_diffusion", *overrides]
     done = subprocess.run(
-        words, cwd=folder, env=environment_with(), capture_output=True, text=True, check=False, timeout=100
+        words, cwd=folder, env=environment_with(), capture_output=True, text=True, check=False, timeout=LIMIT
     )
     assert done.returncode == 2 and "eta" in done.stderr, done.stderr
 

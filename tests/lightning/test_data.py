@@ -15,6 +15,7 @@ from torch import Tensor
 from ood_diffusion.lightning.data import StoreDataModule, StoreDataset
 from ood_diffusion.lightning.writer import StoreWriter
 from ood_diffusion.storage.store import TensorStore
+from tests.cli import LIMIT
 from tests.lightning.test_predict import make_trainer
 
 
@@ -59,7 +60,7 @@ def test_the_next_batch_is_loaded_while_one_is_in_use(tmp_path: Path) -> None:
     store, ids = source(tmp_path, 6)
     batches = iter(StoreDataModule(StoreDataset(store, ids), 2).predict_dataloader())
     next(batches)
-    assert store.second.wait(timeout=60)  # nobody has asked for it yet
+    assert store.second.wait(timeout=LIMIT)  # nobody has asked for it yet
     assert [batch["ids"] for batch in batches] == [["t2", "t3"], ["t4", "t5"]]
 
 
@@ -80,7 +81,7 @@ two_ranks({str(tmp_path)!r}, {ids!r})
 """
     (tmp_path / "ranks.py").write_text(script)
     done = subprocess.run(
-        [sys.executable, "ranks.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "ranks.py"], cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT, check=False
     )
     assert done.returncode == 0, done.stderr
     shards = list((tmp_path / "target").rglob("[!.]*.safetensors"))

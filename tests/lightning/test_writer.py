@@ -19,6 +19,7 @@ from ood_diffusion.lightning.predict import predict_into
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.lightning.writer import WAITING, StoreWriter
 from ood_diffusion.storage.store import TensorStore
+from tests.cli import LIMIT
 from tests.lightning.test_predict import make_trainer
 
 BATCHES = 8
@@ -77,7 +78,7 @@ def test_the_next_batches_are_computed_while_one_is_written(tmp_path: Path) -> N
 
 
 def wait_for(event: threading.Event) -> None:
-    assert event.wait(timeout=60), "the loop waited for the writer"
+    assert event.wait(timeout=LIMIT), "the loop waited for the writer"
 
 
 def test_no_more_than_a_few_batches_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +110,7 @@ def test_what_the_writer_refuses_ends_the_run_at_the_next_batch(tmp_path: Path) 
 
     def step(batch: int) -> None:
         begun.append(batch)
-        assert batch == 0 or written.wait(timeout=60)
+        assert batch == 0 or written.wait(timeout=LIMIT)
 
     class Refusing(TensorStore):
         def write(self, ids: Sequence[str], data: Tensor, device: torch.device | str = "cpu") -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 from wandb.proto import wandb_internal_pb2
 
+from tests.cli import LIMIT
+
 BLOCK = 32 * 1024
 
 
@@ -17,13 +19,13 @@ def records(folder: Path) -> list[Any]:
     W&B's service writes the file a moment after `finish` returns: wait for the record that ends it.
     """
     (path,) = folder.glob("wandb/offline-run-*/run-*.wandb")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + LIMIT
     while time.monotonic() < deadline:
         found = _parse(path.read_bytes())
         if any(record.WhichOneof("record_type") == "exit" for record in found):
             return found
         time.sleep(0.05)
-    raise TimeoutError(f"{path} has no exit record after 10 s")
+    raise TimeoutError(f"{path} has no exit record")
 
 
 def _parse(data: bytes) -> list[Any]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from tests.cli import LIMIT
+
 
 class Server(ThreadingHTTPServer):
     """What is uploaded: `uploads`, "run/…" (files of the run) or "artifact/…" -> content; `stream`, name of a
@@ -114,7 +116,7 @@ def sync(folder: Path, home: Path) -> Server:
             cwd=home,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=LIMIT,
             check=False,
         )
         assert done.returncode == 0, done.stderr

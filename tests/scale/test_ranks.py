@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.cli import TINY, results, run_cli, start_cli
+from tests.cli import LIMIT, TINY, results, run_cli, start_cli
 
 JOB = [
     *(t for t in TINY if "n_references" not in t and "n_samples" not in t),
@@ -131,7 +131,7 @@ def test_a_killed_rank_ends_the_job_and_loses_nothing(one: Path, tmp_path: Path)
         assert job.poll() is None, job.stderr and job.stderr.read()
         time.sleep(0.05)
     os.kill(rank_of(job.pid, 1), signal.SIGKILL)
-    _, errors = job.communicate(timeout=60)
+    _, errors = job.communicate(timeout=LIMIT)
     assert job.returncode == 1
     assert "rank 1 was killed by signal 9 and the others were stopped" in errors and "Traceback" not in errors
     kept = items(store, "latents")

@@ -12,7 +12,7 @@ import pytest
 import torch
 from filelock import FileLock
 
-from tests.cli import ROOT, TINY, calls, environment_with, results, run_cli
+from tests.cli import LIMIT, ROOT, TINY, calls, environment_with, results, run_cli
 from tests.scale.test_ranks import items
 
 
@@ -88,8 +88,8 @@ def test_preempted_requeued_and_finished(tmp_path: Path) -> None:
     wait_for(lambda: shards(tmp_path), launcher)
     before = {path: path.stat().st_mtime_ns for path in shards(tmp_path)}
     cores = str(os.cpu_count())
-    subprocess.run(["srun", "--partition=high", f"--ntasks={cores}", "true"], check=True, timeout=120)
-    output, _ = launcher.communicate(timeout=280)
+    subprocess.run(["srun", "--partition=high", f"--ntasks={cores}", "true"], check=True, timeout=LIMIT)
+    output, _ = launcher.communicate(timeout=LIMIT)
     assert launcher.returncode == 0, output
     logs = "".join(path.read_text() for path in (tmp_path / "sweep/logs").rglob("*log.out"))
     assert "Requeued job" in logs
@@ -107,7 +107,7 @@ def test_a_killed_rank_is_reported(rank: int, tmp_path: Path) -> None:
     launcher = submit(tmp_path, *LONG, "trainer=ddp", "trainer.devices=2")
     wait_for(lambda: shards(tmp_path), launcher)
     os.kill(task(tmp_path, rank), signal.SIGKILL)
-    output, _ = launcher.communicate(timeout=200)
+    output, _ = launcher.communicate(timeout=LIMIT)
     assert launcher.returncode == 1 and output.count("\nerror:") == 1 and "Traceback" not in output, output
     assert shards(tmp_path) and not list((tmp_path / "outputs/store").rglob("*.part"))
 
@@ -142,7 +142,7 @@ def test_plain_sbatch(tmp_path: Path) -> None:
         )
     for script, (_, runs) in examples.items():
         folder = tmp_path / script
-        said, _ = waiting[script].communicate(timeout=200)
+        said, _ = waiting[script].communicate(timeout=LIMIT)
         logs = "".join(path.read_text() for path in folder.glob("*.log"))
         assert waiting[script].returncode == 0, said + logs
         assert len(results(folder)) == runs and calls(folder, "invert") == 12 * 2

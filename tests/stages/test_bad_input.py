@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from ood_diffusion.report.collect.cells import parse_results
-from tests.cli import QUICK, TINY, environment_with, run_cli
+from tests.cli import LIMIT, QUICK, TINY, environment_with, run_cli
 from tests.models.originals import ddpm
 from tests.models.originals.state import random_state
 from tests.models.test_originals import SMALL
@@ -209,7 +209,7 @@ def test_full_disk(where: str, size: str, status: int, said: str, tmp_path: Path
         env=environment_with(),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=LIMIT,
         check=False,
     )
     assert f"status {status}" in done.stdout, done.stderr

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli import LIMIT
+
 HEAVY = {"torch", "pytorch_lightning", "diffusers", "torchvision", "scipy", "matplotlib", "wandb", "numpy"}
 ANSWERS = [
     (["--help"], 0, "Groups"),
@@ -33,7 +35,7 @@ def test_an_answer_needs_no_heavy_library(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=LIMIT,
         check=False,
     )
     assert done.returncode == status, done.stderr

@@ -1,7 +1,5 @@
 """False positives under white noise, power against what Gaussian noise is not, nulls against simulation."""
 
-import time
-
 import numpy as np
 import pytest
 import torch
@@ -104,13 +102,6 @@ def test_statistics_do_not_depend_on_the_chunk(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(module, "CHUNK", 7)
     for name, test in gaussianity(latents, 0, 5).items():
         assert test.statistic == pytest.approx(whole[name].statistic, rel=1e-9), name
-
-
-def test_the_null_is_cheap() -> None:
-    latents = noise(96, (3, 64, 64), 0)
-    start = time.process_time()
-    gaussianity(latents, 0, 100)
-    assert time.process_time() - start < 10
 
 
 def test_lag_1_is_the_correlation_of_neighbours() -> None:
