@@ -23,10 +23,10 @@ DDP = ["trainer=ddp", "trainer.devices=2"]
 
 
 def one_line(stderr: str) -> str:
-    """The only line that a run said in the end."""
-    assert stderr.count("error:") == 1, stderr
+    """The only line that says why a run ended; joblib's tracker of resources may warn after it."""
     assert "Traceback" not in stderr
-    return stderr.strip().splitlines()[-1]
+    (line,) = [line for line in stderr.splitlines() if "error:" in line]
+    return line
 
 
 @pytest.mark.parametrize(
