@@ -19,16 +19,16 @@ LOOP = Progress("reconstruct", 48.0, 128, "images", 12_345, 620.0, 615.0, "1.2 G
 
 @contextmanager
 def heard(stream: TextIO, level: int = logging.INFO) -> Iterator[None]:
-    """Messages go to `stream`, as under Hydra."""
+    """Messages go to `stream`, as under Hydra, and to no other stream that a test has left."""
     root, handler = logging.getLogger(), logging.StreamHandler(stream)
-    before = root.level
+    before, handlers = root.level, root.handlers
     handler.setLevel(level)
-    root.addHandler(handler)
+    root.handlers = [*(each for each in handlers if type(each) is not logging.StreamHandler), handler]
     root.setLevel(logging.INFO)
     try:
         yield
     finally:
-        root.removeHandler(handler)
+        root.handlers = handlers
         root.setLevel(before)
 
 
