@@ -5,10 +5,10 @@ BIN := .venv/bin
 export THP_MEM_ALLOC_ENABLE := 1
 export GLIBC_TUNABLES := glibc.malloc.hugetlb=1
 
-.PHONY: help study test lint type format bench docs clean
+.PHONY: help study test test-fast lint type format bench docs clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 .venv/study: pyproject.toml
 	@echo "Installing into .venv, once; this takes a few minutes."
@@ -27,6 +27,9 @@ study: .venv/study ## the main job: invert, learn a prior, sample, judge, report
 
 test: .venv/dev ## all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-fast: .venv/dev ## the tests that take seconds
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 lint: .venv/dev ## style, imports, docstrings, types
 	$(BIN)/ruff check .

@@ -11,9 +11,9 @@ from ood_diffusion.diffusion.heun import Heun
 from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.pixels import to_bytes, to_unit_range
+from ood_diffusion.runs.assemble import build
+from ood_diffusion.runs.configuration import conf_folder
 from ood_diffusion.seeding import generator, normal
-from ood_diffusion.stages.assemble import build
-from ood_diffusion.stages.configuration import conf_folder
 
 
 def embedded_model() -> FrozenModel:

@@ -19,8 +19,8 @@ from hydra import compose, initialize_config_dir
 
 from benchmarks.measure import Figure, figure
 from ood_diffusion.models.base import FrozenModel
-from ood_diffusion.stages.assemble import build
-from ood_diffusion.stages.configuration import conf_folder
+from ood_diffusion.runs.assemble import build
+from ood_diffusion.runs.configuration import conf_folder
 
 GRID = ["prior=gaussian,span", "sampler=draw,slerp", "eta=0,0.5,1"]
 CELLS, CALLS = 12, 20

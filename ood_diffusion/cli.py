@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 COMMANDS = {
-    "claims": "ood_diffusion.claims.across_runs",
+    "claims": "ood_diffusion.study.across_runs",
     "collect": "ood_diffusion.report.collect.command",
     "dashboard": "ood_diffusion.dashboard.command",
     "leaderboard": "ood_diffusion.claims.leaderboard_command",
@@ -36,13 +36,13 @@ def job(cfg: "DictConfig") -> None:
     from hydra.types import RunMode
     from omegaconf import OmegaConf
 
-    from ood_diffusion.stages.configuration import GROUPS
-    from ood_diffusion.stages.dry_run import dry_run, is_dry_run
-    from ood_diffusion.stages.failure import explained, occupied, recorded
-    from ood_diffusion.stages.json_output import print_cell
-    from ood_diffusion.stages.launch import launch, leads
-    from ood_diffusion.stages.outcome import reported
-    from ood_diffusion.stages.settings import read_settings
+    from ood_diffusion.runs.configuration import GROUPS
+    from ood_diffusion.runs.dry_run import dry_run, is_dry_run
+    from ood_diffusion.runs.failure import explained, occupied, recorded
+    from ood_diffusion.runs.json_output import print_cell
+    from ood_diffusion.runs.launch import launch, leads
+    from ood_diffusion.runs.outcome import reported
+    from ood_diffusion.runs.settings import read_settings
     from ood_diffusion.terminal import replace_unprintable
 
     replace_unprintable()  # a launcher's process has not been through `main`
@@ -65,7 +65,7 @@ def job(cfg: "DictConfig") -> None:
 def check_command(arguments: Sequence[str]) -> None:
     """Raise `UserError` for what Hydra can make nothing of, and does not say so in words for users."""
     from ood_diffusion.checks import UserError, require
-    from ood_diffusion.stages.configuration import conf_folder
+    from ood_diffusion.runs.configuration import conf_folder
 
     try:
         folder = os.getcwd()
@@ -92,10 +92,10 @@ def main() -> None:
     end_on_signals()
     import hydra
 
-    from ood_diffusion.stages.configuration import conf_folder
-    from ood_diffusion.stages.dry_run import show_sweep
-    from ood_diffusion.stages.json_output import print_others
-    from ood_diffusion.stages.outcome import reported
+    from ood_diffusion.runs.configuration import conf_folder
+    from ood_diffusion.runs.dry_run import show_sweep
+    from ood_diffusion.runs.json_output import print_others
+    from ood_diffusion.runs.outcome import reported
     from ood_diffusion.terminal import replace_unprintable
 
     replace_unprintable()

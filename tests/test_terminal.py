@@ -11,7 +11,7 @@ from rich.text import Text
 from ood_diffusion.optional import optional
 from ood_diffusion.report.table import print_summary
 from ood_diffusion.report.wide import WIDTH, Screen, screen
-from ood_diffusion.stages.outcome import end
+from ood_diffusion.runs.outcome import end
 from ood_diffusion.terminal import LineFormatter, brief, printable, printing, replace_unprintable
 from tests.report.fake import results
 

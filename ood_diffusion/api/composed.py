@@ -18,8 +18,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ood_diffusion.checks import UserError, require, require_choice
-from ood_diffusion.stages.configuration import conf_folder
-from ood_diffusion.stages.outcome import explain
+from ood_diffusion.runs.configuration import conf_folder
+from ood_diffusion.runs.outcome import explain
 
 STARTED = (GlobalHydra, HydraConfig, JobRuntime, VersionBase)
 """What Hydra knows of the program that it runs; its other objects know what there is to be composed."""

@@ -9,12 +9,12 @@ from ood_diffusion.api.composed import Values, as_user_errors, composed
 from ood_diffusion.api.latents import Latents
 from ood_diffusion.checks import require
 from ood_diffusion.priors.base import Prior
+from ood_diffusion.runs.assemble import build, plain
+from ood_diffusion.runs.feasible import Learner, check_learner
+from ood_diffusion.runs.settings import read_settings
 from ood_diffusion.samplers.base import Sampler
 from ood_diffusion.samplers.propose import Acceptance, propose
 from ood_diffusion.samplers.selection import Selection
-from ood_diffusion.stages.assemble import build, plain
-from ood_diffusion.stages.feasible import Learner, check_learner
-from ood_diffusion.stages.settings import read_settings
 
 
 def draw(

@@ -20,7 +20,7 @@ from ood_diffusion.lightning.predict import predict_into
 from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.report.wording import metric_words, number
-from ood_diffusion.stages.assemble import build
+from ood_diffusion.runs.assemble import build
 from ood_diffusion.stages.evaluate import FEATURE_BATCH, better, feature_recipe, intervals, score
 from ood_diffusion.storage.stores import Stores
 

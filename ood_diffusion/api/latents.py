@@ -15,7 +15,7 @@ from ood_diffusion.checks import require
 from ood_diffusion.diffusion.grids import Grid
 from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.models.base import FrozenModel
-from ood_diffusion.stages.cell import Cell
+from ood_diffusion.runs.cell import Cell
 from ood_diffusion.stages.decode import decode
 from ood_diffusion.stages.invert import invert_images
 

@@ -8,8 +8,8 @@ from torch import Tensor
 from ood_diffusion.api.composed import as_user_errors, composed
 from ood_diffusion.api.workplace import opened, whole
 from ood_diffusion.models.base import FrozenModel
-from ood_diffusion.stages.assemble import build_model
-from ood_diffusion.stages.settings import read_settings
+from ood_diffusion.runs.assemble import build_model
+from ood_diffusion.runs.settings import read_settings
 
 
 def load_model(

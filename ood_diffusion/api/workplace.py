@@ -18,12 +18,12 @@ from ood_diffusion.checks import require
 from ood_diffusion.fingerprint import tensor_digest
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.models.base import FrozenModel
-from ood_diffusion.stages.assemble import assemble
-from ood_diffusion.stages.cell import Cell
-from ood_diffusion.stages.configuration import GROUPS
-from ood_diffusion.stages.joining import trainer_maker
-from ood_diffusion.stages.launch import ranks_wanted
-from ood_diffusion.stages.run import check_weights, kept_unless_void, quieten
+from ood_diffusion.runs.assemble import assemble
+from ood_diffusion.runs.cell import Cell
+from ood_diffusion.runs.configuration import GROUPS
+from ood_diffusion.runs.joining import trainer_maker
+from ood_diffusion.runs.launch import ranks_wanted
+from ood_diffusion.runs.run import check_weights, kept_unless_void, quieten
 from ood_diffusion.stopping import obeying_signals
 from ood_diffusion.storage.store import BLOCK, Gone, TensorStore
 

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from ood_diffusion.checks import require
 from ood_diffusion.domains.base import Domain, Split
-from ood_diffusion.domains.galaxies.field import draw_field
-from ood_diffusion.domains.galaxies.light import field_light
-from ood_diffusion.domains.galaxies.population import MORPHOLOGIES, log_uniform
-from ood_diffusion.domains.galaxies.telescope import add_noise, observe, stretch
 from ood_diffusion.domains.item_generator import check_seed, item_generator
 from ood_diffusion.fingerprint import fingerprint
+from ood_diffusion.simulators.galaxies.field import draw_field
+from ood_diffusion.simulators.galaxies.light import field_light
+from ood_diffusion.simulators.galaxies.population import MORPHOLOGIES, log_uniform
+from ood_diffusion.simulators.galaxies.telescope import add_noise, observe, stretch
 
 GRID = 192
 """The light is drawn on at least this many points per side, so that the seeing is well sampled."""

@@ -9,10 +9,10 @@ from torch import Tensor
 from ood_diffusion.checks import require
 from ood_diffusion.domains.base import Domain, Split
 from ood_diffusion.domains.item_generator import check_seed, item_generator
-from ood_diffusion.domains.radiation.colour_map import from_rgb, to_rgb
-from ood_diffusion.domains.radiation.density import Map, density
-from ood_diffusion.domains.radiation.transfer import external_intensity, star_intensity
 from ood_diffusion.fingerprint import fingerprint
+from ood_diffusion.simulators.radiation.colour_map import from_rgb, to_rgb
+from ood_diffusion.simulators.radiation.density import Map, density
+from ood_diffusion.simulators.radiation.transfer import external_intensity, star_intensity
 
 LOG_INTENSITY = (-2.0, 3.0)
 """The decades shown, log10 of the mean intensity. Fixed, so that a colour means one intensity everywhere;

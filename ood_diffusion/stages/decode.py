@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 
 from ood_diffusion.lightning.trajectory import Generator
-from ood_diffusion.stages.cell import Cell
+from ood_diffusion.runs.addresses import image_ids
+from ood_diffusion.runs.cell import Cell
 from ood_diffusion.storage.store import BLOCK, TensorStore
 
 
@@ -21,12 +22,6 @@ def decode(
     module = Generator(cell.model, cell.solver, cell.levels, cell.settings.eta, cell.settings.seed)
     cell.predict(images, latents, dict(zip(targets, ids, strict=True)), module, description)
     return images, targets
-
-
-def image_ids(cell: Cell, latent_digests: Sequence[str]) -> list[str]:
-    """Ids of the images the latents decode to: with noise, the seed belongs to the address."""
-    suffix = f"-seed{cell.settings.seed}" if cell.settings.eta else ""
-    return [digest + suffix for digest in latent_digests]
 
 
 def stored_latents(

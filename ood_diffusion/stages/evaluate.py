@@ -12,10 +12,10 @@ from ood_diffusion.lightning.features import FeaturePass
 from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.models.base import tensors_of
+from ood_diffusion.runs.addresses import image_ids
+from ood_diffusion.runs.calls import calls_along
+from ood_diffusion.runs.cell import Cell
 from ood_diffusion.source import identity, is_foreign, network_identity
-from ood_diffusion.stages.calls import calls_along
-from ood_diffusion.stages.cell import Cell
-from ood_diffusion.stages.decode import image_ids
 from ood_diffusion.stages.reconstruct import reconstruction_ids
 from ood_diffusion.stages.sample import draw
 from ood_diffusion.statistics.estimate import Estimate

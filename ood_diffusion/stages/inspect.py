@@ -10,12 +10,10 @@ from ood_diffusion.lightning.progress import Meter
 from ood_diffusion.lightning.trajectory import Generator
 from ood_diffusion.optional import optional
 from ood_diffusion.report.pictures import grid, png_bytes
+from ood_diffusion.runs.cell import Cell
+from ood_diffusion.runs.plan import SHOWN
 from ood_diffusion.seeding import generator, normal
-from ood_diffusion.stages.cell import Cell
 from ood_diffusion.storage.atomic import atomic_write
-
-SHOWN = 8
-"""Images at most: 114 million parameters at 256 pixels take two seconds a call on two CPU cores."""
 
 
 def inspect(cell: Cell) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ood_diffusion.lightning.trajectory import Inverter
-from ood_diffusion.stages.cell import Cell
+from ood_diffusion.runs.cell import Cell
 from ood_diffusion.storage.store import TensorStore
 
 

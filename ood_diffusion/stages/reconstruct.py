@@ -6,7 +6,7 @@ import torch
 
 from ood_diffusion.lightning.trajectory import Generator
 from ood_diffusion.pixels import psnr, to_bytes, to_unit_range
-from ood_diffusion.stages.cell import Cell
+from ood_diffusion.runs.cell import Cell
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,5 @@
 """What the cell found, for people: one HTML page and picture grids."""
 
-from pathlib import Path
 from typing import cast
 
 from torch import Tensor
@@ -10,7 +9,7 @@ from ood_diffusion.optional import optional
 from ood_diffusion.report.html import write_report
 from ood_diffusion.report.pictures import Pictures, grid, pair_grid, png_bytes
 from ood_diffusion.report.results import Results
-from ood_diffusion.stages.cell import Cell
+from ood_diffusion.runs.cell import Cell
 from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of
 from ood_diffusion.stages.reconstruct import reconstruction_ids
 from ood_diffusion.stages.sample import latent_figures
@@ -22,7 +21,7 @@ SHOWN = 64
 
 def report(cell: Cell) -> None:
     """Write `report.html` and the PNG grids to the run folder, from what is in the store."""
-    report_path(cell).unlink(missing_ok=True)  # of an earlier attempt
+    cell.page.unlink(missing_ok=True)  # of an earlier attempt
     pictures = collect_pictures(cell)
     latents = latent_figures(cell) if pictures.samples is not None else {"norms": {}, "origin_angles": {}}
     with optional("write the picture grids"):
@@ -30,12 +29,7 @@ def report(cell: Cell) -> None:
             atomic_write(cell.run_folder / f"{name}.png", png_bytes(image))
     with optional("write report.html"):
         found = cast(Results, cell.results)
-        write_report(report_path(cell), found, pictures, latents["norms"], latents["origin_angles"])
-
-
-def report_path(cell: Cell) -> Path:
-    """Where the page is."""
-    return cell.run_folder / "report.html"
+        write_report(cell.page, found, pictures, latents["norms"], latents["origin_angles"])
 
 
 def collect_pictures(cell: Cell) -> Pictures:

@@ -1,6 +1,5 @@
 """Bank of latents -> prior -> new latents -> new images of the unseen domain."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -8,8 +7,9 @@ from torch import Tensor
 
 from ood_diffusion.geometry.gram import distances, gram, isotropic, squared_norms
 from ood_diffusion.geometry.within import within
+from ood_diffusion.runs.addresses import recipe_of_draws
+from ood_diffusion.runs.cell import Cell
 from ood_diffusion.samplers.propose import Acceptance, propose
-from ood_diffusion.stages.cell import Cell
 from ood_diffusion.stages.decode import decode
 from ood_diffusion.storage.record import read_record, write_record
 from ood_diffusion.storage.store import TensorStore
@@ -68,17 +68,6 @@ def draw(cell: Cell) -> tuple[TensorStore, list[str]]:
 def undrawn(store: TensorStore, ids: list[str]) -> list[str]:
     """What of a cell's draws is missing: ids, and the file about their acceptance, which comes last."""
     return store.missing(ids) + [ACCEPTANCE] * (not read_record(store.folder / ACCEPTANCE))
-
-
-def recipe_of_draws(cell: Cell, references: Sequence[str]) -> dict[str, Any]:
-    """Everything that determines the draws of a cell whose references have these digests."""
-    return {
-        **cell.trajectory_recipe,
-        **cell.draw_recipe,
-        "references": list(references),
-        "seed": cell.settings.seed,
-        "n_samples": cell.settings.n_samples,
-    }
 
 
 def geometry(latents: Tensor) -> dict[str, float]:

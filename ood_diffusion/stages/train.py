@@ -17,9 +17,9 @@ from ood_diffusion.lightning.data import StoreDataset
 from ood_diffusion.lightning.loop_progress import StepProgress
 from ood_diffusion.lightning.training import DenoiserTraining
 from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.runs.cell import Cell
+from ood_diffusion.runs.training_settings import TrainingSettings
 from ood_diffusion.source import identity
-from ood_diffusion.stages.cell import Cell
-from ood_diffusion.stages.training_settings import TrainingSettings
 from ood_diffusion.stopping import obeying_signals
 from ood_diffusion.storage.atomic import atomic_write
 

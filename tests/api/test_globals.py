@@ -24,7 +24,7 @@ from omegaconf import OmegaConf
 
 from ood_diffusion import UserError, draw, evaluate, generate, invert, load_domain, load_model
 from ood_diffusion.api.composed import _composed
-from ood_diffusion.stages import configuration
+from ood_diffusion.runs import configuration
 from tests.lightning.networks import gaussian_model
 
 NAMES = ("now", "python_version", "embedded", "log_level", "sweep_group")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import ood_diffusion
-from tests.stages.test_startup import HEAVY, imported
+from tests.runs.test_startup import HEAVY, imported
 
 
 def test_every_name_is_there_and_is_what_a_type_checker_sees() -> None:

@@ -11,10 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.schedule import Schedule
+from ood_diffusion.runs.assemble import build, plain
+from ood_diffusion.runs.configuration import GROUPS, conf_folder
+from ood_diffusion.runs.settings import STAGES
 from ood_diffusion.seeding import generator
-from ood_diffusion.stages.assemble import build, plain
-from ood_diffusion.stages.configuration import GROUPS, conf_folder
-from ood_diffusion.stages.settings import STAGES
 from tests.domains.data_sets import prepared
 
 CONF = Path(conf_folder())

@@ -10,8 +10,8 @@ from hydra.core.global_hydra import GlobalHydra
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.models.base import FrozenModel
-from ood_diffusion.stages.assemble import build
-from ood_diffusion.stages.configuration import conf_folder
+from ood_diffusion.runs.assemble import build
+from ood_diffusion.runs.configuration import conf_folder
 from tests.models.originals import adm, ddpm
 from tests.models.originals.state import Shapes
 from tests.models.test_originals import AFHQ, LEGACY

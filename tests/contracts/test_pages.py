@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from ood_diffusion.cli import COMMANDS
-from ood_diffusion.stages.configuration import conf_folder
+from ood_diffusion.runs.configuration import conf_folder
 
 DOCS = Path(__file__).parents[2] / "docs"
 LINES = [

@@ -18,7 +18,7 @@ def test_wheel_is_complete(tmp_path: Path) -> None:
     site, empty = tmp_path / "site", tmp_path / "empty"
     zipfile.ZipFile(wheel).extractall(site)
     empty.mkdir()
-    where = "import ood_diffusion.stages.configuration as c; print(c.conf_folder())"
+    where = "import ood_diffusion.runs.configuration as c; print(c.conf_folder())"
     environment = {**os.environ, "PYTHONPATH": str(site)}
     found = subprocess.run(
         [sys.executable, "-c", where], cwd=empty, env=environment, capture_output=True, text=True, check=True

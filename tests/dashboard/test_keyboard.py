@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import pytest
+
 from tests.dashboard.browser import NEEDS_CHROMIUM, Page
 
-pytestmark = NEEDS_CHROMIUM
+pytestmark = [NEEDS_CHROMIUM, pytest.mark.slow]
 
 
 def enter(page: Page, selector: str) -> Any:

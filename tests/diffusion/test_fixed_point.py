@@ -12,8 +12,8 @@ from ood_diffusion.diffusion.grids import uniform_lambda
 from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.diffusion.solver import Convergence, History
-from ood_diffusion.stages.assemble import build
-from ood_diffusion.stages.configuration import conf_folder
+from ood_diffusion.runs.assemble import build
+from ood_diffusion.runs.configuration import conf_folder
 
 schedule = Schedule.linear()
 

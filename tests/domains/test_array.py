@@ -12,7 +12,7 @@ from PIL import Image
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.domains.array import Array
-from ood_diffusion.domains.radiation.colour_map import to_rgb
+from ood_diffusion.simulators.radiation.colour_map import to_rgb
 from tests.domains.trees import keys, names
 
 STACK = np.random.default_rng(0).lognormal(1, 1.5, (6, 16, 20)).astype(np.float32)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.domains.radiation.colour_map import from_rgb, to_rgb
+from ood_diffusion.simulators.radiation.colour_map import from_rgb, to_rgb
 
 
 def test_every_step_survives_the_round_trip() -> None:

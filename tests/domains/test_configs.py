@@ -13,7 +13,7 @@ from omegaconf.errors import MissingMandatoryValue
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.domains.array import Array
-from ood_diffusion.stages.assemble import build
+from ood_diffusion.runs.assemble import build
 from tests.domains.data_sets import TREES, prepared
 
 ROOT = Path(__file__).parents[2]

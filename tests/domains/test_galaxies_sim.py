@@ -7,14 +7,14 @@ import pytest
 from numpy.typing import NDArray
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.domains.galaxies.field import draw_field
-from ood_diffusion.domains.galaxies.galaxy import Disc, Galaxy, Points, Spheroid
-from ood_diffusion.domains.galaxies.light import add_points, field_light, galaxy_light
-from ood_diffusion.domains.galaxies.population import MORPHOLOGIES, draw_galaxy
-from ood_diffusion.domains.galaxies.sersic import grid, projected_axis_ratio, sersic, sersic_b
-from ood_diffusion.domains.galaxies.spiral_arms import Arms, arm_pattern
-from ood_diffusion.domains.galaxies.telescope import WHITE, add_noise, observe, stretch
 from ood_diffusion.domains.galaxies_sim import GalaxiesSim
+from ood_diffusion.simulators.galaxies.field import draw_field
+from ood_diffusion.simulators.galaxies.galaxy import Disc, Galaxy, Points, Spheroid
+from ood_diffusion.simulators.galaxies.light import add_points, field_light, galaxy_light
+from ood_diffusion.simulators.galaxies.population import MORPHOLOGIES, draw_galaxy
+from ood_diffusion.simulators.galaxies.sersic import grid, projected_axis_ratio, sersic, sersic_b
+from ood_diffusion.simulators.galaxies.spiral_arms import Arms, arm_pattern
+from ood_diffusion.simulators.galaxies.telescope import WHITE, add_noise, observe, stretch
 
 OLD = (0.78, 0.40)
 

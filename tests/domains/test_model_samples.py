@@ -17,9 +17,9 @@ from ood_diffusion.domains.base import Split
 from ood_diffusion.domains.drawing import BLOCK
 from ood_diffusion.domains.model_samples import KEPT, ModelSamples
 from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.runs.assemble import build
+from ood_diffusion.runs.configuration import conf_folder
 from ood_diffusion.seeding import generator, normal
-from ood_diffusion.stages.assemble import build
-from ood_diffusion.stages.configuration import conf_folder
 from tests.laws.gaussian import GaussianOracle
 
 SIZE = 8

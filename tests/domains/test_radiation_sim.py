@@ -8,9 +8,9 @@ import torch
 from scipy import stats
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.domains.radiation.density import density, gaussian_field, log_density_variance
-from ood_diffusion.domains.radiation.transfer import column_from, external_intensity, star_intensity
 from ood_diffusion.domains.radiation_sim import LOG_INTENSITY, RadiationSim
+from ood_diffusion.simulators.radiation.density import density, gaussian_field, log_density_variance
+from ood_diffusion.simulators.radiation.transfer import column_from, external_intensity, star_intensity
 
 
 @pytest.mark.parametrize("side", [64, 65])

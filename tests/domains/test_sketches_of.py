@@ -16,7 +16,7 @@ from ood_diffusion.domains.image_folder import ImageFolder
 from ood_diffusion.domains.radiation_sim import RadiationSim
 from ood_diffusion.domains.sketches_of import SketchesOf
 from ood_diffusion.geometry.edges import ink
-from ood_diffusion.stages.assemble import build
+from ood_diffusion.runs.assemble import build
 from tests.domains.data_sets import images
 
 CONF = Path(__file__).parents[2] / "conf"

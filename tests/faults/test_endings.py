@@ -10,8 +10,8 @@ from omegaconf import OmegaConf
 
 from ood_diffusion.lightning.predict import predict_into
 from ood_diffusion.lightning.ranks import Ranks
-from ood_diffusion.stages.failure import explained
-from ood_diffusion.stages.outcome import RunFailure
+from ood_diffusion.runs.failure import explained
+from ood_diffusion.runs.outcome import RunFailure
 from ood_diffusion.storage.store import TensorStore
 from tests.cli import QUICK, ROOT, TINY, run_cli
 from tests.lightning.test_predict import make_trainer

@@ -11,11 +11,13 @@ from omegaconf import DictConfig, OmegaConf
 from ood_diffusion.api.composed import as_user_errors, composed
 from ood_diffusion.checks import UserError
 from ood_diffusion.lightning.ranks import Ranks
-from ood_diffusion.stages.assemble import assemble
-from ood_diffusion.stages.configuration import conf_folder
-from ood_diffusion.stages.joining import trainer_maker
-from ood_diffusion.stages.run import run
-from ood_diffusion.stages.settings import read_settings
+from ood_diffusion.runs.assemble import assemble
+from ood_diffusion.runs.configuration import conf_folder
+from ood_diffusion.runs.joining import trainer_maker
+from ood_diffusion.runs.run import run
+from ood_diffusion.runs.settings import read_settings
+
+pytestmark = pytest.mark.slow
 
 CASES = 300
 CHOICES: dict[str, tuple[str, ...]] = {

@@ -9,6 +9,8 @@ from ood_diffusion.metrics.distances import k_nearest, neighbour_radii, sides
 from ood_diffusion.metrics.novelty import nearest
 from ood_diffusion.metrics.prdc import prdc
 
+pytestmark = pytest.mark.slow
+
 K = 3
 
 

@@ -10,6 +10,8 @@ from ood_diffusion.metrics.fid import FID
 from ood_diffusion.metrics.kid import KID
 from ood_diffusion.metrics.prdc import PRDC
 
+pytestmark = pytest.mark.slow
+
 METRICS = (FID, KID, PRDC)
 
 

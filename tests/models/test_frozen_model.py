@@ -12,8 +12,8 @@ from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.models.embedded import embedded
 from ood_diffusion.models.unet import fill
-from ood_diffusion.stages.assemble import build
-from ood_diffusion.stages.configuration import conf_folder
+from ood_diffusion.runs.assemble import build
+from ood_diffusion.runs.configuration import conf_folder
 
 
 class Recorder(nn.Module):

@@ -16,6 +16,8 @@ from ood_diffusion.models.guided_diffusion import load_guided_diffusion
 from tests.models.originals import adm, ddpm
 from tests.models.originals.state import random_state
 
+pytestmark = pytest.mark.slow
+
 LEVELS = (1.0, 38.5, 1000.0)
 SMALL = {"resolution": 32, "ch_mult": (1, 2, 2), "num_res_blocks": 2, "attn_resolutions": (16,)}
 FULL: dict[str, Any] = {

@@ -16,7 +16,7 @@ from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.models.torch_module import load_torch_module
-from ood_diffusion.stages.assemble import build_model
+from ood_diffusion.runs.assemble import build_model
 
 
 class Own(nn.Module):

@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.claims.across_runs import claims
 from ood_diffusion.claims.leaderboard_command import leaderboard
 from ood_diffusion.dashboard import page
 from ood_diffusion.dashboard.command import dashboard
 from ood_diffusion.report.collect.command import collect
 from ood_diffusion.report.collect.rows import find, status
 from ood_diffusion.report.results import SCHEMA
+from ood_diffusion.study.across_runs import claims
 from tests.dashboard.conftest import bandwidth, estimate, found
 from tests.report.fake import cell
 

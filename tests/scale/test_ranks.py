@@ -152,10 +152,6 @@ def rank_of(parent: int, rank: int) -> int:
             above = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
-        if (
-            b"ood_diffusion.stages.rank" in words
-            and above == parent
-            and own.get(b"RANK") == str(rank).encode()
-        ):
+        if b"ood_diffusion.runs.rank" in words and above == parent and own.get(b"RANK") == str(rank).encode():
             return int(folder.name)
     raise AssertionError(f"no rank {rank} below process {parent}")

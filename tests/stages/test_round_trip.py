@@ -13,7 +13,7 @@ from ood_diffusion.stages.reconstruct import reconstruct
 from tests.cli import QUICK
 from tests.lightning.networks import GaussianNetwork
 from tests.models.tiny_pipelines import save_ldm
-from tests.stages.test_cell import made
+from tests.runs.test_cell import made
 
 
 class Table(GaussianNetwork):

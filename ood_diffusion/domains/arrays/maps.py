@@ -14,7 +14,7 @@ from ood_diffusion.domains.arrays.source import Map
 from ood_diffusion.domains.images.encoded import MIN_SIDE
 from ood_diffusion.domains.images.preprocess import centred_square
 from ood_diffusion.domains.preparation import Preparation
-from ood_diffusion.domains.radiation.colour_map import from_rgb, to_rgb
+from ood_diffusion.simulators.radiation.colour_map import from_rgb, to_rgb
 
 COLOURS = ("grey", "inferno")
 

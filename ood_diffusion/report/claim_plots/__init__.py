@@ -1,1 +1,0 @@
-"""Plots of the stages that test claims; one file per stage."""

@@ -1,0 +1,150 @@
+"""From a composed configuration to a checked `Cell`."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from ood_diffusion.checks import UserError, require, require_integer
+from ood_diffusion.diffusion.solver import Solver
+from ood_diffusion.domains.base import Domain
+from ood_diffusion.lightning.ranks import Ranks
+from ood_diffusion.models.base import OURS, FrozenModel
+from ood_diffusion.models.probe import probe
+from ood_diffusion.priors.base import Prior
+from ood_diffusion.runs.cell import Cell
+from ood_diffusion.runs.feasible import check
+from ood_diffusion.runs.settings import AUTO, Settings, read_settings
+from ood_diffusion.samplers.base import Sampler
+from ood_diffusion.samplers.selection import Selection
+from ood_diffusion.source import targets
+from ood_diffusion.storage.stores import Stores
+
+KNOBS = tuple(Settings.__dataclass_fields__)
+
+
+def assemble(
+    cfg: DictConfig, names: dict[str, str], run_folder: Path, ranks: Ranks, model: FrozenModel | None = None
+) -> Cell:
+    """Build every part of the cell and check what can be checked before compute is spent.
+
+    Args:
+        cfg: the composed configuration.
+        names: the choice made in each configuration group.
+        run_folder: the cell's own output folder.
+        ranks: the processes that share the predict loops.
+        model: one that is loaded, and computes in ``cfg.precision``, already; None: that of `cfg`.
+
+    Raises:
+        UserError: for settings or data that cannot work, from wherever they are found out.
+    """
+    settings = read_settings(cfg)
+    require(isinstance(cfg.store, str), "store must name a folder", cfg.store, "Try store=outputs/store.")
+    require(
+        "preservation" in cfg.stages or cfg.stage.preservation.finetune is None,
+        "baseline=finetune needs the stage preservation",
+        list(cfg.stages),
+        "Add preservation to stages.",
+    )
+    selection = plain(cfg.selection)
+    max_proposals = selection.pop("max_proposals", None)
+    require_integer("selection.max_proposals", max_proposals, 1, "Try 100.")
+    if model is None:
+        model = build_model(cfg)
+    probe(model)
+    cell = Cell(
+        settings=settings,
+        names=names,
+        model=model,
+        domain=build_domain(cfg.domain, model),
+        training_domain=build_domain(cfg.training_domain, model),
+        solver=build(cfg.solver, Solver),
+        grid=build(cfg.grid),
+        prior=build(cfg.prior, Prior),
+        sampler=build(cfg.sampler, Sampler),
+        selection=build(selection, Selection),
+        training=build(cfg.training),
+        stage_settings={name: build(cfg.stage[name]) for name in with_settings(cfg, settings)},
+        draw_recipe={group: with_code(plain(cfg[group])) for group in ("prior", "sampler", "selection")},
+        max_proposals=max_proposals,
+        make_extractor=partial(build, cfg.extractor),
+        make_metrics={str(name): partial(build, part) for name, part in cfg.metric.items()},
+        ranks=ranks,
+        stores=Stores(Path(cfg.store), cfg.store_mode),
+        run_folder=run_folder,
+    )
+    check(cell, list(cfg.stages))
+    return cell
+
+
+def with_settings(cfg: DictConfig, settings: Settings) -> list[str]:
+    """The stages of this run that have settings; level=auto runs `bandwidth`, asked for or not, where any
+    stage needs a level.
+    """
+    chosen = set(cfg.stages)
+    if settings.level == AUTO and chosen - {"inspect", "train"}:
+        chosen.add("bandwidth")
+    return [name for name in cfg.stage if name in chosen]
+
+
+def plain(part: Any) -> dict[str, Any]:
+    """A group's settings as a dictionary, interpolations resolved."""
+    return cast(dict[str, Any], OmegaConf.to_container(part, resolve=True))
+
+
+def with_code(part: Mapping[str, Any]) -> dict[str, Any]:
+    """A part's settings, and what counts of the code that they name."""
+    return {**part, "code": targets(part)}
+
+
+def build_model(cfg: DictConfig) -> FrozenModel:
+    """The frozen model, computing as `precision` and `compile` say."""
+    model: FrozenModel = build(cfg.model, FrozenModel)
+    model.factory = {name: each for name, each in targets(plain(cfg.model)).items() if "code" in each}
+    ours = str(cfg.model._target_).startswith(OURS)  # and states what determines it in its recipe
+    model.arguments = plain(cfg.model).get("network") if ours else plain(cfg.model)
+    return model.compute_in(cfg.precision, cfg.compile)
+
+
+def build_domain(part: DictConfig, model: FrozenModel) -> Domain:
+    """A domain at the size of the model's images; one whose `model` is null draws from this model."""
+    own = {"model": model} if "model" in part and part.model is None else {}
+    domain: Domain = build(part, Domain, image_size=model.image_shape[1], **own)
+    return domain
+
+
+def build(part: Any, kind: type = object, **more: Any) -> Any:
+    """Instantiate one part of the configuration; a `UserError` inside it comes through as itself.
+
+    Lists and dictionaries in YAML arrive as plain Python.
+
+    Raises:
+        UserError: for settings that its class refuses, or if it is no `kind`.
+    """
+    from hydra.errors import InstantiationException
+
+    try:
+        made = instantiate(part, _convert_="all", **more)
+    except TypeError as error:  # Hydra's own, about its words in a YAML
+        raise UserError(f"{' '.join(str(error).split())} (in the settings of {named(part)})") from None
+    except InstantiationException as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, UserError):
+            cause = cause.__cause__
+        if cause is not None:
+            raise cause from None
+        if isinstance(error.__cause__, TypeError):
+            raise UserError(f"{error.__cause__} (in the settings of {named(part)})") from None
+        raise
+    got = made if made is None or isinstance(made, list | dict) else type(made).__name__
+    a_part = f"a part that is a {kind.__name__}"
+    require(isinstance(made, kind), f"the settings must describe {a_part}", got, "Correct its _target_.")
+    return made
+
+
+def named(part: Any) -> object:
+    """What a message calls the settings of a part: its `_target_`, if it has one."""
+    return part.get("_target_", part) if isinstance(part, Mapping) else part

@@ -1,0 +1,87 @@
+"""How the ranks of a cell meet: as many as were asked for, with one folder, and with the same parts."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from torch.distributed import DistError
+
+from ood_diffusion.checks import UserError, require
+from ood_diffusion.lightning.ranks import Ranks
+from ood_diffusion.runs.assemble import build
+from ood_diffusion.runs.cell import Cell
+from ood_diffusion.runs.outcome import RankLost
+
+
+def trainer_maker(trainer: Any) -> Callable[..., pl.Trainer]:
+    """Builds Trainers from the group `trainer`; in a SLURM job with what keeps Lightning from requeuing it.
+
+    Whoever submitted the job requeues it (submitit does); Lightning's own handlers would take its signals.
+    """
+    more: dict[str, Any] = {}
+    if SLURMEnvironment.detect() and not TorchElasticEnvironment.detect():
+        more["plugins"] = [SLURMEnvironment(auto_requeue=False)]
+    return partial(build, trainer, **more)
+
+
+def join(ranks: Ranks, size: int, run_folder: Path) -> None:
+    """Meet the ranks that ``torchrun`` or ``srun`` started.
+
+    Raises:
+        UserError: if they are not as many as the settings ask for, or have different output folders.
+    """
+    elastic = TorchElasticEnvironment.detect()
+    environment = TorchElasticEnvironment() if elastic else SLURMEnvironment(auto_requeue=False)
+    require(
+        environment.world_size() == size,
+        "trainer.devices times trainer.num_nodes must be the number of tasks that were started",
+        f"{size} for {environment.world_size()} tasks",
+        "Set trainer.devices to the tasks per node and trainer.num_nodes to the nodes.",
+    )
+    ranks.join(environment)
+    folders = sorted(set(ranks.agree(str(run_folder))))
+    require(
+        len(folders) == 1,
+        "all ranks of a run must have one output folder",
+        folders,
+        "Set hydra.run.dir to one that does not hold the time, such as outputs/runs/$SLURM_JOB_ID.",
+    )
+
+
+@contextmanager
+def others_alive(ranks: Ranks) -> Iterator[None]:
+    """Turn the broken connection that a dead rank leaves behind into `RankLost`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if ranks.size > 1 and ("gloo" in str(error) or isinstance(error, DistError)):
+            raise RankLost from None
+        raise
+
+
+def together(ranks: Ranks, assemble: Callable[[], Cell]) -> Cell:
+    """The cell of every rank, or the first rank's mistake on all of them.
+
+    Raises:
+        UserError: if any rank could not assemble it, or the weights of two ranks differ.
+    """
+    outcome: Cell | str
+    try:
+        outcome = assemble()
+    except UserError as error:
+        outcome = str(error)
+    mistakes = ranks.agree(outcome if isinstance(outcome, str) else None)
+    first = next((i for i, found in enumerate(mistakes) if found is not None), None)
+    if first is not None or isinstance(outcome, str):
+        raise UserError(f"{mistakes[first]} (on rank {first})" if first else mistakes[0])
+    cell = outcome
+    digests = ranks.agree(cell.model.digest())
+    require(
+        len(set(digests)) == 1, "all ranks must load the same weights", digests, "Copy one file to all nodes."
+    )
+    return cell

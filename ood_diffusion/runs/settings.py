@@ -1,0 +1,123 @@
+"""The top-level knobs of one cell of the grid; they check themselves, before anything heavy is imported."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from ood_diffusion.checks import require, require_choice
+from ood_diffusion.precision import PRECISIONS
+from ood_diffusion.report.tracking.settings import read_tracking
+from ood_diffusion.storage.mode import MODES
+
+STAGES = (
+    "inspect",
+    "train",
+    "invert",
+    "reconstruct",
+    "analyse",
+    "bandwidth",
+    "sample",
+    "evaluate",
+    "interference",
+    "few_shot",
+    "preservation",
+    "physics",
+    "transfer",
+    "report",
+)
+"""In the order in which they run."""
+STUDY = ("analyse", "bandwidth", "interference", "few_shot", "preservation", "physics", "transfer")
+"""Those that ask one of the paper's questions; the others are the main job."""
+
+RICH = "rich"
+OUTPUTS = (RICH, "quiet", "json")
+"""What is printed: progress and tables; warnings and errors only; a line of JSON per cell."""
+
+AUTO = "auto"
+"""The `level` that stands for the one that the stage `bandwidth` recommends."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user sets on the command line.
+
+    Args:
+        eta: share of fresh noise when generating, 0 (deterministic) … 1 (ancestral).
+        steps: solver steps each way.
+        level: level t the references are inverted to and samples start from, 1 < level <= T; "auto": the one
+            that the stage `bandwidth`, run first, recommends.
+        seed: determines draws and noise; item i of seed s is the same in every run.
+        n_references: images inverted and learned from.
+        n_held_out: images of the domain kept for judging only, at most.
+        n_samples: new images to make.
+        n_training: images of the training domain, per split, that the stages about it compare with.
+        batch_size: images per network call, or "auto" for the largest that fits and still pays.
+        precision: arithmetic inside the network, see `precision.PRECISIONS`.
+        compile: whether `torch.compile` fuses the network.
+
+    Raises:
+        UserError: for a value outside its range; limits that depend on the model are checked later.
+    """
+
+    eta: float
+    steps: int
+    level: float | str
+    seed: int
+    n_references: int
+    n_held_out: int
+    n_samples: int
+    n_training: int
+    batch_size: int | str
+    precision: str
+    compile: bool
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "seed", "n_references", "n_held_out", "n_samples", "n_training"):
+            self._check(name, int, 0 if name == "seed" else 1)
+        if self.batch_size != "auto":
+            self._check("batch_size", int, 1)
+        require_choice("precision", self.precision, PRECISIONS)
+        require(isinstance(self.compile, bool), "compile must be true or false", self.compile, "Try false.")
+        for name in ("eta", "level") if self.level != AUTO else ("eta",):
+            self._check(name, (int, float), 0)
+            object.__setattr__(self, name, float(getattr(self, name)))  # eta=0 and eta=0.0 are one cell
+        require(self.eta <= 1, "eta must lie between 0 (deterministic) and 1 (ancestral)", self.eta, "Try 0.")
+        require(self.n_references >= 2, "n_references must be at least 2", self.n_references, "Try 96.")
+
+    def _check(self, name: str, types: Any, least: int) -> None:
+        value = getattr(self, name)
+        number = "a number" if isinstance(types, tuple) else "an integer"
+        require(
+            isinstance(value, types) and not isinstance(value, bool) and value >= least,
+            f"{name} must be {number}, at least {least}",
+            value,
+            f"Correct {name}.",
+        )
+
+
+def log_level(output: str) -> str:
+    """The least level of a message that reaches the terminal under this setting of `output`."""
+    return "WARNING" if output in ("quiet", "json") else "INFO"
+
+
+def read_settings(cfg: Mapping[str, Any]) -> Settings:
+    """The knobs of a composed configuration; `UserError` for a wrong one, stage, output or logger."""
+    word = cfg["stages"]
+    listed = isinstance(word, Sequence) and not isinstance(word, str)
+    require(word is None or listed, "stages must be a list", word, f"Write 'stages=[{word}]'.")
+    stages = list(word or ())
+    known = bool(stages) and set(stages) <= set(STAGES)
+    require(known, f"stages must be chosen from {list(STAGES)}", stages, "Correct stages.")
+    require_choice("output", cfg["output"], OUTPUTS)
+    read_tracking(cfg["logger"])
+    require_choice("store_mode", cfg["store_mode"], MODES)
+    return Settings(**{knob: cfg[knob] for knob in Settings.__dataclass_fields__})
+
+
+def module_of(stage: str) -> ModuleType:
+    """Where the function of a stage is, which has its name."""
+    return import_module(
+        f"ood_diffusion.study.{stage}.stage" if stage in STUDY else f"ood_diffusion.stages.{stage}"
+    )

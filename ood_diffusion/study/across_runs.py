@@ -1,0 +1,96 @@
+"""`ood-diffusion claims FOLDER`: the verdicts of many runs side by side, and what only many runs can say."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from ood_diffusion.checks import require
+from ood_diffusion.report.claim_words import CLAIMS, checks_of, interval, verdicts
+from ood_diffusion.report.claims_table import STYLES
+from ood_diffusion.report.collect.arguments import folder_and_output
+from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, differing
+from ood_diffusion.report.collect.rows import find, shown
+from ood_diffusion.report.collect.table_file import write_rows
+from ood_diffusion.report.wide import print_wide, screen
+from ood_diffusion.study.bandwidth.verdict import across_domains
+
+
+def claims(arguments: Sequence[str]) -> bool:
+    """Print and write the checks of every run below the folder that the command line names.
+
+    Returns:
+        Whether every run is complete; a claim that does not hold is a finding, not a failure.
+
+    Raises:
+        UserError: if there is no such folder, or no run in it has tested a claim.
+    """
+    folder, output = folder_and_output(
+        "claims",
+        "The verdicts on the paper's claims of all runs below a folder, side by side. Exit status 0 if all "
+        "runs are complete, whatever they found, else 1.",
+        arguments,
+    )
+    found = find(folder)
+    cells = {label: cell for label, cell in found.cells.items() if any(checks_of(cell.results))}
+    require(
+        bool(cells),
+        "claims needs a folder with runs that have tested claims",
+        "; ".join([str(folder), *found.shortfalls()[1:]]),
+        "Run `ood-diffusion experiment=claims` first.",
+    )
+    write_rows([row for label, cell in cells.items() for row in rows(label, cell)], output)
+    console = screen()
+    print_wide(console, verdict_table(list(cells.values())))
+    if (check := across_domains([cell.results for cell in cells.values()])) is not None:
+        line = f"{check.claim} over all runs: {check.figure}: {interval(vars(check.found))}; {check.verdict}"
+        console.print(Text(line), soft_wrap=True)
+    console.print(Text("\n".join(found.shortfalls())), soft_wrap=True)
+    console.print(Text(f"Table: {shown(output)}"), soft_wrap=True)
+    return found.complete
+
+
+def rows(label: str, cell: CellFolder) -> list[dict[str, Any]]:
+    """One flat row per check of a run."""
+    where = cell.results.get("cell", {})
+    return [
+        {
+            "folder": shown(label),
+            "model": where.get("model"),
+            "domain": where.get("domain"),
+            "claim": check["claim"],
+            "figure": check["figure"],
+            **bounds("", check["found"]),
+            "against": check["against"],
+            **bounds("against_", check["against_found"]),
+            "verdict": check["verdict"],
+            "why": check.get("why", ""),
+        }
+        for check in checks_of(cell.results)
+    ]
+
+
+def bounds(prefix: str, estimate: Mapping[str, Any]) -> dict[str, Any]:
+    """An estimate's value and interval under names of their own."""
+    return {f"{prefix}{key}": estimate[key] for key in ("value", "low", "high")}
+
+
+def verdict_table(cells: Sequence[CellFolder]) -> Table:
+    """Claims as rows, runs as columns, each headed by what distinguishes it."""
+    names = [name for name in differing(cells) if name in ("model", "domain", "level", "seed")] or ["domain"]
+    table = Table(box=box.SIMPLE)
+    table.add_column("claim")
+    for cell in cells:
+        path = cell.coordinate("domain.path")
+        where = [coordinate_word(cell, name) for name in names]
+        table.add_column(Text("\n".join([*where, *([Path(str(path)).stem] if path else [])])))
+    found = [verdicts(cell.results) for cell in cells]
+    for claim, says in CLAIMS.items():
+        if any(claim in of_run for of_run in found):
+            words = [of_run.get(claim, "") for of_run in found]
+            texts = [Text(verdict, style=STYLES.get(verdict, "")) for verdict in words]
+            table.add_row(Text(f"{claim}  {says}"), *texts)
+    return table

@@ -1,0 +1,142 @@
+"""Image -> latent -> image, by domain, solver and number of steps (claim C1)."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ood_diffusion.diffusion.solver import Solver
+from ood_diffusion.metrics.brackets import points
+from ood_diffusion.metrics.distances import k_nearest
+from ood_diffusion.metrics.novelty import nearest
+from ood_diffusion.pixels import psnr
+from ood_diffusion.runs.calls import calls_along
+from ood_diffusion.runs.cell import Cell
+from ood_diffusion.stages.decode import decode
+from ood_diffusion.stages.evaluate import features_in_order, features_of
+from ood_diffusion.stages.invert import invert
+from ood_diffusion.statistics.estimate import Array
+from ood_diffusion.statistics.intervals import difference, mean_interval, proportion_interval
+from ood_diffusion.study.analyse.settings import AnalyseSettings
+
+ROUNDING = 58.92
+"""PSNR in dB of rounding alone, for values spread evenly between bytes: an error of 1/√12 of a byte.
+
+The scale of what cannot be seen, not a limit: a round trip above it gives most bytes back unchanged."""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The images among which a reconstruction must find its original, and the unit of feature distances.
+
+    Args:
+        rows: content digest -> row of `features`.
+        features: ``[n, d]``.
+        units: domain ("unseen", "training") -> median distance from an image of it to the nearest other one.
+    """
+
+    rows: Mapping[str, int]
+    features: Tensor
+    units: Mapping[str, float]
+
+
+def round_trips(cell: Cell, settings: AnalyseSettings) -> dict[str, Any]:
+    """Round trips at the cell's level and eta 0.
+
+    Returns:
+        "curve": a row for each domain, solver and number of steps; "own": domain -> the row at the cell's own
+        solver and steps, of more images of the unseen domain; "snr_difference": in dB, unseen less training,
+        there; "gallery": images in it; "rounding": `ROUNDING`.
+    """
+    gallery, seed = gallery_of(cell), cell.settings.seed
+    few = {domain: first(images, settings.n_round_trip) for domain, images in domains(cell).items()}
+    curve = [
+        trip(cell.at(subset=images, eta=0.0, steps=steps, solver=solver), name, domain, gallery)[0]
+        for name, solver in solvers(cell, settings).items()
+        for steps in sorted(set(settings.round_trip_steps))
+        for domain, images in few.items()
+    ]
+    name, many = cell.names["solver"], first(cell.references, settings.n_latents)
+    unseen, unseen_snr = trip(cell.at(subset=many, eta=0.0), name, "unseen", gallery)
+    own = cell.at(subset=few["training"], eta=0.0)
+    training, training_snr = trip(own, name, "training", gallery)
+    return {
+        "curve": curve,
+        "own": {"unseen": unseen, "training": training},
+        "snr_difference": asdict(difference(unseen_snr, training_snr, seed)),
+        "gallery": len(gallery.rows),
+        "rounding": ROUNDING,
+    }
+
+
+def trip(cell: Cell, solver: str, domain: str, gallery: Gallery) -> tuple[dict[str, Any], Array]:
+    """Invert and decode the cell's references.
+
+    Returns:
+        A row: PSNR in dB; "snr", how many dB it lies above that of the best picture of one colour; distance
+        to the original in the features, in the gallery's unit; share that is nearest to its original. All of
+        them estimates. And the "snr" of each image.
+    """
+    invert(cell)
+    digests, seed = list(cell.references), cell.settings.seed
+    decoded, ids = decode(cell, cell.bank, digests, f"round trip, {solver}, {cell.settings.steps} steps")
+    originals = cell.pictures.read(list(cell.references.values()))
+    decibels = psnr(decoded.read(ids), originals)
+    flat = originals.double().mean(dim=(2, 3), keepdim=True).expand(originals.shape)
+    ratio = (decibels - psnr(flat, originals)).numpy()
+    features = features_in_order(cell, decoded, ids)
+    own = torch.tensor([gallery.rows[digest] for digest in digests])
+    distance = (features.double() - gallery.features[own].double()).norm(dim=1) / gallery.units[domain]
+    found = int((nearest(features, gallery.features)[1] == own).sum())
+    levels, schedule = cell.levels, cell.model.schedule
+    ways = (calls_along(cell.solver, schedule, way) for way in (levels, levels[::-1]))
+    row = {
+        "domain": domain,
+        "solver": solver,
+        "steps": cell.settings.steps,
+        "calls": sum(way.most for way in ways),
+        "psnr": asdict(mean_interval(decibels.numpy(), seed)),
+        "snr": asdict(mean_interval(ratio, seed)),
+        "feature_distance": asdict(mean_interval(distance.numpy(), seed)),
+        "retrieved": asdict(proportion_interval(found, len(digests))),
+    }
+    return row, ratio
+
+
+def gallery_of(cell: Cell) -> Gallery:
+    """Every image at hand: references and held-out images of the unseen domain, and training images."""
+    ids = {**cell.references, **cell.held_out, **cell.training_references}
+    features = features_of(cell, cell.pictures, ids)
+    rows = {digest: row for row, digest in enumerate(ids)}
+    among = {"unseen": cell.held_out, "training": cell.training_references}
+    units = {name: spacing(features[[rows[i] for i in images]]) for name, images in among.items()}
+    return Gallery(rows, features, units)
+
+
+def spacing(features: Tensor) -> float:
+    """Median distance from a row of ``[n, d]``, n >= 2, to the nearest other one."""
+    own = points(features, features.mean(dim=0, dtype=torch.float64))
+    return float(k_nearest(own, own, 2)[0][:, 1].median())
+
+
+def solvers(cell: Cell, settings: AnalyseSettings) -> dict[str, Solver]:
+    """The cell's own solver, and those of the settings that are not the same."""
+    own = (cell.solver.name, dict(cell.solver.settings()))
+    others = {
+        name: solver
+        for name, solver in settings.solvers.items()
+        if (solver.name, dict(solver.settings())) != own
+    }
+    return {cell.names["solver"]: cell.solver, **others}
+
+
+def domains(cell: Cell) -> dict[str, dict[str, str]]:
+    """Domain -> content digest -> picture id."""
+    return {"unseen": cell.references, "training": cell.training_references}
+
+
+def first(images: Mapping[str, str], n: int) -> dict[str, str]:
+    """The first `n` of content digest -> picture id, or all if there are fewer."""
+    return dict(list(images.items())[:n])

@@ -1,0 +1,81 @@
+"""Settings of the stage analyse."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ood_diffusion.checks import require
+from ood_diffusion.diffusion.solver import Solver
+from ood_diffusion.study.analyse.gaussianity import STATISTICS
+
+FEWEST = 8
+"""Latents that the tests of normality need."""
+
+FEWEST_DRAWS = 40
+"""Of a null: with fewer, less than one is expected below its 2.5th percentile."""
+
+
+@dataclass(frozen=True)
+class AnalyseSettings:
+    """What is measured, and the limits by which it is judged.
+
+    Args:
+        solvers: name -> solver of the round trips, beside the cell's own.
+        n_round_trip: images of each domain per solver and number of steps, at most.
+        round_trip_steps: numbers of steps each way.
+        min_retrieval: share in (0, 1) of reconstructions that are nearest to their own original.
+        max_snr_loss: dB of signal-to-noise ratio by which round trips of the unseen domain may be worse than
+            those of the training domain.
+        n_latents: images of each domain whose latents are described, at most.
+        levels: where, none above the schedule's top; the cell's own level and the top are added.
+        steps: solver steps from the image to the top.
+        n_null: draws from the null of the tests of normality, at least 40.
+        bands: statistic of `statistics.gaussianity` -> what still counts as approximately Gaussian.
+        angle_band: degrees around 90 for the mean angle at the origin.
+        max_vertex_deviation: root mean square deviation of triangles' angles from 60°, in degrees.
+        max_norm_spread: standard deviation of norms over their mean.
+
+    Raises:
+        UserError: for a value out of range.
+    """
+
+    solvers: Mapping[str, Solver]
+    n_round_trip: int
+    round_trip_steps: Sequence[int]
+    min_retrieval: float
+    max_snr_loss: float
+    n_latents: int
+    levels: Sequence[float]
+    steps: int
+    n_null: int
+    bands: Mapping[str, Sequence[float]]
+    angle_band: float
+    max_vertex_deviation: float
+    max_norm_spread: float
+
+    def __post_init__(self) -> None:
+        least = {"n_round_trip": 2, "n_latents": FEWEST, "steps": 1, "n_null": FEWEST_DRAWS}
+        for name, lowest in least.items():
+            value = getattr(self, name)
+            _require(
+                isinstance(value, int) and value >= lowest, name, f"an integer, at least {lowest}", value
+            )
+        _positive("round_trip_steps", self.round_trip_steps, (int,))
+        _positive("levels", self.levels, (int, float))
+        _require(0 < self.min_retrieval < 1, "min_retrieval", "between 0 and 1", self.min_retrieval)
+        for name in ("max_snr_loss", "angle_band", "max_vertex_deviation", "max_norm_spread"):
+            _require(getattr(self, name) > 0, name, "positive", getattr(self, name))
+        complete = set(self.bands) == set(STATISTICS)
+        _require(complete, "bands", f"given for each of {list(STATISTICS)}", list(self.bands))
+        for name, band in self.bands.items():
+            _require(len(band) == 2 and band[0] < band[1], f"bands.{name}", "a low and a high value", band)
+
+
+def _positive(name: str, values: Sequence[float], types: tuple[type, ...]) -> None:
+    good = len(values) > 0 and all(isinstance(value, types) and value > 0 for value in values)
+    _require(
+        good, name, "a list of positive numbers" if float in types else "a list of positive integers", values
+    )
+
+
+def _require(condition: bool, name: str, rule: str, got: object) -> None:
+    require(condition, f"stage.analyse.{name} must be {rule}", got, "Correct it.")

@@ -1,0 +1,166 @@
+"""Does the model reconstruct unseen images, and where do their latents lie? Claims C1 to C4."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ood_diffusion.checks import require
+from ood_diffusion.claims.check import Check
+from ood_diffusion.diffusion.marginal import marginal
+from ood_diffusion.optional import optional
+from ood_diffusion.runs.cell import Cell
+from ood_diffusion.seeding import generator
+from ood_diffusion.statistics.estimate import Estimate, NullTest
+from ood_diffusion.study.analyse.gaussianity import gaussian
+from ood_diffusion.study.analyse.geometry import annulus, equilateral, orthogonal
+from ood_diffusion.study.analyse.latents import compared, described
+from ood_diffusion.study.analyse.pictures import PICTURES, draw_pictures
+from ood_diffusion.study.analyse.reconstruction import as_exact, retrieved
+from ood_diffusion.study.analyse.round_trip import domains, first, round_trips
+from ood_diffusion.study.analyse.separability import distant, separable
+from ood_diffusion.study.analyse.settings import FEWEST, AnalyseSettings
+from ood_diffusion.study.analyse.states import passage
+from ood_diffusion.study.sdedit import states as clean_states
+
+
+def analyse(cell: Cell) -> None:
+    """Round trips, then the statistics of latents at every level, then the checks of C1 to C4."""
+    settings: AnalyseSettings = cell.stage_settings["analyse"]
+    trips = round_trips(cell, settings)
+    levels, states = passages(cell, settings)
+    found = []
+    for k, level in enumerate(levels):
+        latents = {name: z[:, k] for name, z in states.items()}
+        found.append(compared(level, latents, cell.settings.seed, settings.n_null))
+    own = min(range(len(levels)), key=lambda k: abs(levels[k] - cell.levels[-1]))
+    judged = list(dict.fromkeys((own, len(levels) - 1)))
+    for k, z in zip(judged, noised(cell, settings, [levels[k] for k in judged]), strict=True):
+        found[k]["noised"] = described(z, cell.settings.seed, settings.n_null)
+    with optional("draw the pictures of analyse"):
+        draw_pictures(cell, trips, found, states, own)
+    checks = [*round_trip_checks(trips, settings), *latent_checks(found, judged, settings)]
+    cell.results["analyse"] = {
+        "round_trip": trips,
+        "latents": found,
+        "checks": [check.as_json() for check in checks],
+    }
+
+
+def check_analyse(cell: Cell) -> None:
+    """Raise `UserError` unless the extractor, the trajectory to the top, its levels and images are there."""
+    _ = cell.extractor, top_of(cell).levels
+    top, highest = cell.model.schedule.timesteps, max(cell.stage_settings["analyse"].levels)
+    require(highest <= top, f"stage.analyse.levels must be at most {top}", highest, "Choose lower ones.")
+    available = cell.domain.size("held_out"), cell.training_domain.size("references")
+    wanted = cell.settings.n_held_out, cell.settings.n_training
+    held_out, training = (w if a is None else min(w, a) for a, w in zip(available, wanted, strict=True))
+    counts = {
+        "n_references": (cell.settings.n_references, FEWEST),
+        "n_training": (training, FEWEST),
+        "n_held_out": (held_out, 2),
+    }
+    for name, (images, least) in counts.items():
+        require(
+            images >= least,
+            f"the stage analyse needs {name} to be at least {least}",
+            images,
+            "Bring more images or leave out the stage analyse.",
+        )
+
+
+def top_of(cell: Cell) -> Cell:
+    """The cell whose trajectory leads to the top of the schedule, in the stage's own number of steps."""
+    steps = cell.stage_settings["analyse"].steps
+    return cell.at(level=float(cell.model.schedule.timesteps), steps=steps, eta=0.0)
+
+
+def passages(cell: Cell, settings: AnalyseSettings) -> tuple[list[float], dict[str, Tensor]]:
+    """States on the way to the top of the schedule.
+
+    Returns:
+        The levels, ascending, and "unseen" and "training" -> float32 ``[n, levels, *state_shape]``.
+    """
+    child = top_of(cell)
+    wanted = [*settings.levels, cell.levels[-1], child.levels[-1]]
+    states: dict[str, Tensor] = {}
+    levels: list[float] = []
+    for name, images in domains(cell).items():
+        levels, states[name] = passage(
+            child, first(images, settings.n_latents), wanted, f"levels, {name} domain"
+        )
+    return levels, states
+
+
+def noised(cell: Cell, settings: AnalyseSettings, levels: Sequence[float]) -> list[Tensor]:
+    """The images of the unseen domain whose latents are described, with exact noise on them instead.
+
+    No network is called; each image has the same noise at all levels.
+
+    Returns:
+        float32 ``[n, *state_shape]`` for each of `levels`.
+    """
+    images = first(cell.references, settings.n_latents)
+    x0 = torch.cat([clean_states(cell, [picture]) for picture in images.values()])
+
+    def at(level: float) -> Tensor:
+        streams = [generator(cell.settings.seed, "analyse noised", digest) for digest in images]
+        return marginal(x0, level, cell.model.schedule, streams)
+
+    return [at(level) for level in levels]
+
+
+def round_trip_checks(trips: Mapping[str, Any], settings: AnalyseSettings) -> list[Check]:
+    """C1, from what `round_trips` returned."""
+    unseen, training = (
+        {name: Estimate(**trips["own"][domain][name]) for name in ("retrieved", "snr", "psnr")}
+        for domain in ("unseen", "training")
+    )
+    gain, picture = Estimate(**trips["snr_difference"]), PICTURES["round_trip"]
+    return [
+        retrieved(unseen["retrieved"], trips["gallery"], settings.min_retrieval, picture),
+        as_exact(unseen, training, gain, settings.max_snr_loss, picture),
+    ]
+
+
+def latent_checks(
+    found: Sequence[Mapping[str, Any]], judged: Sequence[int], settings: AnalyseSettings
+) -> list[Check]:
+    """C2 and C3 at the levels that are judged, C4 at the first of them.
+
+    Args:
+        found: what `compared` returned, level by level; the judged ones with "noised", as "unseen".
+        judged: number of the level nearest to the cell's, then that of the top.
+        settings: the limits.
+    """
+    checks, own = [], judged[0]
+    for k in judged:
+        at, level = found[k], found[k]["level"]
+        tests, true_noise, training_tests = (
+            {name: NullTest(**test) for name, test in at[of]["gaussianity"].items()}
+            for of in ("unseen", "noised", "training")
+        )
+        latents, trivial, frechet = (
+            NullTest(**at[name]) for name in ("separability", "trivial_separability", "frechet")
+        )
+        picture = PICTURES["spectra" if k == own else "latents"]
+        checks += [
+            gaussian(tests, true_noise, training_tests, settings.bands, level, picture),
+            separable(latents, trivial, level, PICTURES["auc"]),
+            distant(frechet, Estimate(**at["frechet_interval"]), level, PICTURES["components"]),
+        ]
+    unseen, training = (
+        {name: Estimate(**figure) for name, figure in found[own][domain]["isotropy"].items()}
+        for domain in ("unseen", "training")
+    )
+    rules = {
+        "norm_spread": (annulus, settings.max_norm_spread),
+        "origin_angle": (orthogonal, settings.angle_band),
+        "vertex_deviation": (equilateral, settings.max_vertex_deviation),
+    }
+    level, picture = found[own]["level"], PICTURES["angles"]
+    checks += [
+        rule(unseen[name], training[name], level, limit, picture) for name, (rule, limit) in rules.items()
+    ]
+    return checks

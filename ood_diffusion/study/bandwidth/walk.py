@@ -1,0 +1,150 @@
+"""Latents moved along the shell, and what they decode to."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ood_diffusion.geometry.gram import origin_angles, squared_norms
+from ood_diffusion.geometry.shell import move
+from ood_diffusion.geometry.slerp import slerp
+from ood_diffusion.metrics.manifold import inside
+from ood_diffusion.pixels import psnr
+from ood_diffusion.runs.cell import Cell
+from ood_diffusion.seeding import generator, normal
+from ood_diffusion.stages.decode import decode, stored_latents
+from ood_diffusion.stages.evaluate import features_in_order
+from ood_diffusion.stages.invert import invert
+from ood_diffusion.statistics.estimate import Array
+from ood_diffusion.statistics.intervals import proportion_interval
+from ood_diffusion.study.bandwidth.recommend import unexplained
+from ood_diffusion.study.bandwidth.settings import BandwidthSettings
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What n references become at one level, in columns as of `moved_latents`: turned by a angles in a random
+    direction, then by t angles towards the next one, then half way to it.
+
+    Args:
+        angles: a, in degrees, from 0 on.
+        towards: t, in degrees, above 0.
+        apart: from each latent to the next one, in degrees, float64 ``[n]``.
+        images: uint8 ``[n, a + t + 1, C, H, W]``.
+        inside: whether each is in the domain, bool ``[n, a + t + 1]``.
+        distances: feature distance to the reconstruction (angle 0), float64 ``[n, a + t + 1]``.
+    """
+
+    angles: Sequence[float]
+    towards: Sequence[float]
+    apart: Tensor
+    images: Tensor
+    inside: Tensor
+    distances: Tensor
+
+    @property
+    def turned(self) -> Array:
+        """Which images are inside, at each angle along a random direction, ``[n, a]``."""
+        found: Array = self.inside[:, : len(self.angles)].numpy()
+        return found
+
+    def curve(self) -> list[dict[str, Any]]:
+        """The figures at each angle: share inside, mean distance and PSNR (dB) to the reconstruction."""
+        return [{"angle": angle, **self._figures(i)} for i, angle in enumerate(self.angles)]
+
+    def curve_towards(self) -> list[dict[str, Any]]:
+        """The same towards the next reference, from the shared angle 0 on; angles are means over images."""
+        moved = [
+            {"angle": self._mean_turn(angle), **self._figures(i)}
+            for i, angle in enumerate(self.towards, len(self.angles))
+        ]
+        return [self.curve()[0], *moved]
+
+    def half_way(self) -> dict[str, Any]:
+        """The figures half way, and how much of the images is no superposition of the two reconstructions."""
+        start = self.images[:, 0]
+        new = unexplained(self.images[:, -1], start, start.roll(-1, 0))
+        return {"angle": self._mean_turn(180.0), **self._figures(-1), "unexplained": float(new.mean())}
+
+    def _mean_turn(self, angle: float) -> float:
+        return float((self.apart / 2).clamp_max(angle).mean())
+
+    def _figures(self, column: int) -> dict[str, Any]:
+        found = proportion_interval(int(self.inside[:, column].sum()), len(self.inside))
+        return {
+            "inside": found.value,
+            "interval": asdict(found),
+            "distance": float(self.distances[:, column].mean()),
+            "psnr": float(psnr(self.images[:, column], self.images[:, 0]).mean()),
+        }
+
+
+def walk(cell: Cell, settings: BandwidthSettings, domain: Tensor) -> Walk:
+    """Invert the cell's references to its level, move them, and decode without noise.
+
+    Args:
+        cell: with eta 0.
+        settings: of the stage.
+        domain: features of the images that stand for the domain, none of them moved, ``[m, d]``.
+    """
+    invert(cell)
+    references, seed, level = list(cell.references), cell.settings.seed, f"{cell.settings.level:g}"
+    z, angles, towards = cell.bank.read(references), settings.angles, settings.towards
+    moved = moved_latents(z, references, angles, towards, seed)
+    recipe = moves_recipe(references, angles, towards, seed)
+    flat = moved.flatten(0, 1)
+    latents, ids = stored_latents(cell, recipe, len(flat), flat.__getitem__)
+    images, names = decode(cell, latents, ids, f"bandwidth {level}")
+    features = features_in_order(cell, images, names)
+    shape = moved.shape[:2]
+    steps = features.double().view(*shape, -1)
+    return Walk(
+        angles,
+        towards,
+        apart(z),
+        images.read(names).view(*shape, *cell.model.image_shape),
+        inside(features, domain, settings.nearest_k).view(shape),
+        (steps - steps[:, :1]).square().sum(dim=2).sqrt(),
+    )
+
+
+def moved_latents(
+    z: Tensor, names: Sequence[str], angles: Sequence[float], towards: Sequence[float], seed: int
+) -> Tensor:
+    """Each latent turned in a random direction, then towards its successor, then half way to that.
+
+    An image has one direction at all angles and levels, so that they can be compared. Towards its successor
+    it is turned by `slerp` with the share `angle / apart`, of each pair its own, and never beyond half way:
+    of a pair less than twice an angle apart the point is the one half way.
+
+    Args:
+        z: float32 ``[n, …]``.
+        names: of the images; with the seed they determine the directions.
+        angles: of the random turns, in degrees.
+        towards: of the turns to the successor, in degrees.
+        seed: see `names`.
+
+    Returns:
+        float32 ``[n, len(angles) + len(towards) + 1, …]``.
+    """
+    directions = normal([generator(seed, "direction", name) for name in names], z.shape[1:])
+    turned, between = [move(z, directions, angle) for angle in angles], apart(z)
+    shares = [*((angle / between).clamp_max(0.5) for angle in towards), torch.full((len(z),), 0.5)]
+    return torch.stack([*turned, *(slerp(z, z.roll(-1, 0), share) for share in shares)], dim=1)
+
+
+def apart(z: Tensor) -> Tensor:
+    """Angle in degrees from each latent to its successor, the last's being the first: float64 ``[n]``."""
+    following, square = z.roll(-1, 0), squared_norms(z)
+    inner = (z.double() * following.double()).flatten(1).sum(dim=1, keepdim=True)
+    return origin_angles(inner, square, square.roll(-1)[:, None])[:, 0]
+
+
+def moves_recipe(
+    references: Sequence[str], angles: Sequence[float], towards: Sequence[float], seed: int
+) -> dict[str, Any]:
+    """What determines `moved_latents` beside the trajectory."""
+    moves = {"angles": [float(angle) for angle in angles], "towards": list(towards), "half_way": True}
+    return {"stage": "bandwidth", "references": list(references), **moves, "seed": seed}

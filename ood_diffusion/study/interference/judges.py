@@ -1,0 +1,113 @@
+"""Images judged by two domains: which one a probe gives them to, and how far they are from either."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from ood_diffusion.metrics.prdc import prdc
+from ood_diffusion.metrics.probe import Probe, area_under_curve, fit_probe
+from ood_diffusion.runs.cell import Cell
+from ood_diffusion.stages.evaluate import features_of
+from ood_diffusion.statistics.estimate import Array, Estimate
+from ood_diffusion.statistics.feature_intervals import fid_interval
+from ood_diffusion.statistics.intervals import mean_interval, proportion_interval
+from ood_diffusion.study.interference.verdict import balanced, position
+
+NEIGHBOURS = 5
+"""Of precision, as `metrics.prdc.PRDC` has it."""
+
+
+@dataclass(frozen=True)
+class Judges:
+    """What images are judged by: the probe, and held-out features of both domains.
+
+    FID, precision and copies are judged by all held-out images, the probe by those it was not fitted on:
+    they are different judges, and only the probe learns.
+
+    Args:
+        probe: fitted on references of the training domain and on the first held-out images of the unseen
+            one, never on the references that the samples are drawn from.
+        unseen: ``[n, d]``, all that are held out of the unseen domain.
+        fresh: ``[k, d]``, those of them that the probe was not fitted on.
+        training: ``[m, d]``, held out of the training domain.
+    """
+
+    probe: Probe
+    unseen: Tensor
+    fresh: Tensor
+    training: Tensor
+
+    @property
+    def equal(self) -> tuple[Tensor, Tensor]:
+        """Equally many of each domain, so that FIDs against the two can be compared."""
+        n = min(len(self.unseen), len(self.training))
+        return self.unseen[:n], self.training[:n]
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Mean score of the unseen and of the training domain, of images that the probe never saw."""
+        unseen, training = (self.probe.scores(x) for x in (self.fresh, self.training))
+        return float(unseen.mean()), float(training.mean())
+
+
+def judges_of(cell: Cell) -> Judges:
+    """Fit the cell's probe and gather the features of the held-out images.
+
+    Raises:
+        UserError: if there are too few different images to fit it (`fit_probe`).
+    """
+    unseen = features_of(cell, cell.pictures, cell.held_out)
+    fitted = fitted_on(len(cell.training_references), len(unseen))
+    training = features_of(cell, cell.pictures, cell.training_references)
+    return Judges(
+        fit_probe(training, unseen[:fitted], cell.settings.seed),
+        unseen,
+        unseen[fitted:],
+        features_of(cell, cell.pictures, cell.training_held_out),
+    )
+
+
+def fitted_on(n_training: int, n_held_out: int) -> int:
+    """Held-out images of the unseen domain that the probe is fitted on: as many as of the training domain,
+    half of what there is at most."""
+    return min(n_training, n_held_out // 2)
+
+
+def quality(judges: Judges) -> dict[str, Any]:
+    """How well the probe tells images apart that it never saw; both its false rates; its penalty."""
+    unseen, training = (judges.probe.scores(x) for x in (judges.fresh, judges.training))
+    right = proportion_interval(int((unseen <= 0).sum()), len(unseen))
+    recognised = capture_rate(training)
+    return {
+        "accuracy": balanced(right, recognised),
+        "auc": area_under_curve(training, unseen),
+        "false_capture": capture_rate(unseen),
+        "recognised": recognised,
+        "strength": judges.probe.strength,
+    }
+
+
+def capture_rate(scores: Array) -> Estimate:
+    """Share of images that the probe gives to the training domain, not corrected for its false rates."""
+    return proportion_interval(int((scores > 0).sum()), len(scores))
+
+
+def figures(judges: Judges, features: Tensor, seed: int) -> dict[str, Any]:
+    """Where one set of images lies: capture rate, position between the domains, FID against either."""
+    scores = judges.probe.scores(features)
+    unseen, training = judges.equal
+    return {
+        "n": len(features),
+        "capture": capture_rate(scores),
+        "position": mean_interval(position(scores, judges.ends), seed),
+        "fid_unseen": fid_interval(features, unseen),
+        "fid_training": fid_interval(features, training),
+    }
+
+
+def precision_of(features: Tensor, real: Tensor) -> Estimate:
+    """Precision, conditional on the real images, with Wilson's interval; neighbours as many as there are."""
+    k = min(NEIGHBOURS, len(features) - 1, len(real) - 1)
+    share = float(prdc(real, features, k)["precision"])
+    return proportion_interval(round(share * len(features)), len(features))

@@ -1,0 +1,201 @@
+"""Which domain do new images belong to, and does fresh noise pull them to the training domain?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ood_diffusion.checks import require
+from ood_diffusion.claims.check import Check
+from ood_diffusion.metrics.novelty import COPY_QUANTILE, nearest
+from ood_diffusion.metrics.probe import FOLDS
+from ood_diffusion.optional import optional
+from ood_diffusion.report.pictures import grid, png_bytes
+from ood_diffusion.runs.cell import Cell
+from ood_diffusion.stages.decode import decode
+from ood_diffusion.stages.evaluate import features_in_order, features_of
+from ood_diffusion.stages.invert import invert
+from ood_diffusion.stages.sample import draw
+from ood_diffusion.statistics.estimate import Estimate
+from ood_diffusion.statistics.feature_intervals import fid_interval
+from ood_diffusion.statistics.intervals import proportion_interval
+from ood_diffusion.storage.atomic import atomic_write
+from ood_diffusion.study.interference.generation import (
+    nearer_than_training_domain,
+    new,
+    of_the_domain,
+    unbridged,
+)
+from ood_diffusion.study.interference.judges import (
+    Judges,
+    capture_rate,
+    figures,
+    judges_of,
+    precision_of,
+    quality,
+)
+from ood_diffusion.study.interference.plots import capture_curve, fid_curves, sampler_bars
+from ood_diffusion.study.interference.settings import OWN, InterferenceSettings
+from ood_diffusion.study.interference.verdict import captured_more, drifted, not_defined
+from ood_diffusion.study.interference.with_sampler import with_sampler
+
+CAPTURE, FID, SAMPLERS = "interference_capture.svg", "interference_fid.svg", "interference_samplers.svg"
+ETA_GRID, SAMPLER_GRID = "interference_eta.png", "interference_samplers.png"
+SHOWN = 8
+"""Latents in the picture grids."""
+
+
+def interference(cell: Cell) -> None:
+    """Fit the probe; measure the cell's own samples, the same latents at every eta, and other samplers."""
+    settings: InterferenceSettings = cell.stage_settings["interference"]
+    seed, n = cell.settings.seed, min(settings.n_images, cell.settings.n_samples)
+    etas = sorted({float(eta) for eta in settings.etas if eta == 0 or cell.solver.stochastic})
+    sweep = [cell.at(eta=eta, n_samples=n) for eta in etas]
+    others = with_samplers(cell, settings, n)
+    references = features_of(cell, cell.pictures, cell.references)
+    judges = judges_of(cell)
+    probe = quality(judges)
+    readable = probe["accuracy"].low > settings.least_accuracy
+
+    invert(cell)
+    own, own_pictures = new_images(cell, "sample")
+    at_eta = [new_images(child, f"sample, eta {child.settings.eta:g}") for child in sweep]
+    by_sampler = {OWN: (own[:n], own_pictures)} | {
+        name: new_images(child, f"sample, {name}") for name, child in others.items()
+    }
+    curve = [{"eta": eta, **figures(judges, x, seed)} for eta, (x, _) in zip(etas, at_eta, strict=True)]
+    compared = {name: figures(judges, x, seed) for name, (x, _) in by_sampler.items()}
+    gap = figures(judges, judges.training[:n], seed)
+    del gap["fid_training"]  # they are their own judges there
+
+    found, checks = generation(cell, settings, judges, own, references)
+    checks += noise_checks(settings, judges, [x for x, _ in at_eta], etas, seed, readable)
+    if len(etas) < len(set(settings.etas)):
+        checks.append(not_defined(cell.names["solver"]))
+    with optional("draw the plots of interference"):
+        draw_figures(cell, curve, compared, gap, probe["false_capture"])
+    for name, sets in ((ETA_GRID, at_eta), (SAMPLER_GRID, list(by_sampler.values()))):
+        sheet = torch.cat([pictures for _, pictures in sets])
+        with optional(f"draw {name}"):
+            atomic_write(cell.run_folder / name, png_bytes(grid(sheet, min(SHOWN, n))))
+    cell.results["interference"] = {
+        "probe": plain(probe),
+        "own": plain(found),
+        "n_judges": len(judges.equal[0]),
+        "training_domain": plain(gap),
+        "etas": [plain(point) for point in curve],
+        "samplers": {name: plain(found) for name, found in compared.items()},
+        "checks": [check.as_json() for check in checks],
+    }
+
+
+def check_interference(cell: Cell) -> None:
+    """Raise `UserError` unless the probe has images to be fitted on and judged by, and samplers references.
+
+    Images that are equal pixel by pixel count once, which is not known before they are read; `fit_probe`
+    refuses what is then too few.
+    """
+    training = [cell.training_domain.size(split) for split in ("references", "held_out")]
+    unseen, wanted = cell.domain.size("held_out"), cell.settings.n_held_out
+    n_training = min([cell.settings.n_training, *(size for size in training if size is not None)])
+    n_held_out = wanted if unseen is None else min(wanted, unseen)
+    counts = {
+        "n_training": (n_training, FOLDS),
+        "n_held_out": (n_held_out, 2 * FOLDS),  # half of them to fit the probe, half to judge it
+        "n_references": (cell.settings.n_references, 2),
+        "n_samples": (cell.settings.n_samples, 2),
+    }
+    for name, (images, least) in counts.items():
+        require(
+            images >= least,
+            f"the stage interference needs {name} to be at least {least}",
+            images,
+            "Bring more images or leave out the stage interference.",
+        )
+    settings: InterferenceSettings = cell.stage_settings["interference"]
+    with_samplers(cell, settings, cell.settings.n_samples)
+
+
+def with_samplers(cell: Cell, settings: InterferenceSettings, n: int) -> dict[str, Cell]:
+    """Name -> the cell with that way to propose `n` latents; `UserError` if it needs more references."""
+    return {
+        name: with_sampler(cell, name, parts, n_samples=n)
+        for name, parts in (settings.samplers or {}).items()
+    }
+
+
+def new_images(cell: Cell, description: str) -> tuple[Tensor, Tensor]:
+    """Features ``[n, d]`` of the cell's samples in the order of its draws, and the first `SHOWN` pictures."""
+    draws, ids = draw(cell)
+    images, names = decode(cell, draws, ids, description)
+    return features_in_order(cell, images, names), images.read(names[:SHOWN])
+
+
+def noise_checks(
+    settings: InterferenceSettings,
+    judges: Judges,
+    images: Sequence[Tensor],
+    etas: Sequence[float],
+    seed: int,
+    readable: bool,
+) -> list[Check]:
+    """The rows of C7: the largest eta against eta 0, latent by latent; none where eta 0 is all there is."""
+    if len(etas) < 2:
+        return []
+    most, without, eta = judges.probe.scores(images[-1]), judges.probe.scores(images[0]), etas[-1]
+    return [
+        captured_more(most, without, eta, settings.negligible, readable, CAPTURE),
+        drifted(most, without, judges.ends, eta, seed, readable, ETA_GRID),
+    ]
+
+
+def generation(
+    cell: Cell, settings: InterferenceSettings, judges: Judges, own: Tensor, references: Tensor
+) -> tuple[dict[str, Any], list[Check]]:
+    """The figures and rows of C5, of all the cell's samples; FIDs, which fall with n, of equal numbers."""
+    n = min(len(own), len(references), len(judges.training))
+    sets = {"samples": own[:n], "references": references[:n], "training": judges.training[:n]}
+    fid = {name: fid_interval(x, judges.unseen) for name, x in sets.items()}
+    whole = {"samples": own, "references": references, "training": judges.training}
+    precision = {name: precision_of(x, judges.unseen) for name, x in whole.items()}
+    far, unseen = (nearest(x, references)[0] for x in (own, judges.unseen))
+    limit = torch.quantile(unseen, COPY_QUANTILE)
+    copies, chance = (proportion_interval(int((x < limit).sum()), len(x)) for x in (far, unseen))
+    found = {
+        "eta": cell.settings.eta,
+        "n": n,
+        "capture": capture_rate(judges.probe.scores(own)),
+        "copies": copies,
+        "fid": fid,
+        "precision": precision,
+        "unbridged": unbridged(fid["samples"], fid["references"], fid["training"]),
+    }
+    checks = [
+        of_the_domain(precision["samples"], precision["references"], settings.precision_share, SAMPLER_GRID),
+        new(copies, chance, settings.copy_margin, "samples_and_nearest.png"),
+        nearer_than_training_domain(fid["samples"], fid["training"], SAMPLERS),
+    ]
+    return found, checks
+
+
+def draw_figures(
+    cell: Cell,
+    curve: Sequence[Mapping[str, Any]],
+    compared: Mapping[str, Mapping[str, Any]],
+    gap: Mapping[str, Any],
+    false_capture: Estimate,
+) -> None:
+    """Write the three plots to the run folder."""
+    plots = {SAMPLERS: sampler_bars(compared, false_capture, gap)}
+    if len(curve) > 1:
+        plots |= {CAPTURE: capture_curve(curve, false_capture), FID: fid_curves(curve, gap)}
+    for name, text in plots.items():
+        atomic_write(cell.run_folder / name, text.encode())
+
+
+def plain(found: Any) -> Any:
+    """Nested dictionaries with the fields of each `Estimate`."""
+    if isinstance(found, Mapping):
+        return {key: plain(value) for key, value in found.items()}
+    return vars(found) if isinstance(found, Estimate) else found

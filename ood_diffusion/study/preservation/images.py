@@ -1,0 +1,63 @@
+"""The images that a model makes from N(0, I) at the top of its schedule: in memory, or in the store."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from ood_diffusion.lightning.trajectory import Generator
+from ood_diffusion.report.pictures import grid
+from ood_diffusion.runs.cell import Cell
+from ood_diffusion.seeding import generator, normal
+from ood_diffusion.stages.decode import decode, stored_latents
+from ood_diffusion.storage.store import TensorStore
+
+Images = tuple[TensorStore, list[str]]
+"""A store and ids in it, in order."""
+
+
+def own_noise(cell: Cell, numbers: Iterable[int]) -> Tensor:
+    """Standard normal states by number, float32 ``[n, *state_shape]``; the same for every model of a seed."""
+    streams = [generator(cell.settings.seed, "own images", i) for i in numbers]
+    return normal(streams, cell.model.state_shape)
+
+
+def top(cell: Cell) -> Cell:
+    """The cell at the highest level of its schedule, where the model's own images begin."""
+    return cell.at(level=float(cell.model.schedule.timesteps))
+
+
+def own_images(cell: Cell, n: int) -> Tensor:
+    """The model's own images, from N(0, I) with the cell's solver, steps and eta, uint8 ``[n, 3, H, W]``."""
+    settings, device = cell.settings, cell.ranks.device
+    module = Generator(cell.model, cell.solver, top(cell).levels, settings.eta, settings.seed).to(device)
+    drawn: list[Tensor] = []
+    try:
+        with torch.inference_mode():
+            for start in range(0, n, cell.batch_size):
+                numbers = range(start, min(start + cell.batch_size, n))
+                z = own_noise(cell, numbers).to(device)
+                drawn.append(module.images({"ids": [*map(str, numbers)], "data": z}))
+    finally:
+        module.cpu()
+    return torch.cat(drawn)
+
+
+def stored_own_images(cell: Cell) -> Images:
+    """`n_samples` own images of the cell's model, kept in the store."""
+    recipe, begin = {"own images": cell.settings.seed}, top(cell)
+    noise = stored_latents(begin, recipe, cell.settings.n_samples, partial(own_noise, cell))
+    return decode(begin, *noise, "own images")
+
+
+def row(images: Images, n: int) -> Tensor:
+    """The first `n` images at most, uint8 ``[n, 3, H, W]``."""
+    store, ids = images
+    return store.read(ids[:n])
+
+
+def sheet(rows: Sequence[Tensor]) -> Tensor:
+    """Rows of pictures under one another, uint8 ``[3, h, w]``; all as long as the shortest."""
+    columns = min(map(len, rows))
+    return grid(torch.cat([each[:columns] for each in rows]), columns)

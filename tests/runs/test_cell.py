@@ -1,0 +1,136 @@
+"""`Cell.at`: the same cell with other knobs, whose findings are its own."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.lightning.ranks import Ranks
+from ood_diffusion.runs.assemble import assemble, build
+from ood_diffusion.runs.cell import Cell
+from ood_diffusion.runs.configuration import GROUPS, conf_folder
+from ood_diffusion.stages.invert import invert
+from tests.cli import QUICK, TINY
+from tests.domains.trees import write
+
+
+def made(folder: Path, *overrides: str) -> Cell:
+    with initialize_config_dir(conf_folder(), version_base="1.3"):
+        cfg = compose("config", [*TINY, f"store={folder}/store", "n_training=4", *overrides])
+    return assemble(cfg, dict.fromkeys(GROUPS, ""), folder, Ranks(partial(build, cfg.trainer)))
+
+
+def test_other_knobs_the_same_parts_and_results_of_its_own(tmp_path: Path) -> None:
+    cell = made(tmp_path)
+    cell.results["found"], extractor, held_out = 1, cell.extractor, cell.held_out
+    other = cell.at(level=300, eta=0.5)
+    assert other.levels[-1] == 300 and cell.levels[-1] == 500 and other.settings.eta == 0.5
+    assert other.model is cell.model and other.extractor is extractor and other.held_out is held_out
+    assert other.results == {} and cell.results == {"found": 1}
+    assert other.bank.folder != cell.bank.folder
+    other.made["images"] += 3
+    assert cell.made["images"] == 3  # what a stage's children make is on the stage's account
+
+
+def test_what_a_change_touches_is_found_out_anew(tmp_path: Path) -> None:
+    cell = made(tmp_path)
+    assert len(cell.held_out) == 16 and len(cell.at(n_held_out=8).held_out) == 8
+
+
+def test_a_subset_takes_the_place_of_the_references(tmp_path: Path) -> None:
+    cell = made(tmp_path)
+    few = dict(list(cell.references.items())[:3])
+    other = cell.at(subset=few)
+    assert other.references == few and other.settings.n_references == 3
+    assert other.at(level=300).references == few  # and stays in it
+    assert len(cell.references) == 12
+
+
+def test_training_images_are_not_those_of_the_unseen_domain(tmp_path: Path) -> None:
+    apart = made(tmp_path, "domain@training_domain=galaxies_sim", "training_domain.seed=1")
+    assert len(apart.training_references) == 4
+    same = made(tmp_path, "domain@training_domain=galaxies_sim")
+    pair = "number 0 of references and number 0 of references, 4 in all"
+    with pytest.raises(UserError, match=f"must not share a picture, but got 'the same pixels in {pair}"):
+        _ = same.training_references
+
+
+def twins(folder: Path, *names: str) -> None:
+    """Files of the same pixels and other bytes."""
+    image = Image.open(write(folder / "made.png", 100))
+    (folder / "made.png").unlink()
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        comment = PngInfo()
+        comment.add_text("name", name)
+        image.save(folder / name, pnginfo=comment)
+
+
+FOLDER = ("domain=image_folder", "n_references=2", "n_held_out=9", "stages=[invert]", *QUICK)
+
+
+def test_a_picture_in_two_files_counts_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "images"
+    twins(folder, "a.png", "z.png", "y.bmp")
+    for i in range(3):
+        write(folder / f"b{i}.png", i)
+    cell = made(tmp_path, *FOLDER, f"domain.path={folder}", "domain.seed=null")
+    with caplog.at_level("INFO"):
+        assert (len(cell.references), len(cell.held_out)) == (
+            2,
+            1,
+        )  # a b0 | b1 is not asked for | b2, not y and z
+    assert not set(cell.references) & set(cell.held_out)
+    assert f"The same pixels in {folder}/a.png and {folder}/z.png: they count once" in caplog.text
+    assert "1 of 3 held_out are equal to others pixel by pixel: they count once." in caplog.text
+
+
+def test_nothing_but_copies_is_not_enough(tmp_path: Path) -> None:
+    twins(tmp_path / "images", "a.png", "z.png")
+    write(tmp_path / "images" / "b.png", 0)
+    cell = made(tmp_path, *FOLDER, f"domain.path={tmp_path}/images", "domain.seed=null")
+    with pytest.raises(UserError, match=r"the same pixels in .*/a\.png and .*/z\.png'\. Remove one of each"):
+        _ = cell.held_out
+
+
+def test_a_picture_in_two_files_of_declared_splits_is_an_error_that_names_both(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    twins(folder, "train/a.png", "test/z.bmp")
+    for i, name in enumerate(("train/b.png", "test/c.png")):
+        write(folder / name, i)
+    cell = made(tmp_path, *FOLDER, f"domain.path={folder}")
+    pair = f"{folder}/train/a.png and {folder}/test/z.bmp"
+    with pytest.raises(UserError, match=f"must not share a picture .*but got 'the same pixels in {pair}'"):
+        _ = cell.held_out
+
+
+def test_blank_sketches_of_different_photos_count_once(tmp_path: Path) -> None:
+    for i in range(4):
+        Image.new("RGB", (70, 70), (50 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    write(tmp_path / "4.png", 1)
+    of = ["domain=sketches_of", "domain@domain.of=image_folder", f"domain.of.path={tmp_path}"]
+    cell = made(tmp_path, *FOLDER, *of, "domain.of.seed=null")
+    assert len(cell.references) == 1 and len(cell.held_out) == 1
+
+
+def test_what_the_solver_found_is_of_the_stage_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """12 references in 2 steps, whatever other levels and images go through the same solver."""
+    solver = ["solver=fixed_point", "solver.max_iterations=1", "solver.tolerance=1e-9"]
+    cell = made(tmp_path, *QUICK, *solver, "batch_size=5")
+    invert(cell)
+    found = dict(cell.results["solver"])
+    assert found["not_converged"] == 24 and found["iterations_mean"] == 1
+    for other in (cell.at(level=300), cell.at(level=300, subset=dict(list(cell.references.items())[:3]))):
+        invert(other)
+    invert(cell)  # as stages do that need the bank
+    assert cell.results["solver"] == found
+    warned = [message for message in caplog.messages if "had not converged" in message]
+    assert [message.split(" (")[0] for message in warned] == [
+        f"fixed_point: 24 steps of an image had not converged, of 24 to level {level}" for level in (500, 300)
+    ]
