@@ -73,8 +73,8 @@ def test_a_sweep_with_a_bad_cell_is_collected(tmp_path: Path) -> None:
     assert "failed: 0: eta must lie between 0" in done.stdout
     assert (tmp_path / "s" / "0" / "error.txt").exists() and not (tmp_path / "s" / "1" / "error.txt").exists()
 
-    mended = run_cli(tmp_path, "-m", *TINY, "stages=[invert]", "eta=1,0", "hydra.sweep.dir=s")
-    assert mended.returncode == 0, mended.stderr
+    fixed = run_cli(tmp_path, "-m", *TINY, "stages=[invert]", "eta=1,0", "hydra.sweep.dir=s")
+    assert fixed.returncode == 0, fixed.stderr
     done = run_cli(tmp_path, "collect", "s")
     assert done.returncode == 0 and "2 of 2 cells are complete" in done.stdout
     assert run_cli(tmp_path, "collect", "nowhere").returncode == 2

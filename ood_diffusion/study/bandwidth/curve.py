@@ -57,11 +57,11 @@ def bandwidth_interval(angles: Array, inside: Array, seed: int) -> Estimate:
 
 
 def bandwidth_difference(angles: Array, a: Array, b: Array, seed: int) -> Estimate:
-    """Bandwidth of `a` less that of `b`, independent sets of images; the interval as in `bandwidth_interval`.
+    """Bandwidth of `a` minus that of `b`, independent sets of images; interval as in `bandwidth_interval`.
 
     Args:
         angles: ascending, in degrees, the same for both.
-        a: who is inside, bool ``[n, angles]``.
+        a: which images are inside, bool ``[n, angles]``.
         b: likewise, ``[m, angles]``.
         seed: of the resampling.
     """

@@ -43,7 +43,7 @@ def eta_bands(
     Args:
         cell: at the level that is compared.
         unseen: images of the unseen domain, content digest -> picture id.
-        training: likewise of the training domain. As many of either are used as the smaller set has: among
+        training: likewise of the training domain. As many of each are used as the smaller set has: among
             more images it is harder to be the nearest.
         settings: of the stage.
 

@@ -20,7 +20,7 @@ def style_curve(results: Results, ends: Mapping[str, Mapping[str, float]], level
 
     Args:
         results: "way" (a key of `STYLES`), "level" and "fid" ("value", "low", "high").
-        ends: "source" and "truth", the FID of either, drawn with their intervals.
+        ends: "source" and "truth", the FID of each, drawn with their intervals.
         level: the judged one.
     """
     figure, axes = panel("level (0: pixels)", "FID to the other style")

@@ -32,7 +32,7 @@ STYLE, CONTENT, PICTURES = "_style.svg", "_content.svg", ".png"
 SHOWN = 12
 """Sources in the picture grids."""
 FEWEST = 4
-"""References: two of either style."""
+"""References: two of each style."""
 
 
 @dataclass(frozen=True)
