@@ -41,13 +41,18 @@ PACKAGES = {"schedule": "model.schedule"}
 
 
 def knobs(path: Path) -> str:
-    """The page of `conf/config.yaml`: the knobs, which file each group takes, what groups are for."""
+    """The page of `conf/config.yaml`: the knobs, then every group with its default and its purpose."""
     text = path.read_text(encoding="utf-8")
     _, head = package_and_head(text, "", path)
-    own = [s for s in settings(text, "") if not s.key.startswith("hydra.") or s.key.endswith("dir")]
-    groups = [f"* [`{group}`]({group}.md): {says}" for group, says in GROUPS.items()]
-    parts = ["# Knobs and defaults", *paragraphs(head), *table(own), "## Groups", "\n".join(groups)]
-    return "\n\n".join(parts) + "\n"
+    found = [s for s in settings(text, "") if not s.key.startswith("hydra.") or s.key.endswith("dir")]
+    own = [s for s in found if s.key not in GROUPS]
+    chosen = {s.key: s for s in found if s.key in GROUPS}
+    rows = [
+        f"| [`{group}`]({group}.md) | {code(chosen[group].value if group in chosen else '')} | {says} |"
+        for group, says in GROUPS.items()
+    ]
+    groups = "\n".join(["| group | default | what it chooses |", "|---|---|---|", *rows])
+    return "\n\n".join(["# Knobs and defaults", *paragraphs(head), *table(own), "## Groups", groups]) + "\n"
 
 
 def groups(conf: Path) -> list[str]:
@@ -102,7 +107,7 @@ def table(found: list[Setting]) -> Iterator[str]:
     if found:
         says = [prose(s.comment).replace("\n", "<br>") for s in found]
         rows = [f"| {code(s.key)} | {code(s.value)} | {say} |" for s, say in zip(found, says, strict=True)]
-        yield "\n".join(["| setting | default | |", "|---|---|---|", *rows])
+        yield "\n".join(["| setting | default | meaning |", "|---|---|---|", *rows])
 
 
 def code(text: str) -> str:

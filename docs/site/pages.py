@@ -12,6 +12,7 @@ import formulas
 import links
 import reference
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -32,6 +33,8 @@ LANGUAGES = {
     ".json": "json",
 }
 """Ending of a file -> how its listing is coloured."""
+BREAKPOINT = {"76.25em": "70em", "76.234375em": "69.984375em"}
+"""Width from which the theme shows the navigation beside the page (1,220 pixels) -> the one used here (1,120)."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -121,3 +124,20 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Formulas as MathML."""
     return formulas.with_mathml(html)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Show the navigation in windows of 1,120 pixels and more; the theme has no setting for it.
+
+    Raises:
+        PluginError: if the theme's files no longer hold the width.
+    """
+    changed = 0
+    for path in Path(config.site_dir, "assets").glob("*/*.min.*s"):
+        text = path.read_text(encoding="utf-8")
+        for theirs, ours in BREAKPOINT.items():
+            changed += text.count(theirs)
+            text = text.replace(theirs, ours)
+        path.write_text(text, encoding="utf-8")
+    if not changed:
+        raise PluginError(f"the theme has no {' or '.join(BREAKPOINT)}: correct BREAKPOINT in {__file__}")

@@ -110,6 +110,20 @@ def test_it_opens_from_disk_and_finds(site: Path, tmp_path: Path) -> None:
         assert page.errors() == []
 
 
+@NEEDS_CHROMIUM
+def test_a_small_window_shows_the_navigation_and_whole_commands(site: Path, tmp_path: Path) -> None:
+    with chromium(tmp_path) as driver:
+        page = Opened(driver)
+        page.emulate("light", 1200)
+        driver.get((site / "index.html").as_uri())
+        (left,) = page.of_all(".md-sidebar--primary", "e.getBoundingClientRect().left")
+        assert left >= 0
+        commands = ".language-bash pre > code"
+        assert all(page.of_all(commands, "e.scrollWidth <= e.clientWidth"))
+        copied = "(e.setAttribute('data-md-copying', ''), e.innerText.trim() === e.textContent.trim())"
+        assert all(page.of_all(commands, copied))  # a wrapped command is copied as one line
+
+
 @pytest.fixture
 def configuration(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(ROOT / "docs" / "site")  # as mkdocs does for its hooks
