@@ -34,7 +34,7 @@ LANGUAGES = {
 }
 """Ending of a file -> how its listing is coloured."""
 BREAKPOINT = {"76.25em": "70em", "76.234375em": "69.984375em"}
-"""Width from which the theme shows the navigation beside the page (1,220 pixels) -> the one used here (1,120)."""
+"""Width from which the theme shows the navigation beside the page, 1,220 pixels -> ours, 1,120."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
