@@ -1,6 +1,7 @@
 """One predict loop, as every rank of a job runs it."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import pytorch_lightning as pl
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from ood_diffusion.diffusion.solver import Convergence
 from ood_diffusion.lightning.data import StoreDataModule, StoreDataset
-from ood_diffusion.lightning.loop_progress import ImageProgress
+from ood_diffusion.lightning.progress import Meter
 from ood_diffusion.lightning.writer import StoreWriter
 from ood_diffusion.stopping import obeying_signals
 from ood_diffusion.storage.store import TensorStore
@@ -84,10 +85,13 @@ class Loop:
         starts = range(rank * rows, len(items), size * rows)
         mine = dict(item for start in starts for item in items[start : start + rows])
         data = StoreDataModule(StoreDataset(self.source, mine), self.batch_size)
-        progress = ImageProgress(self.description, len(self.ids), len(mine))
-        trainer = make_trainer(callbacks=[StoreWriter(self.target), progress])
-        calls = self.module.calls_counter() or (lambda: 0)
-        before, self.module.convergence = calls(), Convergence()
-        with obeying_signals():
+        trainer = make_trainer(callbacks=[StoreWriter(self.target)], enable_progress_bar=False)
+        calls = self.module.calls_counter()
+        before, self.module.convergence = calls() if calls else 0, Convergence()
+        share, device = len(items) / max(1, len(mine)), trainer.strategy.root_device
+        meter = Meter(self.description, len(items), calls=calls, share=share, device=device)
+        with obeying_signals(), meter if rank == 0 else nullcontext() as shown:  # for all ranks
+            self.module.on_progress = shown.advance if shown else unwatched
             trainer.predict(self.module, datamodule=data, return_predictions=False)
-        return Account(calls() - before, self.module.convergence)
+        self.module.on_progress = unwatched  # it may travel
+        return Account(calls() - before if calls else 0, self.module.convergence)

@@ -1,6 +1,7 @@
 """Train a denoiser: how the embedded model was made, and what a fine-tuning baseline needs."""
 
 import math
+from contextlib import ExitStack
 from typing import Any
 
 import pytorch_lightning as pl
@@ -10,6 +11,7 @@ from torch.nn.functional import mse_loss
 
 from ood_diffusion.diffusion.prediction import target
 from ood_diffusion.diffusion.schedule import Schedule
+from ood_diffusion.lightning.progress import Meter
 from ood_diffusion.pixels import to_unit_range
 
 
@@ -82,3 +84,27 @@ class DenoiserTraining(pl.LightningModule):
         """Share of the peak learning rate at optimiser step `step` (counted from 0)."""
         warm = min(1.0, (step + 1) / self.warmup_steps)
         return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.max_steps)))
+
+
+class StepProgress(pl.Callback):
+    """Shows the progress of a training: optimiser steps, and the last loss.
+
+    Args:
+        shown: what ends the line when the training has ended, however it did.
+    """
+
+    def __init__(self, shown: ExitStack) -> None:
+        self._shown = shown
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """A resumed training begins where it was."""
+        total, device = int(trainer.max_steps), trainer.strategy.root_device
+        meter = Meter("train", total, unit="steps", device=device, before=trainer.global_step)
+        self._meter = self._shown.enter_context(meter)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any
+    ) -> None:
+        """One more step."""
+        self._meter.note = f"loss {float(trainer.callback_metrics['train/loss']):.4f}"
+        self._meter.advance()

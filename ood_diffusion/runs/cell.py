@@ -20,7 +20,7 @@ from ood_diffusion.domains.base import Domain, Split
 from ood_diffusion.lightning.batch_size import remembered_batch_size
 from ood_diffusion.lightning.loop import Predictor
 from ood_diffusion.lightning.predict import Done, predict_into
-from ood_diffusion.lightning.progress_line import stage_line
+from ood_diffusion.lightning.progress import stage_line
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.models.base import FrozenModel

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,7 @@ from torch.utils.data import DataLoader
 
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.lightning.data import StoreDataset
-from ood_diffusion.lightning.loop_progress import StepProgress
-from ood_diffusion.lightning.training import DenoiserTraining
+from ood_diffusion.lightning.training import DenoiserTraining, StepProgress
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.runs.cell import Cell
 from ood_diffusion.runs.training_settings import TrainingSettings
@@ -91,10 +91,10 @@ def fit(
     Returns:
         The trainer, when it has finished.
     """
-    every = settings.checkpoint_every
+    every, shown = settings.checkpoint_every, ExitStack()
     callbacks: list[pl.Callback] = [
         ModelCheckpoint(folder, save_last=True, save_top_k=0, every_n_train_steps=every),
-        StepProgress(),
+        StepProgress(shown),
         *more,
     ]
     if settings.ema_decay:
@@ -104,11 +104,12 @@ def fit(
         precision=settings.precision,
         gradient_clip_val=settings.gradient_clip,
         enable_checkpointing=True,
+        enable_progress_bar=False,
         log_every_n_steps=1,
         callbacks=callbacks,
     )
     last = folder / "last.ckpt"
-    with obeying_signals():
+    with obeying_signals(), shown:
         trainer.fit(
             module, batches(trainer), held_out, ckpt_path=last if last.exists() else None, weights_only=True
         )

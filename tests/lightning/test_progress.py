@@ -2,19 +2,21 @@
 
 import io
 import logging
+import math
 import os
 import pty
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from functools import partial
+from typing import Any, TextIO
 
 import pytest
+from rich.progress import Progress, Task
 
-from ood_diffusion.lightning.progress import Meter
-from ood_diffusion.lightning.progress_line import Progress, clock, fitted, plain_line, stage_line
-
-LOOP = Progress("reconstruct", 48.0, 128, "images", 12_345, 620.0, 615.0, "1.2 GiB")
+from ood_diffusion.lightning import progress
+from ood_diffusion.lightning.progress import Meter, clock, fitted, plain_line, stage_line
+from ood_diffusion.report.wide import Screen
 
 
 @contextmanager
@@ -53,10 +55,23 @@ def all_of(terminal: int) -> str:
     return written.decode()
 
 
+def loop(name: str, done: int, total: int, seconds: float, *, before: int = 0, **fields: Any) -> Task:
+    """A loop that has just come to `done` in so many seconds."""
+    times = iter([0.0, 0.0])  # when it began, and from where speed counts
+    line = Progress(get_time=lambda: next(times, seconds), speed_estimate_period=math.inf)
+    task = line.add_task(name, total=total, completed=before, unit="images", calls=None, note="")
+    line.advance(task, 0)
+    line.update(task, completed=done, **fields)
+    return line.tasks[0]
+
+
+LOOP = loop("reconstruct", 48, 128, 615.0, calls=12_345, memory="1.2 GiB")
+
+
 def test_everything_fits_80_columns() -> None:
     name, bar, figures = fitted(LOOP, 79)
     assert len(name) + bar + len(figures) + 2 <= 79 and bar >= 4
-    for words in (" 48/128 ", "0.078 images/s", "12,345 calls", "10:20", "ETA 17:00", "1.2 GiB"):
+    for words in (" 48/128 ", "0.078 images/s", "12,345 calls", "10:15", "ETA 17:05", "1.2 GiB"):
         assert words in f" {figures} "
 
 
@@ -68,15 +83,26 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 
 
 def test_the_bar_keeps_its_place_while_figures_grow() -> None:
-    first = Progress("invert", 0.0, 96, "images", 0, 0.0, 0.0, "612 MiB")
-    last = Progress("invert", 96.0, 96, "images", 1_440, 20.0, 20.0, "799 MiB")
+    first = loop("invert", 0, 96, 0.0, calls=0, memory="612 MiB")
+    last = loop("invert", 96, 96, 20.0, calls=1_440, memory="799 MiB")
     assert fitted(first, 100)[1] == fitted(last, 100)[1]
 
 
 def test_speed_counts_only_what_this_loop_has_done() -> None:
-    resumed = Progress("train", 1_500.0, 2_000, "steps", None, 104.0, 100.0, "1.0 GiB", before=1_000.0)
+    resumed = loop("train", 1_500, 2_000, 100.0, before=1_000, unit="steps", memory="1.0 GiB")
     line = plain_line(resumed)
-    assert "1500/2000 steps" in line and "5.0 steps/s" in line and "ETA 1:36" in line and "calls" not in line
+    assert "1500/2000 steps" in line and "5.0 steps/s" in line and "ETA 1:40" in line and "calls" not in line
+
+
+def test_a_step_of_minutes_has_a_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rich forgets what is older than half a minute, unless it is told not to."""
+    now = 0.0
+    monkeypatch.setattr(progress, "Screen", partial(Screen, get_time=lambda: now))
+    meter = Meter("invert", 96)
+    for now in (3600.0, 7200.0):  # noqa: B007 - the clock of the line
+        meter.advance()
+    assert meter.task.speed == pytest.approx(1 / 3600)
+    assert meter.task.time_remaining == pytest.approx(94 * 3600, abs=1)
 
 
 def test_a_log_gets_a_line_for_every_tenth_that_is_worth_one() -> None:

@@ -135,4 +135,4 @@ def test_the_progress_line_counts_the_calls(tmp_path: Path, monkeypatch: pytest.
     model.network_calls = 7  # of before
     stored_split(domain(model), store(tmp_path), "held_out", 3, RANKS)
     stored_split(GalaxiesSim(8), store(tmp_path), "held_out", 3, RANKS)
-    assert [meter.progress().calls for meter in meters] == [3 * STEPS, None]
+    assert [meter.task.fields["calls"] for meter in meters] == [3 * STEPS, None]
