@@ -7,22 +7,15 @@ from functools import lru_cache
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.plugins import Plugins
-from hydra.core.singleton import Singleton
-from hydra.core.utils import JobRuntime
 from hydra.errors import HydraException
-from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ood_diffusion.checks import UserError, require, require_choice
+from ood_diffusion.compat import hydra_apart
 from ood_diffusion.runs.configuration import conf_folder
 from ood_diffusion.runs.outcome import explain
 
-STARTED = (GlobalHydra, HydraConfig, JobRuntime, VersionBase)
-"""What Hydra knows of the program that it runs; its other objects know what there is to be composed."""
 Values = Mapping[str, object]
 """Values by their names in `conf/`, dotted: ``{"sampler.parents": 3, "trainer.accelerator": "cpu"}``."""
 
@@ -67,27 +60,13 @@ def as_user_errors() -> Iterator[None]:
 
 @lru_cache(maxsize=32)
 def _composed(overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str]]:
-    with _hydra_apart(), initialize_config_dir(conf_folder(), version_base="1.3"):
+    with hydra_apart(), initialize_config_dir(conf_folder(), version_base="1.3"):
         cfg = compose("config", list(overrides), return_hydra_config=True)
     names = {str(group): str(name) for group, name in cfg.hydra.runtime.choices.items()}
     OmegaConf.set_struct(cfg, False)
     del cfg["hydra"]
     OmegaConf.set_struct(cfg, True)
     return cfg, names
-
-
-@contextmanager
-def _hydra_apart() -> Iterator[None]:
-    """Hydra as if nobody had started it; then the caller's again, which may be a program of Hydra's."""
-    plugins = Plugins.instance()  # before all else: finding them fills the other objects
-    caller = Singleton.get_state()  # of copies, but somebody may hold the objects themselves
-    caller["instances"] = {Plugins: plugins} | {kind: kind.instance() for kind in caller["instances"]}
-    known = {kind: it for kind, it in caller["instances"].items() if kind not in STARTED}
-    Singleton.set_state({**caller, "instances": known})
-    try:
-        yield
-    finally:
-        Singleton.set_state(caller)  # and the resolvers, which Hydra replaces
 
 
 def _names_in(group: str) -> list[str]:

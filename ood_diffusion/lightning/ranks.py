@@ -15,7 +15,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
-from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from pytorch_lightning.plugins.environments import ClusterEnvironment
 from torch.distributed.rendezvous import rendezvous
 
 from ood_diffusion.lightning.loop import Account, Loop

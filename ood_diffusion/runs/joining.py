@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from torch.distributed import DistError
+from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 
 from ood_diffusion.checks import UserError, require
+from ood_diffusion.compat import is_lost_connection
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.runs.assemble import build
 from ood_diffusion.runs.cell import Cell
@@ -59,7 +58,7 @@ def others_alive(ranks: Ranks) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if ranks.size > 1 and ("gloo" in str(error) or isinstance(error, DistError)):
+        if ranks.size > 1 and is_lost_connection(error):
             raise RankLost from None
         raise
 

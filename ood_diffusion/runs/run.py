@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.utilities.warnings import PossibleUserWarning
 
 from ood_diffusion.checks import Void
 from ood_diffusion.domains.base import SPLITS
@@ -236,6 +237,5 @@ def check_weights(before: str, after: str) -> None:
 def quieten() -> None:
     """Silence what the libraries say to developers on every predict loop; warnings of ours stay."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
-    warnings.filterwarnings("ignore", message=".*`srun` command is available.*")  # we start ranks ourselves
+    warnings.filterwarnings("ignore", category=PossibleUserWarning)  # of workers, and of ranks: we start them
+    warnings.filterwarnings("ignore", category=FutureWarning, module="pytorch_lightning")

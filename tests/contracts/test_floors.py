@@ -7,7 +7,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "ood_diffusion"
 FLOORS = [
-    {"checks", "seeding", "fingerprint", "optional", "pixels", "precision", "source", "stopping", "terminal"},
+    {"checks", "compat", "fingerprint", "optional", "pixels"}
+    | {"precision", "seeding", "source", "stopping", "terminal"},
     {"diffusion", "geometry", "simulators", "storage"},
     {"models", "domains", "priors", "metrics", "physics", "report", "statistics"},
     {"claims", "samplers"},

@@ -33,8 +33,9 @@ def sweep(tmp_path: Path) -> Path:
     cell(tmp_path / "12", "eta=0", dry_run=True)
     (tmp_path / "wandb" / ".hidden" / ".hydra").mkdir(parents=True)
     hydra = {
-        "sweeper": {"_target_": "hydra._internal.core_plugins.basic_sweeper.BasicSweeper", "params": {}},
+        "sweeper": {"params": {}},
         "overrides": {"task": ["eta=0,1,7,0.7,0.3"]},
+        "runtime": {"choices": {"hydra/sweeper": "basic"}},
     }
     (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"hydra": hydra, "store": "outputs/store"}))
     return tmp_path

@@ -176,8 +176,9 @@ def sweep(tmp_path: Path) -> Path:
     for i in range(2):
         cell(tmp_path / str(i), f"seed={i}", found=results(), seed=i)
     hydra = {
-        "sweeper": {"_target_": "hydra._internal.core_plugins.basic_sweeper.BasicSweeper", "params": {}},
+        "sweeper": {"params": {}},
         "overrides": {"task": ["seed=0,1"]},
+        "runtime": {"choices": {"domain": "galaxies", "hydra/sweeper": "basic", "hydra/launcher": "basic"}},
     }
     (tmp_path / MULTIRUN).write_text(
         yaml.safe_dump({"hydra": hydra, "store": "outputs/store"}, sort_keys=False)

@@ -10,20 +10,26 @@ from hydra.errors import HydraException
 
 from ood_diffusion.report.collect.cells import Overrides, Unreadable, parse_yaml, read
 
-BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-"""The sweeper that takes every combination; how many cells another one makes cannot be known beforehand."""
+BASIC = "basic"
+"""Hydra's sweeper that takes every combination; how many cells another makes cannot be known beforehand."""
 
 
 class Sweeper(TypedDict, total=False):
-    """Which one, and what every sweep of it has."""
+    """What every sweep of it has."""
 
-    _target_: str
     params: dict[str, Any] | None
+
+
+class Runtime(TypedDict):
+    """The choice made in each configuration group."""
+
+    choices: dict[str, Any]
 
 
 class Sweep(TypedDict):
     """How its cells are made."""
 
+    runtime: Runtime
     sweeper: Sweeper
     overrides: Overrides
 
@@ -47,10 +53,10 @@ def cells_of_sweep(path: Path) -> int | None:
     found = parse_yaml(read(path) or b"", SweepFile)
     if not found:
         raise Unreadable("it is empty")
-    sweeper, task = found["hydra"]["sweeper"], found["hydra"]["overrides"]["task"]
-    if sweeper.get("_target_") != BASIC:
+    hydra = found["hydra"]
+    if hydra["runtime"]["choices"].get("hydra/sweeper") != BASIC:
         return None
-    params = sweeper.get("params") or {}
+    task, params = hydra["overrides"]["task"], hydra["sweeper"].get("params") or {}
     try:
         return combinations([f"{key}={value}" for key, value in params.items()] + task)
     except HydraException:

@@ -1,0 +1,89 @@
+"""The package uses declared dependencies, and what these make public; else it stands in `compat`."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "ood_diffusion"
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "compat.py")
+TREES = {path: ast.parse(path.read_text()) for path in FILES}
+DOCUMENTED = {"_exit", "_asdict", "_replace", "_target_"}
+"""Of the standard library, and a key of Hydra's."""
+OFFERED = {"pyarrow"}
+"""Where they are missing, a message says so."""
+
+
+def is_private(name: str) -> bool:
+    return any(part.startswith("_") and not part.startswith("__") for part in name.split("."))
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Everything that a file imports from elsewhere, by its full name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def ours() -> set[str]:
+    """Every private name that the package defines."""
+    names = set()
+    for node in (node for tree in TREES.values() for node in ast.walk(tree)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.add(node.attr)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+    return names
+
+
+OURS = ours()
+
+
+def private_uses(tree: ast.AST) -> list[str]:
+    """Private interfaces of others that a file imports, reads, or names in a text."""
+    found = [name for name in imported(tree) if is_private(name) and not name.startswith("ood_diffusion.")]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in OURS | DOCUMENTED:
+            found.append(f"….{node.attr}")
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found += re.findall(r"\b[a-z]\w*(?:\.\w+)*\._(?!target_)[a-z]\w*", node.value)
+    return found
+
+
+def test_only_public_interfaces() -> None:
+    used = {str(path.relative_to(PACKAGE)): private_uses(tree) for path, tree in TREES.items()}
+    assert {path: names for path, names in used.items() if names} == {}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="few packages say there which modules they hold")
+def test_only_declared_dependencies() -> None:
+    text = (PACKAGE.parent / "pyproject.toml").read_text()
+    declared = {re.sub(r"[-_.]+", "-", name).lower() for name in re.findall(r'"([\w.-]+)(?:\[|>=|",)', text)}
+    providers = packages_distributions()
+    for path, tree in TREES.items():
+        for name in {name.split(".")[0] for name in imported(tree)} - {"ood_diffusion"}:
+            of = {re.sub(r"[-_.]+", "-", each).lower() for each in providers.get(name, [])}
+            known = name in {*sys.stdlib_module_names, *OFFERED} or of & declared
+            assert known, f"{path.relative_to(PACKAGE)} imports {name}, of {of or 'no package here'}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from hydra._internal.utils import run",
+        "from torch import _C",
+        "import rich._loop",
+        "thing._of_others()",
+        'name = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"',
+    ],
+)
+def test_the_test_would_notice(line: str) -> None:
+    assert private_uses(ast.parse(line))
