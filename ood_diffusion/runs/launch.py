@@ -2,7 +2,7 @@
 
 Ranks of this machine are started by PyTorch's elastic agent (what ``torchrun`` is made of), one group per
 cell with the composed configuration and the cell's own folder: no rank composes anything, so that ranks
-work the same in a multirun and under every launcher. Lightning's own launcher would run the command once more,
+work the same in a multirun and under every launcher. Lightning's launcher would run the command once more,
 and `torch.multiprocessing.spawn` reports the first rank that it sees end, not the one that made it end.
 """
 
