@@ -29,12 +29,27 @@ class FeatureMetric(Metric):
     """The keys of what `compute` returns."""
     min_images = 2
     """The smallest number of images on either side for which it is defined."""
+    takes: Literal["features", "images"] = "features"
+    """What `update` and `bind` are given: feature vectors, or the images themselves."""
+    proportions: tuple[str, ...] = ()
+    """Those of `names` that are shares of the generated images, each of which counts or does not."""
+    needs_references = False
+    """Whether `bind` must come before `compute`: such a metric judges what was made from the references."""
+    references: Tensor | None = None
     width: Tensor
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.set_dtype(torch.float64)
         self.add_state("width", torch.zeros((), dtype=torch.int64), dist_reduce_fx="max")
+
+    def bind(self, references: Tensor) -> None:
+        """Say what the generated images were made from, in the form that `update` takes; before `compute`."""
+        self.references = references
+
+    def errors(self) -> dict[str, Tensor]:
+        """Standard errors over other images of those of `names` for which they are known."""
+        return {}
 
     @abstractmethod
     def accumulate(self, features: Tensor, side: Side) -> None:
@@ -102,6 +117,13 @@ def flat_state(state: Tensor | list[Tensor]) -> Tensor:
     if isinstance(state, Tensor):
         return state
     return torch.cat(state) if state else torch.empty(0, dtype=torch.float64)
+
+
+def require_references(references: Tensor | None, minimum: int, reason: str) -> Tensor:
+    """The references in float64, one row each; `UserError` if there are fewer than `minimum`."""
+    count = 0 if references is None else len(references)
+    require(count >= minimum, f"{reason} needs at least {minimum} references", count, "Raise n_references.")
+    return torch.empty(0) if references is None else references.flatten(1).double()
 
 
 def require_images(count: int, minimum: int, side: str, reason: str) -> None:

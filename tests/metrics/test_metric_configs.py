@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 CONF = Path(__file__).parents[2] / "conf"
-NAMES = ["fid", "kid", "prdc"]
+NAMES = sorted(path.stem for path in (CONF / "metric").glob("*.yaml"))
 
 
 @pytest.fixture
@@ -27,8 +27,13 @@ def test_metrics_compose_by_name_and_build(config):
     assert sorted(config.metric) == sorted(NAMES)
     for part in config.metric.values():
         metric = instantiate(part)
-        for side in (True, False):
-            metric.update(torch.rand(8, 3), real=side)
+        shape = (40, 3, 32, 32) if metric.takes == "images" else (40, 3)
+        new, real = (torch.rand(shape, generator=torch.Generator().manual_seed(i)) for i in range(2))
+        if metric.takes == "images":
+            new, real = (255 * new).to(torch.uint8), (255 * real).to(torch.uint8)
+        metric.bind(real[:3])
+        metric.update(real, real=True)
+        metric.update(new, real=False)
         assert all(value.ndim == 0 for value in metric.compute().values())
 
 

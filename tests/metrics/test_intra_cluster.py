@@ -1,0 +1,65 @@
+import pytest
+import torch
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.metrics.intra_cluster import IntraCluster, intra_distances
+from ood_diffusion.statistics.estimate import Estimate
+from tests.statistics.rates import coverage, holds
+
+
+def cloud(n, seed, d=5):
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def judged(generated, real, references):
+    metric = IntraCluster()
+    metric.bind(references)
+    metric.update(real, real=True)
+    metric.update(generated, real=False)
+    return metric
+
+
+def test_equals_the_definition():
+    references, images = cloud(4, 0, 2), cloud(40, 1, 2)
+    owner = (images[:, None] - references).norm(dim=2).argmin(dim=1)
+    for i, found in enumerate(intra_distances(images, references)):
+        own = images[owner == i]
+        assert float(found) == pytest.approx(float(torch.pdist(own).mean()))
+
+
+def test_references_with_fewer_than_two_images_do_not_count():
+    references = torch.tensor([[0.0], [10], [20]])
+    found = intra_distances(torch.tensor([[0.0], [1], [10]]), references)
+    assert found.isnan().tolist() == [False, True, True] and float(found[0]) == 1
+
+
+def test_fresh_images_and_repeats():
+    references, real = cloud(10, 0), cloud(400, 1)
+    fresh = judged(cloud(400, 2), real, references)
+    assert fresh.compute()["intra_cluster"].item() == pytest.approx(1, abs=0.05)
+    repeats = judged(references.repeat(20, 1), real, references)
+    assert repeats.compute()["intra_cluster"].item() == 0
+    near = judged(references.repeat(20, 1) + 0.1 * cloud(200, 3), real, references)
+    assert 0 < near.compute()["intra_cluster"].item() < 0.2
+
+
+def test_scale_does_not_matter():
+    references, real, new = cloud(5, 0), cloud(50, 1), cloud(50, 2)
+    wanted = judged(new, real, references).compute()["intra_cluster"].item()
+    assert judged(7 * new, 7 * real, 7 * references).compute()["intra_cluster"].item() == pytest.approx(
+        wanted
+    )
+
+
+def test_fresh_images_lie_within_the_interval_of_one():
+    found = []
+    for seed in range(100):
+        metric = judged(cloud(200, 3 * seed), cloud(200, 3 * seed + 1), cloud(20, 3 * seed + 2))
+        value, half = (each["intra_cluster"].item() for each in (metric.compute(), metric.errors()))
+        found.append(Estimate(value, value - 1.96 * half, value + 1.96 * half, 20))
+    assert holds(found, 1.0, 0.9, 0.97), coverage(found, 1.0)
+
+
+def test_too_few():
+    with pytest.raises(UserError, match=r"two references must each be the nearest .* but got 0"):
+        judged(cloud(1, 0), cloud(9, 1), cloud(3, 2)).compute()
