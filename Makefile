@@ -4,6 +4,8 @@ BIN := .venv/bin
 # Huge pages where memory is asked for: on virtual machines with slow page tables 2.5 to 5 times the network calls.
 export THP_MEM_ALLOC_ENABLE := 1
 export GLIBC_TUNABLES := glibc.malloc.hugetlb=1
+# A file stays in one process, whose fixtures are made once; files go out in the order of tests/conftest.py.
+SPREAD := --dist loadfile --no-loadscope-reorder
 
 .PHONY: help study test test-fast lint type format bench docs clean
 
@@ -26,10 +28,10 @@ study: .venv/study ## the main job: invert, learn a prior, sample, judge, report
 	$(BIN)/ood-diffusion
 
 test: .venv/dev ## all tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 $(SPREAD)
 
 test-fast: .venv/dev ## the tests that take seconds
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n 2 $(SPREAD) -m "not slow"
 
 lint: .venv/dev ## style, imports, docstrings, types
 	$(BIN)/ruff check .

@@ -21,6 +21,10 @@ QUICK = [
     "model.image_size=64",
 ]
 """Overrides that put a network known in closed form, which costs nothing, in place of the embedded one."""
+MEANS = ["extractor._target_=tests.faults.networks.Means", "extractor.input_size=2"]
+"""Overrides that judge by twelve means instead of an ImageNet network."""
+GATED = [*QUICK, "model.network._target_=tests.faults.parts.Gated"]
+"""`QUICK`, and the network waits after the first batch until `go` lies in the folder."""
 LIMIT = 1800
 """Seconds after which a process counts as hanging: more than the busiest machine needs."""
 ROOT = Path(__file__).parents[1]
@@ -29,11 +33,14 @@ ROOT = Path(__file__).parents[1]
 def run_cli(folder: Path, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """`ood-diffusion` with `overrides`, in `folder`; outputs and store lie in ``folder/outputs``.
 
-    `environment` is added to this process's; an empty value removes a variable. With one the command is
-    started from scratch, without one it is a fork of a process that has done its imports (`zygote`).
+    `environment` is added to this process's; an empty value removes a variable. The command is a fork of a
+    process that has done its imports (`zygote`); where these are what is tested, `run_anew` starts one.
     """
-    if not environment:
-        return run_forked(folder, overrides)
+    return run_forked(folder, overrides, environment=environment)
+
+
+def run_anew(folder: Path, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`run_cli` in a process that is started from scratch."""
     return subprocess.run(
         [sys.executable, "-m", "ood_diffusion", *overrides],
         cwd=folder,
@@ -79,7 +86,7 @@ def zygote() -> "subprocess.Popen[str]":
     return process
 
 
-def run_forked(folder: Path, overrides: tuple[str, ...], **more: float) -> subprocess.CompletedProcess[str]:
+def run_forked(folder: Path, overrides: tuple[str, ...], **more: Any) -> subprocess.CompletedProcess[str]:
     """One run in a fork of `zygote`; with `kill_at` and `delay` it is killed, like by ``kill -9``, so many
     seconds after so many shards lie in `folder`. Of several `copies`, all at once, the first is killed, and
     the status is that of the last."""

@@ -10,12 +10,30 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; what 
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-STARTERS = {"run_cli", "run_forked", "start_cli", "subprocess", "Browser"}
+STARTERS = {"run_cli", "run_anew", "run_forked", "start_cli", "subprocess"}
 """Who imports one of these starts processes."""
+RATES = {"holds", "rejects_at_most", "rejects_about", "plausible"}
+"""Who imports one of these, from `statistics.rates`, simulates many data sets."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what starts processes; files that are slow for another reason say so themselves."""
+    """Mark what can be told from a test's module, folder and fixtures; files say the rest themselves.
+
+    Slow files come first, those that wait for a cluster before all, so that no process is left with a long
+    one at the end; the tests of a file stay in their order.
+    """
     for item in items:
-        if isinstance(item, pytest.Function) and STARTERS & vars(item.module).keys():
+        names = vars(item.module).keys() if isinstance(item, pytest.Function) else set()
+        if STARTERS & names:
             item.add_marker(pytest.mark.slow)
+        if RATES & names:
+            item.add_marker(pytest.mark.statistics)
+        if "faults" in item.path.parts or item.path.name == "test_damage.py":
+            item.add_marker(pytest.mark.faults)
+        if isinstance(item, pytest.Function) and "driver" in item.fixturenames:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.slow)
+    slurm, slow = (
+        {item.path for item in items if item.get_closest_marker(name)} for name in ("slurm", "slow")
+    )
+    items.sort(key=lambda item: (item.path not in slurm, item.path not in slow))

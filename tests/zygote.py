@@ -50,6 +50,10 @@ def begin(job: dict[str, Any], main: object) -> int:
         os.dup2(err.fileno(), 2)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.chdir(job["folder"])
+    for name, value in job.get("environment", {}).items():
+        os.environ[name] = value
+        if not value:
+            del os.environ[name]
     sys.argv = ["ood-diffusion", *job["overrides"]]
     sys.path[0] = job["folder"]  # where `python -m` looks first
     status = run(main)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ood_diffusion.cli import COMMANDS as READERS
-from tests.cli import QUICK, TINY, results, run_cli
+from tests.cli import MEANS, QUICK, TINY, results, run_cli
 from tests.report.fake import cell
 from tests.report.fake import results as fake_results
 
@@ -60,21 +60,22 @@ SMALL = {
     "steps=80": ["steps=3"],
     "batch_size=auto": ["batch_size=auto"],
     "eta=0,0.5,1": ["eta=0"],
-    "+sweep=domain_gap": ["model=cats_64,galaxies_64", "domain=galaxies_sim"],
-    "+sweep=eta": ["eta=0,1"],
-    "+sweep=few_shot": ["n_references=12,8"],
-    "+sweep=level": ["level=300,700", "domain=galaxies_sim"],
+    "+sweep=domain_gap": ["model=galaxies_64", "domain=galaxies_sim"],
+    "+sweep=eta": ["eta=1"],
+    "+sweep=few_shot": ["n_references=8"],
+    "+sweep=level": ["level=300", "domain=galaxies_sim"],
     "experiment=claims": CLAIMS,
     "baseline=finetune": ["stage.preservation.finetune.budgets=[0.05]"],
     "level=auto": ["level=auto", *CLAIMS],
-    "+sweep=bandwidth": [*CLAIMS, "domain=galaxies_sim,radiation_sim"],
-    "+sweep=leaderboard": [*CLAIMS, "sampler=draw,copy_references", "prior=span", "domain=galaxies_sim"],
-    "+sweep=steps": ["steps=2,3", "solver=ddim", "domain=radiation_sim"],
+    "+sweep=bandwidth": [*CLAIMS, "domain=radiation_sim"],
+    "+sweep=leaderboard": [*CLAIMS, "sampler=copy_references", "prior=span", "domain=galaxies_sim"],
+    "+sweep=steps": ["steps=3", "solver=ddim", "domain=radiation_sim"],
 }
+"""One cell of a sweep is enough: test_sweep.py in tests/runs has more, test_sweeps.py composes all."""
 
 
-OWN_NETWORK = ("model=", "+sweep=domain_gap", "experiment=train", "inspect", "trainer=", "launcher=")
-"""In commands that need a network of their own, or start processes that do not have the tests at hand."""
+OWN_NETWORK = ("model=", "+sweep=domain_gap", "experiment=train", "inspect")
+"""In commands that need a network of their own."""
 
 
 CLAIMS_ALONE = "experiment=claims"
@@ -91,7 +92,7 @@ def small(command: str) -> list[str]:
     if any(word.startswith("logger.") for word in words):
         replaced.add("logger")  # logger=none has no such setting
     tiny = [t for t in TINY if t.split("=")[0] not in replaced]
-    quick = [] if any(word in command for word in OWN_NETWORK) else QUICK
+    quick = MEANS if any(word in command for word in OWN_NETWORK) else [*QUICK, *MEANS]
     return [w for w in words if w.split("=")[0] not in replaced] + tiny + extra + quick
 
 

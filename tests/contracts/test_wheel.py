@@ -6,7 +6,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from tests.cli import TINY, results, run_cli
+from tests.cli import TINY, results, run_anew
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +24,7 @@ def test_wheel_is_complete(tmp_path: Path) -> None:
         [sys.executable, "-c", where], cwd=empty, env=environment, capture_output=True, text=True, check=True
     )
     assert Path(found.stdout.strip()) == site / "ood_diffusion" / "conf"
-    done = run_cli(empty, "+sweep=eta", "eta=0", *TINY, PYTHONPATH=str(site))
+    done = run_anew(empty, "+sweep=eta", "eta=0", *TINY, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
     assert (done.stdout.strip().splitlines()[-1]).endswith("report.html")
     assert results(empty)[0]["weights"]["before"]

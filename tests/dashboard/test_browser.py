@@ -8,7 +8,7 @@ from ood_diffusion.dashboard.theme import DARK, LIGHT
 from tests.dashboard.browser import NEEDS_CHROMIUM, POINTS, Page
 from tests.dashboard.conftest import HOSTILE
 
-pytestmark = [NEEDS_CHROMIUM, pytest.mark.slow]
+pytestmark = NEEDS_CHROMIUM
 
 
 def test_it_opens_draws_and_loads_nothing(page: Page) -> None:

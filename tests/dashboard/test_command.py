@@ -13,7 +13,7 @@ import yaml
 from PIL import Image
 
 from ood_diffusion.dashboard.page import ASSETS
-from tests.cli import QUICK, TINY, run_cli
+from tests.cli import MEANS, QUICK, TINY, run_cli
 from tests.dashboard.conftest import data_in
 
 BAND = ["n_training=12", "training_domain.steps=2"]
@@ -24,7 +24,7 @@ HINT = r"'(stages=.+?)'"
 
 def test_the_page_says_what_runs_left(tmp_path: Path) -> None:
     (stages,) = re.findall(HINT, (ASSETS / "charts.js").read_text())
-    done = run_cli(tmp_path, "-m", *TINY, *QUICK, *BAND, "eta=0,1", stages)
+    done = run_cli(tmp_path, "-m", *TINY, *QUICK, *MEANS, *BAND, "eta=0,1", stages)
     assert done.returncode == 0, done.stderr
     done = run_cli(tmp_path, "dashboard", "outputs/sweeps")
     assert done.returncode == 0 and "2 of 2 cells are complete." in done.stdout, done.stderr

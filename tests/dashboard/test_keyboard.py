@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import pytest
-
 from tests.dashboard.browser import NEEDS_CHROMIUM, Page
 
-pytestmark = [NEEDS_CHROMIUM, pytest.mark.slow]
+pytestmark = NEEDS_CHROMIUM
 
 
 def enter(page: Page, selector: str) -> Any:

@@ -2,7 +2,9 @@
 
 import os
 import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Generator, Tensor
@@ -27,6 +29,21 @@ class Ending(GaussianNetwork):
     def forward(self, x: Tensor, timestep: Tensor) -> Tensor:
         if self.rank is None or os.environ["RANK"] == str(self.rank):
             end(self.how)
+        return super().forward(x, timestep)
+
+
+class Gated(GaussianNetwork):
+    """Waits for a file `go` in the working folder, but for the first two calls: what a process is asked after
+    its first batch of two steps finds it in the middle of a loop, however fast the machine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x: Tensor, timestep: Tensor) -> Tensor:
+        self.calls += 1
+        while self.calls > 2 and not Path("go").exists():
+            time.sleep(0.02)
         return super().forward(x, timestep)
 
 

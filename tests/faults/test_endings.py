@@ -13,7 +13,7 @@ from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.runs.failure import explained
 from ood_diffusion.runs.outcome import RunFailure
 from ood_diffusion.storage.store import TensorStore
-from tests.cli import QUICK, ROOT, TINY, run_cli
+from tests.cli import QUICK, TINY, run_anew, run_cli
 from tests.lightning.test_predict import make_trainer
 from tests.lightning.test_writer import Steps
 
@@ -89,7 +89,7 @@ def test_in_a_multirun_hydra_says_which_cell_failed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("where", ["hydra", "torch"])
 def test_ctrl_c_while_libraries_are_imported(where: str, tmp_path: Path) -> None:
     (tmp_path / f"{where}.py").write_text(f"import os\nos.kill(os.getpid(), {int(signal.SIGINT)})\n")
-    done = run_cli(tmp_path, *TINY, *NETWORK, PYTHONPATH=str(ROOT))
+    done = run_anew(tmp_path, *TINY, *NETWORK)
     assert done.returncode == 130, done.stderr
     assert done.stderr.startswith("error: ended by SIGINT. ") and done.stderr.count("\n") == 1
 

@@ -6,10 +6,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from tests.cli import QUICK, TINY, results, run_cli, run_forked
+from tests.cli import MEANS, QUICK, TINY, results, run_cli, run_forked
 from tests.scale.test_ranks import items
 
-JOB = [*QUICK, *TINY[:-2], "batch_size=2", "steps=2", "logger=none"]
+JOB = [
+    *[*QUICK, *MEANS, *TINY[:-2], "batch_size=2", "logger=none"],
+    "stages=[invert,reconstruct,sample,evaluate]",
+]
 KILLS = 30
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from ood_diffusion.report.collect.cells import parse_results
-from tests.cli import LIMIT, QUICK, TINY, environment_with, run_cli
+from tests.cli import LIMIT, MEANS, QUICK, TINY, environment_with, run_cli
 from tests.models.originals import ddpm
 from tests.models.originals.state import random_state
 from tests.models.test_originals import SMALL
@@ -201,7 +201,7 @@ def test_full_disk(where: str, size: str, status: int, said: str, tmp_path: Path
     own_namespace = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
     if subprocess.run([*own_namespace, f"mount -t tmpfs none {tmp_path}/disk"], check=False).returncode:
         pytest.skip("this system lets users mount no tmpfs of their own (unshare --map-root-user --mount)")
-    command = " ".join([sys.executable, "-m", "ood_diffusion", *TINY, *QUICK, where])
+    command = " ".join([sys.executable, "-m", "ood_diffusion", *TINY, *QUICK, *MEANS, where])
     script = f"mount -t tmpfs -o size={size} none disk && {command}; echo status $?; cp -r disk/. kept"
     done = subprocess.run(
         [*own_namespace, script],

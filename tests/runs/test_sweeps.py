@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from copy import deepcopy
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ def hydra() -> Iterator[None]:
     HydraConfig.instance().cfg = None
 
 
+@cache
 def composed(*overrides: str) -> DictConfig:
     return compose("config", list(overrides), return_hydra_config=True)
 
@@ -74,7 +76,8 @@ def test_the_head_is_true_but_for_the_calls(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SWEEPS)
-def test_every_value_exists(name: str) -> None:
+def test_every_value_exists_and_changes_nothing_else(name: str) -> None:
+    base = composed(f"+sweep={name}")
     for key, values in params(name).items():
         assert key in GROUPS or key in assemble.KNOBS, key
         for value in values.split(","):
@@ -83,6 +86,26 @@ def test_every_value_exists(name: str) -> None:
                 assert cfg.hydra.runtime.choices[key] == value
             else:
                 assert str(cfg[key]) == value and isinstance(cfg[key], int | float)
+            others = set(base) - {key, "hydra"}
+            assert set(cfg) == set(base) and all(own(cfg, name) == own(base, name) for name in others)
+
+
+def own(cfg: DictConfig, key: Any) -> Any:
+    """A setting as it is written, or the settings of a group."""
+    part = OmegaConf.masked_copy(cfg, key)
+    return OmegaConf.to_container(part, resolve=False)
+
+
+def cell_of(name: str, cell: dict[str, str]) -> DictConfig:
+    """The configuration of one cell, put together of those of its values: composing each takes minutes."""
+    cfg = deepcopy(composed(f"+sweep={name}"))
+    OmegaConf.set_struct(cfg, False)
+    for key, value in cell.items():
+        found = composed(f"+sweep={name}", f"{key}={value}")
+        cfg[key] = found._get_node(key)
+        if key in GROUPS:
+            cfg.hydra.runtime.choices[key] = value
+    return cfg
 
 
 @pytest.mark.parametrize("name", SWEEPS)
@@ -114,8 +137,8 @@ def test_the_calls_in_the_head_are_those_of_a_dry_run(
     values = {key: found.split(",") for key, found in params(name).items()}
     plans = []
     for cell in itertools.product(*values.values()):
-        choice = [f"{key}={value}" for key, value in zip(values, cell, strict=True)]
-        cfg = composed(f"+sweep={name}", *choice, f"store={tmp_path}/store")
+        cfg = cell_of(name, dict(zip(values, cell, strict=True)))
+        cfg.store = f"{tmp_path}/store"
         names = {group: str(cfg.hydra.runtime.choices[group]) for group in GROUPS}
         made = assemble.assemble(cfg, names, tmp_path, Ranks(partial(built, cfg.trainer)))
         plans.append(plan_cell(made, list(cfg.stages)))

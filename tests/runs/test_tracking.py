@@ -7,7 +7,7 @@ from PIL import Image
 
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.results import PROVENANCE
-from tests.cli import QUICK, TINY, results, run_cli
+from tests.cli import MEANS, QUICK, TINY, results, run_anew, run_cli
 from tests.report import offline_log
 
 WITHOUT_A_KEY = {"WANDB_API_KEY": "", "WANDB_MODE": ""}
@@ -53,7 +53,7 @@ def test_offline_run_holds_the_results(tmp_path: Path) -> None:
 
 def test_two_cells_are_two_runs(tmp_path: Path) -> None:
     overrides = [word for word in TINY if not word.startswith("logger")]
-    done = run_cli(tmp_path, "-m", *overrides, "eta=0,1", HOME=str(tmp_path), **WITHOUT_A_KEY)
+    done = run_cli(tmp_path, "-m", *overrides, *QUICK, *MEANS, "eta=0,1", HOME=str(tmp_path), **WITHOUT_A_KEY)
     assert done.returncode == 0, done.stderr
     cells = sorted((tmp_path / "outputs" / "sweeps").glob("*/[0-9]"))
     assert [offline_log.history(cell)["cell/eta"] for cell in cells] == [0, 1]
@@ -62,9 +62,9 @@ def test_two_cells_are_two_runs(tmp_path: Path) -> None:
 
 
 def test_nothing_around_a_run_costs_its_results(tmp_path: Path) -> None:
-    overrides = [word for word in (*TINY, *QUICK) if not word.startswith("logger")]
+    overrides = [word for word in (*TINY, *QUICK, *MEANS) if not word.startswith("logger")]
     odd = {"PYTHONIOENCODING": "ascii", "MPLBACKEND": "bogus", "WANDB_SILENT": "maybe"}
-    done = run_cli(tmp_path, *overrides, **odd, HOME=str(tmp_path), **WITHOUT_A_KEY)
+    done = run_anew(tmp_path, *overrides, **odd, HOME=str(tmp_path), **WITHOUT_A_KEY)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
     (found,) = results(tmp_path)
     assert list(found["cost"]["seconds"]) == ["invert", "reconstruct", "sample", "evaluate", "report"]
