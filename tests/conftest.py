@@ -28,6 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
         if RATES & names:
             item.add_marker(pytest.mark.statistics)
+            item.add_marker(pytest.mark.slow)
         if "faults" in item.path.parts or item.path.name == "test_damage.py":
             item.add_marker(pytest.mark.faults)
         if isinstance(item, pytest.Function) and "driver" in item.fixturenames:

@@ -1,13 +1,11 @@
 """Every YAML composes, builds and runs; one test per group, over whatever files are there."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.schedule import Schedule
@@ -15,6 +13,7 @@ from ood_diffusion.runs.assemble import build, plain
 from ood_diffusion.runs.configuration import GROUPS, conf_folder
 from ood_diffusion.runs.settings import STAGES
 from ood_diffusion.seeding import generator
+from tests.composed import composed
 from tests.domains.data_sets import prepared
 
 CONF = Path(conf_folder())
@@ -25,17 +24,6 @@ LATENTS = torch.randn(24, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
 def choices(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-
-
-@pytest.fixture(autouse=True)
-def hydra() -> Iterator[None]:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        yield
-    GlobalHydra.instance().clear()
-
-
-def composed(*overrides: str) -> DictConfig:
-    return compose("config", list(overrides))
 
 
 def test_every_group_is_known_here() -> None:
@@ -80,10 +68,10 @@ def test_selection(name: str) -> None:
 @pytest.mark.parametrize("solver", choices("solver"))
 @pytest.mark.parametrize("grid", choices("grid"))
 def test_solver_on_grid(solver: str, grid: str) -> None:
-    cfg = composed(f"solver={solver}", f"grid={grid}")
     schedule = Schedule.linear()
-    levels = build(cfg.grid)(schedule, 600, 5)
-    out = integrate(lambda x, t: 0 * x, torch.ones(1, 3, 2, 2), schedule, levels, build(cfg.solver))
+    levels = build(composed(f"grid={grid}").grid)(schedule, 600, 5)
+    made = build(composed(f"solver={solver}").solver)
+    out = integrate(lambda x, t: 0 * x, torch.ones(1, 3, 2, 2), schedule, levels, made)
     assert float(out.mean()) == pytest.approx(schedule.alpha(600), rel=1e-5)  # no noise found: x = alpha u
 
 
@@ -101,7 +89,8 @@ def test_domain(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("name", choices("launcher"))
 def test_launcher(name: str) -> None:
     """Composes with its plugin; that it runs cells: tests/scale."""
-    launcher = compose("config", [f"launcher={name}"], return_hydra_config=True).hydra.launcher
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        launcher = compose("config", [f"launcher={name}"], return_hydra_config=True).hydra.launcher
     assert {"basic": "Basic", "joblib": "Joblib", "local": "Local", "slurm": "Slurm"}[
         name
     ] in launcher._target_

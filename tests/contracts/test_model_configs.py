@@ -1,17 +1,16 @@
 """Every model YAML composes, loads a checkpoint of the kind it names, and answers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.runs.assemble import build
 from ood_diffusion.runs.configuration import conf_folder
+from tests.composed import composed
 from tests.models.originals import adm, ddpm
 from tests.models.originals.state import Shapes
 from tests.models.test_originals import AFHQ, LEGACY
@@ -27,13 +26,6 @@ SMALL_ADM = [
     "model.attention_resolutions=[16]",
     "model.num_head_channels=32",
 ]
-
-
-@pytest.fixture(autouse=True)
-def hydra() -> Iterator[None]:
-    with initialize_config_dir(conf_folder(), version_base="1.3"):
-        yield
-    GlobalHydra.instance().clear()
 
 
 def save(path: Path, shapes: Shapes) -> None:
@@ -94,10 +86,12 @@ def test_no_model_is_left_out() -> None:
     assert sorted(PREPARE) == NAMES
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n.endswith("_256") else n for n in NAMES]
+)
 def test_model(name: str, checkpoints: Path, tmp_path: Path) -> None:
     overrides = [f"model={name}", f"checkpoints={checkpoints}", *PREPARE[name](tmp_path)]
-    model: FrozenModel = build(compose("config", overrides).model)
+    model: FrozenModel = build(composed(*overrides).model)
     side = 32 if name.endswith("_256") else model.state_shape[1]  # at their own size they take a minute
     x = torch.zeros(1, model.state_shape[0], side, side)
     eps = model.eps(x, 10.0)
@@ -109,14 +103,15 @@ def test_model(name: str, checkpoints: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("_256")])
 def test_a_checkpoint_that_is_not_there(name: str, tmp_path: Path) -> None:
+    cfg = composed(f"model={name}", f"checkpoints={tmp_path}")
     with pytest.raises(
         UserError, match=rf"{tmp_path}/\w+\.(pt|ckpt) does not exist'. Set model\.weights; docs/data"
     ):
-        build(compose("config", [f"model={name}", f"checkpoints={tmp_path}"]).model)
+        build(cfg.model)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_schedule(name: str, tmp_path: Path) -> None:
     overrides = ["model=torch_module", f"schedule@model.schedule={name}", *own(tmp_path)]
-    schedule = build(compose("config", overrides).model).schedule
+    schedule = build(composed(*overrides).model).schedule
     assert schedule.timesteps == 1000 and schedule.s(1000) > 10

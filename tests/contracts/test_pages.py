@@ -24,6 +24,7 @@ def test_commands_were_found() -> None:
     assert len(LINES) > 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", dict.fromkeys(LINES))
 def test_command_composes(line: str) -> None:
     _, *words = shlex.split(line)

@@ -137,6 +137,7 @@ def test_eps_owns_its_memory() -> None:
 @pytest.mark.skipif(
     not (shutil.which("g++") or shutil.which("clang++")), reason="inductor needs a C++ compiler"
 )
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_compiled_once_for_every_level_and_equal_to_eager() -> None:
     """One graph for all levels and calls of one batch shape: the timestep is a tensor, not a constant."""

@@ -142,6 +142,7 @@ def _fill(root: Path, wins: "multiprocessing.SimpleQueue[int]") -> None:
             wins.put(os.getpid())
 
 
+@pytest.mark.slow
 def test_processes_that_want_the_same_make_it_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     wins = context.SimpleQueue()
