@@ -27,7 +27,7 @@ def test_encode_and_decode_are_inverse_with_the_embedded_model() -> None:
         model = build(compose("config").model)
     ramp = torch.linspace(-1, 1, 64)
     x = torch.stack([ramp.expand(64, 64), ramp.expand(64, 64).T, ramp.flip(0).expand(64, 64)])[None]
-    levels = uniform_lambda(model.schedule, 200, 4)
+    levels = uniform_lambda(model.schedule, 200, 8)
     solver = FixedPoint(tolerance=1e-6, max_iterations=60)
     with torch.inference_mode():
         z = integrate(model.eps, x, model.schedule, levels, solver)

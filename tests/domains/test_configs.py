@@ -69,6 +69,7 @@ def test_the_page_on_data_says_where_each_belongs() -> None:
         assert f"data/{folder}/" in PAGE or f"─ {folder}/" in PAGE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_commands_of_the_page_exist(command: str) -> None:
     assert not OmegaConf.missing_keys(composed(*shlex.split(command)).domain)
