@@ -34,7 +34,8 @@ def run_cli(folder: Path, *overrides: str, **environment: str) -> subprocess.Com
     """`ood-diffusion` with `overrides`, in `folder`; outputs and store lie in ``folder/outputs``.
 
     `environment` is added to this process's; an empty value removes a variable. The command is a fork of a
-    process that has done its imports (`zygote`); where these are what is tested, `run_anew` starts one.
+    process that has done its imports (`zygote`). `run_anew` starts one: where imports are what is tested, and
+    under joblib, whose workers end with the interpreter that started them, not with a fork.
     """
     return run_forked(folder, overrides, environment=environment)
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ood_diffusion.cli import COMMANDS as READERS
-from tests.cli import MEANS, QUICK, TINY, results, run_cli
+from tests.cli import MEANS, QUICK, TINY, results, run_anew, run_cli
 from tests.report.fake import cell
 from tests.report.fake import results as fake_results
 
@@ -124,7 +124,8 @@ def test_command(command: str, tmp_path: Path) -> None:
     reads = command.split()[0] in READERS
     if reads:
         cell(tmp_path / "outputs" / "sweeps" / "now" / "0", found=left_behind())
-    done = run_cli(tmp_path, *(shlex.split(command) if reads else small(command)))
+    run = run_anew if "launcher=" in command else run_cli
+    done = run(tmp_path, *(shlex.split(command) if reads else small(command)))
     assert done.returncode == 0, done.stderr
     assert bool(results(tmp_path)) is ("dry_run=true" not in command)
 

@@ -119,7 +119,7 @@ def test_sigusr1_ends_nothing(tmp_path: Path) -> None:
 )
 def test_under_joblib(how: str, status: int, says: str, tmp_path: Path) -> None:
     job = ["-m", "launcher=joblib", "seed=0,1", *TINY, *NETWORK, f"+model.network.how='{how}'"]
-    done = run_cli(tmp_path, *job)
+    done = run_anew(tmp_path, *job)
     assert done.returncode == status, done.stderr
     assert one_line(done.stderr).startswith(says)
 
