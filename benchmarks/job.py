@@ -1,10 +1,10 @@
 """The whole job, 64 references to 64 new images and their FID: ours against the method as a script.
 
-Both are processes of their own, from start to exit, on the same PNG files (simulated galaxies: 64
-references, 256 held out), in turn. Theirs is `benchmarks/naive.py`: 80 DDIM steps uniform in t each way
+Both are whole processes, from start to exit, on the same PNG files (simulated galaxies: 64
+references, 256 held out), alternating. Theirs is `benchmarks/naive.py`: 80 DDIM steps uniform in t each way
 to level 900, one image and one candidate at a time, fp32. Ours is `ood-diffusion` with its defaults,
 twice: on a fresh store, and again with another seed on the store that is then there (the inversion is
-shared). Quality is measured with one yardstick for both, outside the timing: our FID of both sets of
+shared). Quality is measured in the same way for both, outside the timing: our FID of both sets of
 images against the same held-out images, and round-trip PSNR.
 """
 
@@ -56,7 +56,7 @@ def run() -> list[Figure]:
         figure("script / ours with the bank there", ratios(naive, again), detail=f"{again[0]:.1f} s"),
         figure("FID, ours / script", [fid / theirs["fid"]], target=1, better="lower", detail=quality),
         figure(
-            "round trip, ours less script",
+            "round trip, ours minus script",
             [decibels - psnr],
             unit="dB",
             target=0,

@@ -1,8 +1,8 @@
 """Metrics from features against torch-fidelity, prdc and torchmetrics: time and memory
 
 Two sets of 10,000 correlated features (64 directions and noise) of 2,048 float32 numbers. Every case runs on
-its own in a fresh process, the cases of a comparison in turn; it is timed from features to figures, after a
-call on a corner of them. Memory is the peak resident size less that with the features loaded. Ratios are
+its own in a fresh process, the cases of a comparison alternate; it is timed from features to figures, after a
+call on a corner of them. Memory is the peak resident size minus that with the features loaded. Ratios are
 theirs / ours: above 1, ours is faster or smaller. If values disagree, nothing is reported. KID is of all
 pairs everywhere (one subset of 10,000), ours in float64, theirs in float32.
 `python -m benchmarks.metrics CASE` prints one case as JSON.

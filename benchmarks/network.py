@@ -4,7 +4,7 @@ Both denoise one batch of 32 latents from level 1000 to the clean image by 8 DDI
 timesteps, with the embedded network. Theirs is the loop a user of diffusers writes
 (`scheduler.step(unet(x, t))`, tensors as loaded), plain and with bf16 autocast and `torch.compile`.
 Ours is `integrate` with the settings named. Compilation is not counted; its cost and what it takes to
-earn it back stand in the last line. The error of a fast path is that of latents inverted to the top of
+earn it back are in the last line. The error of a fast path is that of latents inverted to the top of
 the schedule, against fp32, with everything else equal.
 """
 

@@ -135,7 +135,7 @@ def memory() -> Figure:
     }
     few, many = (figure("", peaks[count]) for count in (512, 4096))
     return figure(
-        "peak memory for 4,096 candidates less that for 512, 1,000 references, d = 12,288",
+        "peak memory for 4,096 candidates minus that for 512, 1,000 references, d = 12,288",
         [b - a for a, b in zip(peaks[512], peaks[4096], strict=True)],
         unit="MiB",
         target=4.0,

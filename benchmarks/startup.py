@@ -1,7 +1,7 @@
-"""Help and mistakes in the configuration
+"""Help and user errors
 
-Whole processes from start to exit, in turn: `python -c "import torch"`, `ood-diffusion --help` and
-`ood-diffusion steps=-1`, which ends with an error message. The ratio is that of neighbours in time.
+Whole processes from start to exit, alternating: `python -c "import torch"`, `ood-diffusion --help` and
+`ood-diffusion steps=-1`, which ends with an error message. Each ratio is of two consecutive processes.
 """
 
 import statistics

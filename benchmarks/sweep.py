@@ -1,7 +1,7 @@
-"""A grid of 12 cells in one process
+"""A sweep of 12 runs in one process
 
 The default job over 2 priors × 2 samplers × 3 values of eta as one `ood-diffusion -m …`, start-up, metrics,
-reports and the default logger (offline) included, against 12 times the pure network time of one whole cell
+reports and the default logger (offline) included, against 12 times the pure network time of one whole run
 (invert, reconstruct and sample): image-calls × seconds per image-call of the bare network at the same batch
 size, measured before and after the sweep.
 """
@@ -39,7 +39,7 @@ def run() -> list[Figure]:
     overhead = (wall - sum(least) / len(least)) / CELLS
     return [
         figure(
-            f"sweep of {CELLS} cells against {CELLS} × the network time of one",
+            f"sweep of {CELLS} runs against {CELLS} × the network time of one",
             [wall / (CELLS * whole * seconds) for seconds in speeds],
             target=1.1,
             better="lower",
@@ -49,7 +49,7 @@ def run() -> list[Figure]:
             "the same sweep against the network time of the calls it made",
             [wall / seconds for seconds in least],
             better="lower",
-            detail=f"{made:,} image-calls; {overhead:.1f} s a cell outside the network",
+            detail=f"{made:,} image-calls; {overhead:.1f} s per run outside the network",
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""A network of your own, as a frozen model.
+"""Your own network as the frozen model.
 
 python own_model.py
 """
@@ -9,13 +9,13 @@ from torchvision.utils import save_image
 
 from ood_diffusion import Schedule, draw, evaluate, generate, invert, load_domain, load_torch_module, psnr
 
-schedule = Schedule.linear()  # the noise schedule of your training; also cosine, scaled_linear, from_betas
+schedule = Schedule.linear()  # the noise schedule of your training; or cosine, scaled_linear, from_betas
 
 
 class Network(nn.Module):
-    """Stands for yours: noisy images in [-1, 1] and their timesteps 0 ... T-1 -> the noise in the images.
+    """A stand-in for yours: noisy images in [-1, 1] and their timesteps 0 ... T-1 -> the noise in the images.
 
-    This one knows the answer for images of pure noise around grey, so it needs no training.
+    For images of Gaussian noise around grey the prediction is known exactly, so this one needs no training.
     """
 
     def __init__(self, deviation: float) -> None:
