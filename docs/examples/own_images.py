@@ -2,7 +2,7 @@
 
 python own_images.py my_images
 
-The folder holds at least 128 images of any size; half of them are held out for evaluation. Two minutes on two cores.
+The folder holds at least 128 images of any size; half of them are held out. Two minutes on two cores.
 """
 
 import sys

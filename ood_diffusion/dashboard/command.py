@@ -45,7 +45,7 @@ def dashboard(arguments: Sequence[str]) -> bool:
 
     text, pictures = page(list(found.cells.values()), list(found.cells), sum(found.not_begun.values()))
     write(output, text.encode())
-    size = f"{len(text.encode()) / 1e6:.1f} MB, up to {pictures} pictures of a kind per cell"
+    size = f"{len(text.encode()) / 1e6:.1f} MB, up to {pictures} pictures of each kind per run"
     screen().print(Text("\n".join(found.shortfalls())), soft_wrap=True)
     screen().print(Text(f"Dashboard: {shown(output)} ({size})"), soft_wrap=True)
     return found.complete
@@ -55,10 +55,10 @@ def parser() -> argparse.ArgumentParser:
     """Of the arguments after `dashboard`."""
     made = argparse.ArgumentParser(
         prog="ood-diffusion dashboard",
-        description="Write one HTML file that shows and compares all cells below the folders, also while "
-        "they run; it needs no network. Exit status 0 if all cells are complete, else 1.",
+        description="Write one self-contained HTML file that compares all runs below the folders, even while "
+        "they run. Exit status 0 if all runs are complete, otherwise 1.",
     )
-    made.add_argument("folders", metavar="FOLDER", nargs="+", help="of a sweep, or any that holds runs")
+    made.add_argument("folders", metavar="FOLDER", nargs="+", help="a folder that contains runs or sweeps")
     made.add_argument(
         "--output", metavar="FILE", help="an .html file (default: dashboard.html in the first FOLDER)"
     )

@@ -1,5 +1,6 @@
 """A frozen model on one card, for the terminal."""
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -22,7 +23,9 @@ def model_card(name: str, model: Model) -> Table:
         "digest": model["digest"],
         "network": "—" if speed is None else f"{number(speed)} images/s",
     }
-    table = Table(title=Text(name), title_style="bold", title_justify="left", show_header=False)
+    table = Table(
+        box=box.SIMPLE, title=Text(name), title_style="bold", title_justify="left", show_header=False
+    )
     for key, value in rows.items():
         table.add_row(Text(key), Text(value))
     return table

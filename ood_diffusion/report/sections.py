@@ -158,10 +158,19 @@ def qualify(metrics: Mapping[str, Any], judged: Mapping[str, Any]) -> str:
 
 
 def data_lists(results: Results) -> dict[str, dict[str, str]]:
-    """Domain -> what is known about its data, by dotted names."""
+    """Domain -> its settings by their names in the configuration, and in words what is known of its data."""
     return {
         name.replace("_", " "): {
-            path.replace("/", "."): str(value) for path, value in flatten(found).items() if value != ""
+            _data_word(*path.split("/")): str(value) for path, value in flatten(found).items() if value != ""
         }
         for name, found in results.get("data", {}).items()
     }
+
+
+def _data_word(first: str, *others: str) -> str:
+    """A place in the data section of `results.json` as a reader knows it."""
+    if first == "settings":
+        return "class" if others == ("_target_",) else ".".join(others)
+    said = {"n": "number", "copies": "duplicate files", "passed_over": "skipped files"}
+    parts = others if first == "used" else (first, *others)
+    return ": ".join(said.get(part, part.replace("_", " ")) for part in parts)

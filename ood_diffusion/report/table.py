@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -22,9 +23,8 @@ def summary_table(results: Results) -> Table:
     columns = judged.columns or list(SETS)
     extractor = f"Features: {metrics['extractor']}." if "extractor" in metrics else ""
     caption = f"{extractor} ±: half the 95 % interval." if metrics.get("intervals") else extractor
-    table = Table(
-        title=title, title_style="bold", title_justify="left", caption=caption, caption_justify="left"
-    )
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_style="bold", title_justify="left")
+    table.caption, table.caption_justify = caption, "left"
     table.add_column("", no_wrap=True)
     for column in columns:
         table.add_column(Text(column), justify="right")

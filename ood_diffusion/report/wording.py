@@ -64,13 +64,14 @@ ACCEPTANCE = (
     Word("all", "all tests", "neither", "the share that is kept"),
 )
 FID_WARNING = (
-    "FIDs from different extractors or different sample counts cannot be compared, "
-    "and FID at small n is biased upward."
+    "FIDs with different extractors or sample counts cannot be compared, and FID at small n is biased upward."
 )
 
 
 def number(value: Any) -> str:
-    """Four significant digits, thousands separated; an em dash for what is missing or not finite."""
+    """Four significant digits, thousands separated; on or off; an em dash for missing or infinite values."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
     if isinstance(value, Integral):
         return f"{int(value):,}".replace("-", "−")
     if isinstance(value, Real):

@@ -19,7 +19,7 @@ def test_it_opens_draws_and_loads_nothing(page: Page) -> None:
     )
     assert len(page.all(POINTS.format("eta"))) == 7 and len(page.all(POINTS.format("gap_scatter"))) == 6
     absent = " ".join(page.texts("#absent li"))
-    assert "no two cells differ in steps" in absent and "ood-diffusion -m +sweep=steps" in absent
+    assert "no two runs differ in steps" in absent and "ood-diffusion -m +sweep=steps" in absent
     assert (
         page.js("return performance.getEntriesByType('resource').filter(r => !r.name.startsWith('data:'))")
         == []
@@ -49,15 +49,15 @@ def test_filters_change_what_is_shown(page: Page) -> None:
     assert before == {"cells": 9, "board": 7}
     page.press(page.all("#filtering")[0])
     page.press(page.all("#filters input[data-name='domain'][value='fields']")[0])
-    assert page.texts("#shown") == ["3 of 9 cells"]
+    assert page.texts("#shown") == ["3 of 9 runs"]
     assert len(page.texts("#cells tbody tr")) == 3 == len(page.texts("#board tbody tr"))
     assert len(page.all(POINTS.format("eta"))) == 3
     assert [chart.is_displayed() for chart in page.all("[data-chart=forest]")].count(True) == 1
     assert all("eta=" in text for text in page.texts("#wall h3")) and len(page.texts("#wall h3")) == 3
     page.press(page.all("#filters input[data-name='eta'][value='1']")[0])
-    assert page.texts("#shown") == ["1 of 9 cells"] and len(page.all(POINTS.format("eta"))) == 1
+    assert page.texts("#shown") == ["1 of 9 runs"] and len(page.all(POINTS.format("eta"))) == 1
     page.press(page.all("#filters > button")[0])
-    assert page.texts("#shown") == ["all 9 cells"] and len(page.all(POINTS.format("eta"))) == 7
+    assert page.texts("#shown") == ["all 9 runs"] and len(page.all(POINTS.format("eta"))) == 7
     assert page.errors() == []
 
 

@@ -31,7 +31,7 @@ def test_by_keyboard(page: Page) -> None:
     assert page.js("return getComputedStyle(arguments[0]).outlineStyle", page.focused()) == "solid"
     page.focused().send_keys(Keys.SPACE)
     page.settle()
-    assert page.texts("#shown")[0].endswith("of 9 cells")
+    assert page.texts("#shown")[0].endswith("of 9 runs")
     page.focused().send_keys(Keys.ESCAPE)
     assert page.focused().get_attribute("id") == "filtering" and not page.all("#filters")[0].is_displayed()
 
@@ -69,7 +69,7 @@ def test_charts_and_marks_have_names(page: Page) -> None:
     assert not [name for name in marks if "colour" in name or "shape" in name]
     for end in (
         *(": eta 0.5, FID ↓ 110 [105, 115]", ": domain gap 700 [610, 790], FID ↓ 110 [105, 115]"),
-        *("cats-64, galaxies: FID ↓ 110, median of 3 cells", "cats-64, fields: FID ↓ 140, median of 3 cells"),
+        *("cats-64, galaxies: FID ↓ 110, median of 3 runs", "cats-64, fields: FID ↓ 140, median of 3 runs"),
         *(": FID 100 [95, 105], tied with the best", ": FID 120 [115, 125]"),
     ):
         assert [name for name in marks if name.endswith(end)], end

@@ -40,11 +40,9 @@ def test_a_selection_that_a_filter_hides_marks_nothing(page: Page) -> None:
     page.tick(1, 2)
     page.filter("domain", "fields")
     assert opacities(page, "eta") == [1] * 3 == opacities(page, "forest") and outlines(page) == [0]
-    assert page.texts("#wall-says") == ["3 of 3 cells; select some to see theirs."]
+    assert page.texts("#wall-says") == ["3 of 3 runs; select some to see theirs."]
     assert page.texts("#unselect") == ["Unselect 2 (2 hidden by the filter)"]
     page.tick(3)
-    assert opacities(page, "eta") == [0.15, 0.15, 1] and page.texts("#wall-says") == [
-        "1 of 1 selected cells."
-    ]
+    assert opacities(page, "eta") == [0.15, 0.15, 1] and page.texts("#wall-says") == ["1 of 1 selected runs."]
     page.show_all()
     assert opacities(page, "eta") == [0.15] * 4 + [1] * 3 and page.texts("#unselect") == ["Unselect 3"]

@@ -6,14 +6,14 @@ const CURVES = {
   n_references: ["Number of references", "-m +sweep=few_shot"],
   few_shot: ["Few references, within a run", "experiment=claims"],
   bandwidth: ["Bandwidth", "-m +sweep=bandwidth"],
-  inside: ["A latent turned, at the recommended level", "-m +sweep=bandwidth"],
+  inside: ["Rotation of latents, at the recommended level", "-m +sweep=bandwidth"],
   capture: ["Capture by the training domain, within a run", "experiment=claims"],
 };
 const MEASURES = {
   few_shot: "FID ↓",
-  bandwidth: "turn that half of the images survive (degrees)",
-  inside: "share inside the domain",
-  capture: "share captured ↓",
+  bandwidth: "rotation that half of the images survive (degrees)",
+  inside: "fraction inside the domain",
+  capture: "fraction captured ↓",
 };
 const ERRORS = 1;  // all that Vega writes to the console: that a filter leaves a chart empty is nothing to warn of
 const BEST = 15;  // rows of a leaderboard that are drawn; its table has all
@@ -26,15 +26,15 @@ function fillCharts() {
   by("curves").append(...drawn.map((name) => el("figure", {},
     el("figcaption", {}, el("strong", {}, CURVES[name][0])), el("div", { class: "chart", "data-chart": name }))));
   by("absent").append(...Object.keys(CURVES).filter((name) => !drawn.includes(name)).map((name) => {
-    const why = name in MEASURES ? "no cell has measured it" : `no two cells differ in ${name}`;
-    return el("li", {}, sentence(`${CURVES[name][0]}: ${why}; to have it: `, CURVES[name][1]));
+    const why = name in MEASURES ? "not measured by any run" : `no two runs differ in ${name}`;
+    return el("li", {}, sentence(`${CURVES[name][0]}: ${why}. To add it: `, CURVES[name][1]));
   }));
   if (!page.figures.length) {
     by("h-gap").closest("section").hidden = true;
     by("h-gap").closest("section").querySelector(".charts").remove();
   } else if (!page.cells.some((cell) => cell.gap)) {
     document.querySelector("[data-chart=gap_scatter]").replaceWith(el("p", { class: "none" },
-      sentence("No cell has measured the domain gap: run the cells again with the stage bandwidth, such as ", GAP)));
+      sentence("No run has measured the domain gap. Add the stage bandwidth, for example: ", GAP)));
   }
   const boards = new Map(page.standings.rows.map((row) => [boardOf(row), row]));
   by("forests").append(...[...boards].map(([name, row]) => el("figure", {},

@@ -9,7 +9,7 @@ function openDrawer(cell, focus = "drawer-close") {
   const costs = Object.entries(cell.cost).map(([stage, [calls, seconds]]) => [stage, number(calls), number(seconds)]);
   const weights = cell.weights.before === undefined ? []
     : [["weights before", cell.weights.before], ["weights after", cell.weights.after],
-      ["frozen", cell.weights.before === cell.weights.after ? "equal" : "NOT EQUAL: the model changed, do not trust this cell"]];
+      ["frozen", cell.weights.before === cell.weights.after ? "equal" : "NOT EQUAL: the model changed, do not trust this run"]];
   const around = shownCells(), here = around.indexOf(cell);
   const step = (by_, name) => {
     const id = `drawer-${name.toLowerCase()}`, next = around[here + by_];
@@ -25,14 +25,14 @@ function openDrawer(cell, focus = "drawer-close") {
     el("h3", {}, "Run it again"),
     el("pre", { id: "command" }, cell.command),
     el("button", { type: "button", onclick: copyCommand }, "Copy"),
-    el("p", { class: "soft" }, "In the folder where the run or its sweep was started."),
+    el("p", { class: "soft" }, "Execute it in the folder where the run or its sweep was started."),
     ...strips(cell),
     ...part("Figures", ["figure", "value [95 % interval]", ""], figures),
     ...part("Claims", ["claim", "verdict"], Object.entries(cell.claims)),
     ...part("Cost", ["stage", "network calls", "seconds"], costs),
     ...(cell.memory ? [el("p", { class: "soft" }, `Peak memory ${number(cell.memory)} MiB.`)] : []),
     ...part("Versions", ["package", "version"], [...Object.entries({ ...page.alike.versions, ...cell.versions }), ...weights]),
-    ...part("Where this cell differs", ["setting", "value"], Object.entries(cell.config)),
+    ...part("Settings that differ between runs", ["setting", "value"], Object.entries(cell.config)),
     el("details", {}, el("summary", {}, "Full configuration"),
       el("pre", { id: "config" }, Object.entries({ ...page.alike.config, ...cell.config }).sort()
         .map(([name, value]) => `${name}: ${value}`).join("\n"))),
@@ -60,7 +60,7 @@ async function copyCommand({ target }) {
     await navigator.clipboard.writeText(by("command").textContent);
     target.textContent = "Copied";
   } catch {
-    target.textContent = "Marked: copy it with Ctrl+C";
+    target.textContent = "Selected: copy it with Ctrl+C";
   }
 }
 

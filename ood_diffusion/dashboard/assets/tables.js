@@ -77,13 +77,13 @@ function followBoard() {
     };
   });
   if (page.standings.rows.length) fillTable("board", heads, rows);
-  else by("board").replaceChildren(el("p", { class: "none" }, "No cell has a FID with its interval: the stage evaluate measures it."));
+  else by("board").replaceChildren(el("p", { class: "none" }, "No run has an FID with its interval; the stage evaluate computes it."));
 }
 
 function followCells() {
   const some = page.cells.some((cell) => cell.status !== "complete");
   const columns = [
-    { name: "tick", head: "selected", fixed: true }, { name: "folder", head: "cell" },
+    { name: "tick", head: "selected", fixed: true }, { name: "folder", head: "run" },
     ...(some ? [{ name: "status", head: "status" }] : []),
     ...page.coordinates.map((name) => ({ name: `at ${name}`, head: name })),
     ...page.figures.map(({ key, name }) => ({ name: key, head: name, numeric: true })),

@@ -2,7 +2,7 @@
 function fillToolbar() {
   const complete = page.cells.filter((cell) => cell.status === "complete").length;
   const total = page.cells.length + page.waiting;
-  by("title").textContent = total === 1 ? "One cell" : `${total} cells`;
+  by("title").textContent = total === 1 ? "One run" : `${total} runs`;
   const differ = page.coordinates.filter((name) => valuesOf(name).length > 1)
     .map((name) => `${name} (${valuesOf(name).length})`);
   by("summary").textContent = `${complete} of ${total} complete. ` +
@@ -65,7 +65,7 @@ function clearFilters() {
 
 function followToolbar() {
   const { length } = shownCells(), total = page.cells.length;
-  by("shown").textContent = total === 1 ? "1 cell" : length === total ? `all ${total} cells` : `${length} of ${total} cells`;
+  by("shown").textContent = total === 1 ? "1 run" : length === total ? `all ${total} runs` : `${length} of ${total} runs`;
   by("filtering").textContent = state.wanted.size ? `Filter (${state.wanted.size})` : "Filter";
   by("unselect").hidden = state.selected.size === 0;
   const hidden = state.selected.size - marked().size;

@@ -16,8 +16,8 @@ function followWall() {
   const marks = marked();
   const chosen = marks.size ? shown.filter((cell) => marks.has(cell.place)) : shown;
   const cells = chosen.slice(0, marks.size ? MOST : UNSELECTED);
-  by("wall-says").textContent = !shown.length ? "No cell shown here has left pictures: the stage report does."
-    : `${cells.length} of ${chosen.length} ${marks.size ? "selected cells" : "cells; select some to see theirs"}.`;
+  by("wall-says").textContent = !shown.length ? "None of these runs has pictures; the stage report writes them."
+    : `${cells.length} of ${chosen.length} ${marks.size ? "selected runs" : "runs; select some to see theirs"}.`;
   by("kinds").hidden = !shown.length;
   by("wall").replaceChildren(...cells.map((cell) => el("article", { class: "cell" },
     el("header", {}, el("h3", {}, cell.label), el("button", { type: "button", class: "link", onclick: () => openDrawer(cell) }, "details")),

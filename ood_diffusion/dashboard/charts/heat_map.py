@@ -25,7 +25,7 @@ def heat_map() -> alt.LayerChart:
         .transform_calculate(
             shade=f"datum.most == datum.least ? 1 : lower ? {shade} : 1 - {shade}",
             says="datum.model + ', ' + datum.domain + ': ' + metric + ' ' + format(datum.value, '.4~g')"
-            " + (datum.cells > 1 ? ', median of ' + datum.cells + ' cells' : '')",
+            " + (datum.cells > 1 ? ', median of ' + datum.cells + ' runs' : '')",
             text="format(datum.value, '.4~g') + (datum.cells > 1 ? '  (' + datum.cells + ')' : '')",
         )
         .encode(
@@ -35,7 +35,12 @@ def heat_map() -> alt.LayerChart:
             y=alt.Y("domain:N", title=None, axis=alt.Axis(labelLimit=130, domain=False, ticks=False)),
         )
     )
-    tips = ["model:N", "domain:N", alt.Tooltip("value:Q", title="median", format=".4~g"), "cells:Q"]
+    tips = [
+        "model:N",
+        "domain:N",
+        alt.Tooltip("value:Q", title="median", format=".4~g"),
+        alt.Tooltip("cells:Q", title="runs"),
+    ]
     tiles = base.mark_rect(cursor="pointer", stroke=alt.ExprRef("ink")).encode(
         fill=alt.Fill("shade:Q", scale=alt.Scale(scheme="cividis", domain=[0, 1]), legend=None),
         strokeWidth=alt.condition("selected && !datum.faded", alt.value(4), alt.value(0)),

@@ -56,7 +56,7 @@ def points(base: alt.Chart, x: alt.X, y: alt.Y, says: str, *more: alt.Tooltip) -
         shape=alt.Shape("shape:N", scale=None),
         opacity=opacity(),
         description="says:N",
-        tooltip=[alt.Tooltip("label:N", title="cell"), *more],
+        tooltip=[alt.Tooltip("label:N", title="run"), *more],
     )
     return made
 
