@@ -83,7 +83,7 @@ def _require_key(cfg: DictConfig, key: str) -> None:
             name in known,
             f"a setting{f' of {parent}' if parent else ''} must be one of: {', '.join(known) or '(none)'}",
             key,
-            "`ood-diffusion --cfg job` prints them all.",
+            "`ood-diffusion --cfg job` prints all of them.",
         )
 
 
@@ -93,5 +93,5 @@ def _require_value(cfg: DictConfig, key: str, value: object) -> None:
         not section or isinstance(value, Mapping),
         f"{key} holds several settings, and must be replaced one by one or by a dictionary",
         value,
-        f"A name in conf/{key} goes by its keyword, {key}=…; a setting by its full name, like {key}.x.",
+        f"Pass a name in conf/{key} as {key}=…, and a setting by its full name, such as {key}.x.",
     )

@@ -23,7 +23,7 @@ def check_images(name: str, images: Tensor, side: int | None = None) -> None:
         images.ndim == 4 and images.shape[1] == 3 and len(images) >= 1,
         f"{name} must have the shape {shape} with n >= 1",
         list(images.shape),
-        "One image [3, H, W] becomes a set by x[None], a grey one [n, 1, H, W] by x.expand(-1, 3, -1, -1).",
+        "Convert one image [3, H, W] with x[None], grey images [n, 1, H, W] with x.expand(-1, 3, -1, -1).",
     )
     require(
         side is None or images.shape[2:] == (side, side),

@@ -137,9 +137,9 @@ def generate(
     """
     require(
         isinstance(latents, Latents),
-        "latents must be Latents, which know their level",
+        "latents must be Latents, which include their level",
         type(latents).__name__,
-        "A tensor z becomes some by dataclasses.replace(bank, values=z).",
+        "Convert a tensor z with dataclasses.replace(bank, values=z).",
     )
     with opened(
         model,
@@ -180,5 +180,5 @@ def _check_values(values: Tensor, shape: tuple[int, int, int]) -> None:
         bool(torch.isfinite(values).all()),
         "latents.values must be finite",
         described(values),
-        "Leave out what is NaN or infinite.",
+        "Remove those that are NaN or infinite.",
     )

@@ -36,9 +36,9 @@ def workplace(cfg: DictConfig) -> Iterator[tuple[Path, Ranks]]:
     """A folder for the time of one call, and this process as the only rank; libraries stay quiet."""
     require(
         ranks_wanted(cfg.trainer) == 1,
-        "a call from Python computes on one device",
+        "calls from Python use one device",
         f"trainer.devices={cfg.trainer.devices}, trainer.num_nodes={cfg.trainer.num_nodes}",
-        "Several devices: the command, `ood-diffusion trainer=ddp` (docs/cluster.md).",
+        "For several devices use the command, `ood-diffusion trainer=ddp` (docs/cluster.md).",
     )
     chatty = logging.getLogger("pytorch_lightning")
     level = chatty.level
@@ -75,7 +75,7 @@ def opened(
         isinstance(model, FrozenModel),
         "model must be a FrozenModel",
         type(model).__name__,
-        "Take one from load_model, or wrap a module of yours with load_torch_module.",
+        "Use load_model, or wrap your own module with load_torch_module.",
     )
     given = {name: value for name, value in asked.items() if value is not None}
     choices = {group: given.pop(group) for group in GROUPS if isinstance(given.get(group), str)}

@@ -87,5 +87,5 @@ class Domain(ABC):
             f"a picture of {split} must be numbered from 0"
             + ("" if size is None else f" to {size - 1} (there are {size})"),
             index,
-            f"Ask for fewer {split} or give the domain more pictures.",
+            f"Ask for fewer {split} or add images to the domain.",
         )

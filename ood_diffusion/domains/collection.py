@@ -56,7 +56,7 @@ class Collection(Domain, Generic[Content]):
             limit is None or (isinstance(limit, int) and not isinstance(limit, bool) and limit >= 2),
             "domain.limit must be null or an integer of at least 2",
             limit,
-            "Set domain.limit to the number of pictures to keep, or to null to keep all.",
+            "Set domain.limit to the number of images to use, or to null for all.",
         )
         self.source, self.preparation = source, preparation
         names = source.names()
@@ -68,7 +68,7 @@ class Collection(Domain, Generic[Content]):
         unique = [self._hashed(group) for group in chosen]
         self._counts = {"files": len(names), "copies": sum(map(len, chosen)) - sum(map(len, unique))}
         if copies := self._counts["copies"]:
-            log.info("Files that are copies of others in %s: %d. They count once.", source.place, copies)
+            log.info("%s contains duplicate files (%d); each counts once.", source.place, copies)
         self._name_of = {digest: name for group in unique for digest, name in group.items()}
         orders = [list(group) if seed is None else seeded_order(group, seed) for group in unique]
         if given is not None:
@@ -76,9 +76,9 @@ class Collection(Domain, Generic[Content]):
         else:
             require(
                 len(self._name_of) >= 2,
-                "a domain needs at least 2 different pictures, one to learn from and one to judge by",
+                "a domain needs at least 2 different images, one reference and one held out",
                 f"{len(self._name_of)} in {source.place}",
-                "Add pictures; copies of one count once.",
+                "Add images; duplicates count once.",
             )
             orders = list(halves(orders[0]))
         self._digests: dict[Split, list[str]] = dict(zip(SPLITS, orders, strict=True))

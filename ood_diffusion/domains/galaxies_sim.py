@@ -68,7 +68,7 @@ class GalaxiesSim(Domain):
             and sum(mix.values()) > 0,
             f"domain.morphology must give shares of at least 0, not all 0, to {', '.join(MORPHOLOGIES)}",
             mix,
-            "For one kind only: {spiral: 1}.",
+            "For one type only: {spiral: 1}.",
         )
         require(0 < seeing <= 0.2, "domain.seeing must lie in (0, 0.2]", seeing, "SDSS-like is 0.02.")
         require(0 <= noise <= 100, "domain.noise must lie in [0, 100]", noise, "SDSS-like is 1.")

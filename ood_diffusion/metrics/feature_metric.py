@@ -83,7 +83,7 @@ class FeatureMetric(Metric):
             bool(finite.all()),
             "features must be finite",
             f"{int((~finite).sum())} of {len(features)} images with NaN or infinity",
-            "Look at those images: the decoder may have diverged; try a lower level or more steps.",
+            "The decoder may have diverged on those images; try a lower level or more steps.",
         )
         self.width = torch.tensor(width, device=features.device)
         self.accumulate(features.double(), "real" if real else "generated")

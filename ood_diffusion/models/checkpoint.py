@@ -59,7 +59,7 @@ def read_state(weights: str, sha256: str | None = None, entry: str | None = None
         not broken,
         "a checkpoint must hold finite numbers",
         f"NaN or infinity in {len(broken)} of {len(state)} entries of {path} ({', '.join(broken[:3])})",
-        "Take a checkpoint from before the training diverged.",
+        "Use a checkpoint from before training diverged.",
     )
     return state
 
@@ -74,7 +74,7 @@ def check_sha256(path: Path, sha256: str) -> None:
         digest.hexdigest() == str(sha256).lower(),
         f"{path} must have the SHA-256 that model.sha256 states, {sha256}",
         digest.hexdigest(),
-        "Download the file again, or correct model.sha256 if another file is meant.",
+        "Download the file again, or correct model.sha256.",
     )
 
 

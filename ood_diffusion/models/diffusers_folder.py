@@ -67,9 +67,9 @@ def read_config(path: Path, kind: type, names: tuple[str, ...]) -> dict[str, Any
     unknown = sorted(arguments.keys() - inspect.signature(kind).parameters.keys())
     require(
         not unknown,
-        f"{path} must say only what this version of diffusers knows",
+        f"{path} must contain only settings that this version of diffusers supports",
         unknown,
-        "Update diffusers, or take the entries out if they do not matter.",
+        "Update diffusers, or remove the entries if they do not matter.",
     )
     return arguments
 

@@ -99,7 +99,7 @@ def read_schedule(folder: Path) -> tuple[Schedule, str]:
         not config.get("rescale_betas_zero_snr", False),
         f"the schedule in {path} must leave some signal at its end",
         "rescale_betas_zero_snr: true",
-        "A latent at its last level would be pure noise; choose another model.",
+        "A latent at the last level would be pure noise; choose another model.",
     )
     if config.get("trained_betas") is not None:
         return Schedule.from_betas(config["trained_betas"]), prediction_type
@@ -108,7 +108,7 @@ def read_schedule(folder: Path) -> tuple[Schedule, str]:
         "beta_schedule" in config,
         f"{path} must describe a schedule with betas",
         kind,
-        "A network that is asked at a sigma (EDM) is model=edm.",
+        "For a network that is evaluated at a sigma (EDM) use model=edm.",
     )
     require_choice(f"beta_schedule in {path}", config["beta_schedule"], BETAS)
     ends = (config.get("beta_start", 1e-4), config.get("beta_end", 0.02))

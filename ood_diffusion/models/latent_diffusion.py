@@ -112,7 +112,7 @@ def read_autoencoder(folder: Path) -> tuple[nn.Module, dict[str, Any], int]:
         place is not None,
         "a latent diffusion pipeline must hold a folder vqvae/ or vae/",
         f"neither in {folder}",
-        "A pipeline without an autoencoder is model=diffusers.",
+        "For a pipeline without an autoencoder use model=diffusers.",
     )
     path = Path(str(place)) / "config.json"
     name = str(read_json(path).get("_class_name"))

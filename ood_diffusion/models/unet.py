@@ -88,7 +88,7 @@ def check_class(class_label: int | None, classes: int | None) -> None:
         isinstance(class_label, int) and not isinstance(class_label, bool) and 0 <= class_label < classes,
         f"model.class_label must be one of this class-conditional network's classes, 0 to {classes - 1}",
         class_label,
-        "Choose the class that all images are inverted and made with, or use an unconditional model.",
+        "Choose the class used for inversion and generation, or use an unconditional model.",
     )
 
 

@@ -60,7 +60,7 @@ def geometry_summary(latents: Tensor) -> GeometrySummary:
         UserError: if n < 4.
     """
     n, d = len(latents), latents[0].numel()
-    require(n >= 4, "tr C² has an unbiased estimate from 4 latents on", n, "Invert more references.")
+    require(n >= 4, "the unbiased estimate of tr C² needs at least 4 latents", n, "Invert more references.")
     inner, predicted = gram(latents, latents), isotropic(d)
     spreads = {
         name: Spread(

@@ -125,7 +125,7 @@ class TensorStore:
         if missing:
             raise UserError(
                 f"expected {made} items just made to be in {self.folder}, but {len(missing)} are not "
-                f"(first: {missing[0]}). Find out what deletes or damages files there."
+                f"(first: {missing[0]}). Something deletes or damages files there."
             )
         return made
 
@@ -355,4 +355,4 @@ def _opened(shard: Path) -> Iterator[Any]:
     except SafetensorError as error:
         raise _Damage(str(error)) from None
     except PermissionError:
-        raise UserError(f"{shard} may not be read. Change its permissions or take another store.") from None
+        raise UserError(f"{shard} cannot be read. Change its permissions or use another store.") from None

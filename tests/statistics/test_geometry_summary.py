@@ -86,5 +86,7 @@ def test_identical_latents_and_json() -> None:
 
 
 def test_too_few() -> None:
-    with pytest.raises(UserError, match=r"tr C² has an unbiased estimate from 4 latents on, but got 3"):
+    with pytest.raises(
+        UserError, match=r"the unbiased estimate of tr C² needs at least 4 latents, but got 3"
+    ):
         geometry_summary(torch.ones(3, 1, 4, 4))

@@ -46,7 +46,7 @@ class Census:
             outside < self.values,
             "domain.low and domain.high must enclose values of the data",
             f"{low:g} to {high:g}, while the data go from {self.least:g} to {self.most:g}",
-            "State them in the unit of the data.",
+            "Give them in the unit of the data.",
         )
         if outside:
             log.warning(

@@ -58,7 +58,7 @@ class Scale:
             numbers and low < high and all(v == 0 or 1 / LARGEST <= abs(v) <= LARGEST for v in (low, high)),
             f"domain.low and domain.high must be numbers of at most {LARGEST:g}, low below high",
             (low, high),
-            "They are the physical values shown as black and as full; change the unit if they are too large.",
+            "These are the values displayed as black and as full; change the unit if they are too large.",
         )
         require(
             stretch != LOG10 or low > 0,

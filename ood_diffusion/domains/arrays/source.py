@@ -63,7 +63,7 @@ class ArraySource(Source[Map]):
             bool(files),
             f"domain.path must be an array file or a folder of them ({' '.join(READERS)})",
             f"{self.place}{beside}",
-            "Check domain.path; pictures are read by domain=image_folder.",
+            "Check domain.path; for images use domain=image_folder.",
         )
         if "N" not in self.axes:
             return files

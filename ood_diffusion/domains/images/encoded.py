@@ -59,7 +59,7 @@ class EncodedImages(Preparation[bytes]):
         width, height = open_image(content, where).size
         require(
             self.crop * min(width, height) >= MIN_SIDE,
-            f"the square that is kept of an image must be at least {MIN_SIDE} pixels wide",
+            f"the square crop of an image must be at least {MIN_SIDE} pixels wide",
             f"{width} x {height} pixels in {where}",
             "Remove it" + ("." if self.crop == 1 else f", or raise domain.crop ({self.crop:g})."),
         )

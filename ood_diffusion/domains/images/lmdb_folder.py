@@ -48,7 +48,7 @@ class LmdbSource(ImageSource):
             size >= whole,
             "an LMDB database must be complete",
             f"{size} of {whole} bytes in {self.path / 'data.mdb'}",
-            "Fetch it again; if it is whole, rewrite it with mdb_copy -c.",
+            "Download it again; if it is complete, rewrite it with mdb_copy -c.",
         )
 
     def names(self) -> list[str]:

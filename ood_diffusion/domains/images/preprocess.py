@@ -48,7 +48,7 @@ def _grey_16_bit(image: Image.Image) -> Image.Image:
     values: NDArray[np.float32] = np.asarray(image).astype(np.float32)
     require(
         values.min() >= 0 and values.max() <= FULL_SCALE_16_BIT,
-        f"a grey picture with more than 8 bits must hold values from 0 to {FULL_SCALE_16_BIT}",
+        f"a grey image with more than 8 bits must hold values from 0 to {FULL_SCALE_16_BIT}",
         (float(values.min()), float(values.max())),
         "Save it as 8- or 16-bit with the stretch you want.",
     )
@@ -58,7 +58,7 @@ def _grey_16_bit(image: Image.Image) -> Image.Image:
 def _rgb(image: Image.Image) -> Image.Image:
     require(
         image.mode not in ("F", "LAB"),
-        "a picture must be 8- or 16-bit RGB, grey, palette or CMYK",
+        "an image must be 8- or 16-bit RGB, grey, palette or CMYK",
         f"Pillow mode {image.mode}",
         "Save it as 8- or 16-bit with the stretch you want, or as .npy: domain=array asks for the range.",
     )

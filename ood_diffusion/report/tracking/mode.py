@@ -35,7 +35,7 @@ def resolve_mode(mode: str) -> Mode:
     chosen = cast(Mode, MODES[mode])
     if chosen == "online" and not has_key():
         log.warning(
-            "W&B: no API key at hand, logging offline. Run `wandb login` or set WANDB_API_KEY to go online."
+            "W&B: no API key found, logging offline. Run `wandb login` or set WANDB_API_KEY to go online."
         )
         return "offline"
     return chosen

@@ -49,7 +49,7 @@ def read_tracking(settings: Mapping[str, Any]) -> Tracking:
         len(project) <= LONGEST_PROJECT and not set(project) & set(RESERVED),
         f"logger.project must have {LONGEST_PROJECT} characters at most and none of {' '.join(RESERVED)}",
         project,
-        "A team is logger.entity=TEAM.",
+        "For a team, set logger.entity=TEAM.",
     )
     tags = given.get("tags", ())
     tags = [tags] if isinstance(tags, bool | int | float | str) else tags

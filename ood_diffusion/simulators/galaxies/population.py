@@ -38,7 +38,7 @@ def draw_galaxy(rng: Generator, morphology: str) -> Galaxy:
         morphology in MORPHOLOGIES,
         f"a morphology must be one of: {', '.join(MORPHOLOGIES)}",
         morphology,
-        "Mend domain.morphology.",
+        "Correct domain.morphology.",
     )
     draw = {
         "elliptical": _elliptical,
