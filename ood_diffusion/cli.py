@@ -73,7 +73,7 @@ def check_command(arguments: Sequence[str]) -> None:
         raise UserError("expected a working folder, but it was deleted. Change to another one.") from None
     require(
         "${" not in folder,
-        "the path of the working folder must not contain ${, which refers to another setting",
+        "the path of the working folder must not hold ${, which refers to another setting",
         folder,
         "Rename the folder, or work in another one.",
     )

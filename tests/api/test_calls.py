@@ -136,7 +136,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "steps": (lambda: invert(MODEL, IMAGES, steps=0), "steps must be an integer, at least 1, but got 0"),
     "solver": (lambda: invert(MODEL, IMAGES, solver="euler"), "solver must be one of: ab2, ddim"),
     "a key": (lambda: invert(MODEL, IMAGES, settings={"a.b": 1}), "a setting must be one of: .*'a.b'"),
-    "devices": (lambda: invert(MODEL, IMAGES, settings={"trainer.devices": 2}), "computes on one device"),
+    "devices": (lambda: invert(MODEL, IMAGES, settings={"trainer.devices": 2}), "use one device"),
     "a tensor": (lambda: generate(MODEL, BANK.values), "Latents.*got 'Tensor'.*replace"),  # type: ignore[arg-type]
     "another model": (lambda: generate(gaussian_model(0.3), BANK), "the model that inverted them"),
     "its shape": (
@@ -154,7 +154,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "few images": (lambda: evaluate(IMAGES[:5], IMAGES), "metric=prdc needs at least 6 images, but got 5"),
     "overlap": (lambda: evaluate(IMAGES, IMAGES[:6], IMAGES[5:]), "must not share a picture.*1 shared"),
-    "a group": (lambda: draw(BANK, settings={"sampler": "draw"}), "by its keyword, sampler="),
+    "a group": (lambda: draw(BANK, settings={"sampler": "draw"}), "as sampler="),
     "extractor": (lambda: evaluate(IMAGES, IMAGES, extractor=torch.nn.Flatten()), "got 'Flatten'.*Derive"),  # type: ignore[arg-type]
     "no metric": (lambda: evaluate(IMAGES, IMAGES, metric=[]), "metric must name at least one metric"),
     "metric": (lambda: evaluate(IMAGES, IMAGES, metric=["is"]), "metric must be one of: fid, kid, prdc"),

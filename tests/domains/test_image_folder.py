@@ -302,7 +302,7 @@ def test_a_png_that_promises_more_pixels_than_it_may_is_refused_before_it_is_dec
 def test_a_mode_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for i in range(2):
         Image.fromarray(np.full((9, 9), i, dtype=np.float32)).save(tmp_path / f"{i}.tif")
-    with pytest.raises(UserError, match=rf"^{tmp_path}/\d\.tif: a picture must be 8- or 16-bit"):
+    with pytest.raises(UserError, match=rf"^{tmp_path}/\d\.tif: an image must be 8- or 16-bit"):
         ImageFolder(9, tmp_path).render("references", 0)
 
 

@@ -131,7 +131,7 @@ def edit(path: Path, **entries: Any) -> None:
         ("unet", {"sample_size": None}, "sample_size in .* must be the side of square images, but got None"),
         ("unet", {"sample_size": [16, 32]}, r"must be the side of square images, but got \[16, 32\]"),
         ("unet", {"sample_size": 15}, "image_size must be a multiple of 2 for this network, but got 15"),
-        ("unet", {"wings": 2}, r"only what this version of diffusers knows, but got \['wings'\]"),
+        ("unet", {"wings": 2}, r"only settings that this version of diffusers supports, but got \['wings'\]"),
         ("unet", {"class_embed_type": "timestep"}, "unconditional or have numbered classes"),
         ("unet", {"block_out_channels": [32, 32]}, "entries that differ"),
     ],

@@ -27,7 +27,7 @@ def test_tags(tags: object, found: list[str]) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"project": "team/project"}, "A team is logger.entity=TEAM"),
+        ({"project": "team/project"}, "For a team, set logger.entity=TEAM"),
         ({"project": "x" * 129}, "128 characters"),
         ({"project": ["a"]}, "logger.project must be one word"),
         ({"group": {"a": 1}}, "logger.group must be one word"),

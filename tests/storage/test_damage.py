@@ -192,7 +192,7 @@ def test_what_vanishes_while_it_is_made_is_made_again(tmp_path: Path) -> None:
 
     assert store.fill(IDS, fragile) == 3 and asked == [IDS, IDS]
     assert store.fill(IDS, fragile) == 0
-    with pytest.raises(UserError, match="what deletes or damages files there"):
+    with pytest.raises(UserError, match="deletes or damages files there"):
         store.fill(["other"], lambda missing: None)
 
 
