@@ -32,7 +32,7 @@ def simulated(domain: str, n: int) -> Tensor:
 
 @cache
 def in_domain(n: int) -> Tensor:
-    """Images of the model's own domain, uint8: its own samples, Heun, 20 λ-uniform steps from level 1000."""
+    """Images of the model's own domain, uint8: self-generated, Heun, 20 λ-uniform steps from level 1000."""
     model = embedded_model()
     z = normal([generator(0, "in_domain", i) for i in range(n)], model.image_shape)
     levels = uniform_lambda(model.schedule, 1000, 20)
@@ -43,7 +43,7 @@ def in_domain(n: int) -> Tensor:
 def test_images(n: int) -> dict[str, Tensor]:
     """`n` images in float32 [-1, 1] of the model's own and of two unseen domains."""
     return {
-        "in domain (own samples)": to_unit_range(in_domain(n)),
+        "in domain (self-generated)": to_unit_range(in_domain(n)),
         "galaxies_sim": to_unit_range(simulated("galaxies_sim", n)),
         "radiation_sim": to_unit_range(simulated("radiation_sim", n)),
     }

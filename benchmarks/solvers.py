@@ -2,7 +2,7 @@
 
     python -m benchmarks.solvers [LEVEL …] [DOMAIN=FOLDER …]
 
-Without arguments: level 500, the model's own samples and the two simulated domains. With DOMAINs:
+Without arguments: level 500, self-generated images and the two simulated domains. With DOMAINs:
 theirs and radiation_sim. Every one brings four held-out images of its own. Reference: Heun with 100
 λ-uniform steps. Latent: root-mean-square error over that of the reference, in per cent. Round trip:
 PSNR in dB of 8-bit images, up and down with the same solver. No time is measured.

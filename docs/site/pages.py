@@ -58,7 +58,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "configuration/index.md": configuration.knobs(conf / "config.yaml"),
         **{f"configuration/{g}.md": configuration.page(g, conf / g) for g in configuration.groups(conf)},
         "examples.md": examples(),
-        "files.md": listing("Files", "What other pages name, as it is in the repository.", sorted(linked)),
+        "files.md": listing("Files", "Files of the repository that other pages refer to.", sorted(linked)),
         "reference/python.md": reference.functions(),
         "reference/contracts.md": reference.contracts(),
         "reference/command_line.md": reference.command_line(),

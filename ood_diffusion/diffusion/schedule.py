@@ -67,7 +67,7 @@ class Schedule:
         cls, timesteps: int = 1000, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0
     ) -> "Schedule":
         r"""Noise levels :math:`s` from `sigma_min` at level 1 to `sigma_max` at level T, evenly spaced in
-        :math:`s^{1/\rho}` (Karras et al. 2022, eq. 5), for networks that are asked at a sigma."""
+        :math:`s^{1/\rho}` (Karras et al. 2022, eq. 5), for networks that are evaluated at a sigma."""
         require(
             timesteps >= 2 and 0 < sigma_min < sigma_max and rho > 0,
             "a Karras schedule needs timesteps >= 2, 0 < sigma_min < sigma_max and rho > 0",

@@ -1,4 +1,4 @@
-r"""Networks that are asked at a noise scale :math:`\sigma` (Karras et al. 2022, "EDM").
+r"""Networks that are evaluated at a noise scale :math:`\sigma` (Karras et al. 2022, "EDM").
 
 In their units a noisy image is :math:`x_0 + \sigma\varepsilon`; divided by :math:`\sqrt{1+\sigma^2}` it is
 our state with :math:`s = \sigma`. Nothing beyond this file knows of it.
