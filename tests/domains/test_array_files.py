@@ -233,7 +233,7 @@ def test_other_files_are_no_maps(tmp_path: Path) -> None:
 
 def test_one_map_is_not_enough_and_copies_count_once(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.stack([STACK[0]] * 3))
-    with pytest.raises(UserError, match=r"at least 2 different pictures.*got '1 in .*a\.npy'"):
+    with pytest.raises(UserError, match=r"at least 2 different images.*got '1 in .*a\.npy'"):
         Array(16, tmp_path / "a.npy", "NHW", 0, 10)
 
 

@@ -256,7 +256,7 @@ def test_no_images(tmp_path: Path) -> None:
 
 def test_fewer_than_two_different_images(tmp_path: Path) -> None:
     shutil.copy(write(tmp_path / "a.png", 0), tmp_path / "b.png")
-    with pytest.raises(UserError, match=f"at least 2 different pictures.*'1 in {tmp_path}'"):
+    with pytest.raises(UserError, match=f"at least 2 different images.*'1 in {tmp_path}'"):
         ImageFolder(16, tmp_path)
 
 
