@@ -15,7 +15,7 @@ from ood_diffusion.checks import require
 from ood_diffusion.diffusion.grids import Grid
 from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.models.base import FrozenModel
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.runs.run import Run
 from ood_diffusion.stages.decode import decode
 from ood_diffusion.stages.invert import invert_images
 
@@ -100,11 +100,11 @@ def invert(
         solver=solver,
         grid=grid,
         batch_size=batch_size,
-    ) as cell:
+    ) as run:
         check_images("references", references, model.image_shape[1])
-        images, ids = kept(cell.run_folder, "references", references)
-        invert_images(cell, images, dict(zip(ids, ids, strict=True)))
-        return Latents(cell.bank.read(ids), *_trajectory(cell), model.recipe())
+        images, ids = kept(run.workspace.folder, "references", references)
+        invert_images(run, images, dict(zip(ids, ids, strict=True)))
+        return Latents(run.bank.read(ids), *_trajectory(run), model.recipe())
 
 
 @whole
@@ -152,7 +152,7 @@ def generate(
         eta=eta,
         seed=seed,
         batch_size=batch_size,
-    ) as cell:
+    ) as run:
         _check_values(latents.values, model.state_shape)
         require(
             dict(latents.model) == model.recipe(),
@@ -160,13 +160,13 @@ def generate(
             "another model or other weights",
             "Invert the references with this model.",
         )
-        source, ids = kept(cell.run_folder, "latents", latents.values)
-        images, targets = decode(cell, source, ids, "generate")
+        source, ids = kept(run.workspace.folder, "latents", latents.values)
+        images, targets = decode(run, source, ids, "generate")
         return images.read(targets)
 
 
-def _trajectory(cell: Cell) -> tuple[float, int, Solver, Grid]:
-    return cell.levels[-1], cell.settings.steps, cell.solver, cell.grid
+def _trajectory(run: Run) -> tuple[float, int, Solver, Grid]:
+    return run.levels[-1], run.settings.steps, run.solver, run.grid
 
 
 def _check_values(values: Tensor, shape: tuple[int, int, int]) -> None:

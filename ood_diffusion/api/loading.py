@@ -67,7 +67,7 @@ def load_domain(
         UserError: for an unknown name or setting, data that are missing or damaged, or too few images.
     """
     values = {f"domain.{key}": value for key, value in settings.items()}
-    with opened(model, store, values, domain=name, n_references=n_references, n_held_out=n_held_out) as cell:
-        references, held_out = cell.references, cell.held_out
-        read = cell.pictures.read
+    with opened(model, store, values, domain=name, n_references=n_references, n_held_out=n_held_out) as run:
+        references, held_out = run.references, run.held_out
+        read = run.pictures.read
         return read(list(references.values())), read(list(held_out.values()))

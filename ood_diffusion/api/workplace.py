@@ -1,4 +1,4 @@
-"""Where a call computes: a folder that is gone afterwards, and the cell that a run would have made."""
+"""Where a call computes: a folder that is gone afterwards, and the run that a run would have made."""
 
 import functools
 import logging
@@ -19,11 +19,11 @@ from ood_diffusion.fingerprint import tensor_digest
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.runs.assemble import assemble
-from ood_diffusion.runs.cell import Cell
 from ood_diffusion.runs.configuration import GROUPS
+from ood_diffusion.runs.execute import check_weights, kept_unless_void, quieten
 from ood_diffusion.runs.joining import trainer_maker
 from ood_diffusion.runs.launch import ranks_wanted
-from ood_diffusion.runs.run import check_weights, kept_unless_void, quieten
+from ood_diffusion.runs.run import Run
 from ood_diffusion.stopping import obeying_signals
 from ood_diffusion.storage.store import BLOCK, Gone, TensorStore
 
@@ -59,8 +59,8 @@ def workplace(cfg: DictConfig) -> Iterator[tuple[Path, Ranks]]:
 @contextmanager
 def opened(
     model: FrozenModel, store: str | Path | None, settings: Values | None, **asked: Any
-) -> Iterator[Cell]:
-    """The cell of a run with this model and these settings; its weights are checked when it closes.
+) -> Iterator[Run]:
+    """The run of a run with this model and these settings; its weights are checked when it closes.
 
     Args:
         model: the frozen model.
@@ -84,9 +84,9 @@ def opened(
     cfg.stages = ["invert"]  # checks what any stage with the model needs, and nothing of the others
     with workplace(cfg) as (folder, ranks):
         cfg.store = str(folder / "store" if store is None else Path(store).expanduser())
-        cell = assemble(cfg, names, folder, ranks, model)
-        with kept_unless_void(cell) as before:
-            yield cell.at(**parts)
+        run = assemble(cfg, names, folder, ranks, model)
+        with kept_unless_void(run) as before:
+            yield run.at(**parts)
             check_weights(before, model.digest())
 
 

@@ -14,7 +14,7 @@ class Check:
     """One comparison that speaks for or against a claim.
 
     Args:
-        claim: a key of `report.claim_words.CLAIMS`.
+        claim: a key of `report.claim_words.CLAIMS`, or a name of your own.
         figure: what was measured, with its unit, in a few words.
         found: the figure and its 95 % interval.
         against: what it is compared with, in a few words: a null, a baseline or a limit set beforehand.
@@ -22,6 +22,7 @@ class Check:
         verdict: what follows for the claim, by a rule of `claims.verdict`.
         picture: file in the run folder that shows it; empty if there is none.
         why: why an inconclusive verdict is; by default that the interval lies across the limit.
+        says: what a claim of your own says, in one sentence.
     """
 
     claim: str
@@ -32,10 +33,12 @@ class Check:
     verdict: Verdict
     picture: str = ""
     why: str = ACROSS
+    says: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Nested plain dictionaries, for `results.json`; only an inconclusive verdict has a reason."""
-        return asdict(self) | {"why": self.why if self.verdict == "inconclusive" else ""}
+        found = asdict(self) | {"why": self.why if self.verdict == "inconclusive" else ""}
+        return {name: value for name, value in found.items() if name != "says" or value}
 
 
 def limit(value: float) -> Estimate:

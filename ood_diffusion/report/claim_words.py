@@ -5,10 +5,9 @@ from typing import Any, Literal
 
 from ood_diffusion.report.wording import MISSING, number
 
-Claim = Literal["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "C10", "baseline", "auto"]
 Verdict = Literal["supported", "not supported", "inconclusive"]
 
-CLAIMS: dict[Claim, str] = {
+CLAIMS: dict[str, str] = {
     "C1": "A model of one domain reconstructs arbitrary images",
     "C2": "Inverted latents of an unseen domain are approximately Gaussian",
     "C3": "They are separable from the model's own latents",
@@ -26,14 +25,21 @@ CLAIMS: dict[Claim, str] = {
 
 
 def checks_of(results: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The checks of all stages, as `claims.check.Check.as_json` wrote them, in the order of the claims."""
+    """The checks of all stages, as `claims.check.Check.as_json` wrote them, in the order of
+    `CLAIMS`, others after them."""
     found = [
         check
         for section in results.values()
         if isinstance(section, dict)
         for check in section.get("checks", [])
     ]
-    return iter(sorted(found, key=lambda check: list(CLAIMS).index(check["claim"])))
+    order = {claim: place for place, claim in enumerate(CLAIMS)}
+    return iter(sorted(found, key=lambda check: order.get(check["claim"], len(order))))
+
+
+def says(check: Mapping[str, Any]) -> str:
+    """What the claim of a check says; a claim that is not among `CLAIMS` brings its own words."""
+    return CLAIMS.get(check["claim"]) or str(check.get("says", ""))
 
 
 def overall(verdicts: list[Verdict]) -> Verdict:

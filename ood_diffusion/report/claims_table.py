@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ood_diffusion.report.claim_words import CLAIMS, checks_of, interval, verdicts
+from ood_diffusion.report.claim_words import checks_of, interval, says, verdicts
 
 STYLES = {"supported": "green", "not supported": "bold red", "inconclusive": "yellow"}
 KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -42,7 +42,7 @@ def claim_rows(results: Mapping[str, Any], folder: Path) -> list[ClaimRow]:
         rows.append(
             ClaimRow(
                 check["claim"],
-                CLAIMS[check["claim"]],
+                says(check),
                 check["figure"],
                 interval(check["found"]),
                 check["against"],
@@ -55,6 +55,27 @@ def claim_rows(results: Mapping[str, Any], folder: Path) -> list[ClaimRow]:
         )
         shown.add(file)
     return rows
+
+
+@dataclass(frozen=True)
+class StagePlot:
+    """A plot that a stage has written; `picture` is a data URI, empty where `file` cannot be on a page."""
+
+    section: str
+    file: str
+    picture: str
+
+
+def stage_plots(results: Mapping[str, Any], folder: Path) -> list[StagePlot]:
+    """The files that sections name under "plots", but those that stand with a check already."""
+    with_checks = {check["picture"] for check in checks_of(results)}
+    return [
+        StagePlot(name.replace("_", " "), file, data_uri(folder / file))
+        for name, section in results.items()
+        if isinstance(section, Mapping)
+        for file in section.get("plots", ())
+        if file not in with_checks
+    ]
 
 
 def data_uri(path: Path) -> str:
@@ -73,7 +94,7 @@ def claims_table(results: Mapping[str, Any]) -> Table:
     for check in checks_of(results):
         claim, why = check["claim"], check.get("why", "")
         if claim != last:
-            words = Text(f"{claim}  {CLAIMS[claim]}", style="bold")
+            words = Text(f"{claim}  {says(check)}", style="bold")
             table.add_section()
             table.add_row(words, "", "", Text(summary[claim], style=STYLES[summary[claim]]))
         table.add_row(

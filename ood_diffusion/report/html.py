@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ood_diffusion.optional import optional
 from ood_diffusion.report import sections, tiles
-from ood_diffusion.report.claims_table import ClaimRow, claim_rows
+from ood_diffusion.report.claims_table import ClaimRow, StagePlot, claim_rows, stage_plots
 from ood_diffusion.report.pictures import Pictures
 from ood_diffusion.report.plots import Plot, plots_of
 from ood_diffusion.report.results import Results
@@ -43,10 +43,10 @@ def write_report(
     plots: list[Plot] = []
     with optional("draw the plots of report.html"):
         plots = plots_of(results, pictures, latent_norms, origin_angles)
-    claims = claim_rows(results, path.parent)
+    claims, further = claim_rows(results, path.parent), stage_plots(results, path.parent)
     small = pictures.references.shape[-1] <= tiles.LOSSLESS
     for count, lossless in PLANS if small else PLANS[1:]:
-        page = render(results, pictures, plots, claims, count, lossless).lstrip().encode()
+        page = render(results, pictures, plots, claims, further, count, lossless).lstrip().encode()
         if len(page) <= MAX_BYTES:
             break
     atomic_write(path, page)
@@ -57,6 +57,7 @@ def render(
     pictures: Pictures,
     plots: list[Plot],
     claims: list[ClaimRow],
+    further: list[StagePlot],
     count: int,
     lossless: bool,
 ) -> str:
@@ -87,6 +88,7 @@ def render(
         peak_memory=results.get("cost", {}).get("peak_memory_mib"),
         plots=plots,
         claims=claims,
+        further=further,
         command=results.get("command", ""),
         data=sections.data_lists(results),
         versions=results.get("versions", {}),

@@ -10,7 +10,7 @@ import math
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from ood_diffusion.report.claim_words import Claim, Verdict
+from ood_diffusion.report.claim_words import Verdict
 from ood_diffusion.storage.atomic import atomic_write
 
 SCHEMA = 1
@@ -87,7 +87,7 @@ class Bounds(TypedDict):
 class Check(TypedDict):
     """A row of the table of claims: `claims.check.Check`."""
 
-    claim: Claim
+    claim: str
     figure: str
     found: Bounds
     against: str
@@ -95,6 +95,7 @@ class Check(TypedDict):
     verdict: Verdict
     picture: str
     why: NotRequired[str]
+    says: NotRequired[str]
 
 
 class Tested(TypedDict, total=False):
@@ -103,7 +104,7 @@ class Tested(TypedDict, total=False):
     checks: list[Check]
 
 
-class Reconstruct(TypedDict, total=False):
+class Reconstructions(TypedDict, total=False):
     """Image → latent → image: PSNR over `n` references, in dB."""
 
     psnr_mean: float | None
@@ -144,7 +145,7 @@ class Acceptance(TypedDict, total=False):
     all: float | None
 
 
-class Sample(TypedDict, total=False):
+class Samples(TypedDict, total=False):
     """The drawing of new latents.
 
     `nearest_reference_latent` is the mean distance from a draw to its nearest reference latent, over
@@ -319,9 +320,9 @@ class Results(TypedDict, total=False):
     cell: Cell
     model: Model
     solver: Solver
-    reconstruct: Reconstruct
+    reconstruct: Reconstructions
     latents: Latents
-    sample: Sample
+    sample: Samples
     metrics: Metrics
     analyse: Tested
     bandwidth: Bandwidth

@@ -1,10 +1,11 @@
-"""From a composed configuration to a checked `Cell`."""
+"""From a composed configuration to a checked `Run`."""
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -15,9 +16,12 @@ from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.models.base import OURS, FrozenModel
 from ood_diffusion.models.probe import probe
 from ood_diffusion.priors.base import Prior
-from ood_diffusion.runs.cell import Cell
 from ood_diffusion.runs.feasible import check
-from ood_diffusion.runs.settings import AUTO, Settings, read_settings
+from ood_diffusion.runs.images import Images
+from ood_diffusion.runs.run import Run
+from ood_diffusion.runs.settings import AUTO, RECOMMENDING, Settings, read_settings
+from ood_diffusion.runs.stage import Stage
+from ood_diffusion.runs.workspace import Workspace
 from ood_diffusion.samplers.base import Sampler
 from ood_diffusion.samplers.selection import Selection
 from ood_diffusion.source import targets
@@ -28,13 +32,13 @@ KNOBS = tuple(Settings.__dataclass_fields__)
 
 def assemble(
     cfg: DictConfig, names: dict[str, str], run_folder: Path, ranks: Ranks, model: FrozenModel | None = None
-) -> Cell:
-    """Build every part of the cell and check what can be checked before compute is spent.
+) -> Run:
+    """Build every part of the run and check what can be checked before compute is spent.
 
     Args:
         cfg: the composed configuration.
         names: the choice made in each configuration group.
-        run_folder: the cell's own output folder.
+        run_folder: the run's own output folder.
         ranks: the processes that share the predict loops.
         model: one that is loaded, and computes in ``cfg.precision``, already; None: that of `cfg`.
 
@@ -55,39 +59,45 @@ def assemble(
     if model is None:
         model = build_model(cfg)
     probe(model)
-    cell = Cell(
+    domain, training_domain = (build_domain(part, model) for part in (cfg.domain, cfg.training_domain))
+    stores = Stores(Path(cfg.store), cfg.store_mode)
+    run = Run(
         settings=settings,
         names=names,
         model=model,
-        domain=build_domain(cfg.domain, model),
-        training_domain=build_domain(cfg.training_domain, model),
+        domain=domain,
+        training_domain=training_domain,
         solver=build(cfg.solver, Solver),
         grid=build(cfg.grid),
         prior=build(cfg.prior, Prior),
         sampler=build(cfg.sampler, Sampler),
         selection=build(selection, Selection),
-        training=build(cfg.training),
-        stage_settings={name: build(cfg.stage[name]) for name in with_settings(cfg, settings)},
+        stages=build_stages(cfg, settings),
         draw_recipe={group: with_code(plain(cfg[group])) for group in ("prior", "sampler", "selection")},
         max_proposals=max_proposals,
-        make_extractor=partial(build, cfg.extractor),
+        make_extractor=cache(partial(build, cfg.extractor)),
         make_metrics={str(name): partial(build, part) for name, part in cfg.metric.items()},
-        ranks=ranks,
-        stores=Stores(Path(cfg.store), cfg.store_mode),
-        run_folder=run_folder,
+        workspace=Workspace(run_folder, stores, ranks),
+        images=Images(
+            domain,
+            training_domain,
+            (settings.n_references, settings.n_held_out, settings.n_training),
+            stores.open("pictures", {"image_shape": list(model.image_shape)}, torch.uint8),
+            ranks,
+        ),
     )
-    check(cell, list(cfg.stages))
-    return cell
+    check(run)
+    return run
 
 
-def with_settings(cfg: DictConfig, settings: Settings) -> list[str]:
-    """The stages of this run that have settings; level=auto runs `bandwidth`, asked for or not, where any
-    stage needs a level.
+def build_stages(cfg: DictConfig, settings: Settings) -> dict[str, Stage]:
+    """The stages of this run in their order; with level=auto, where any stage needs a level, the one that
+    recommends it is among them and the first.
     """
-    chosen = set(cfg.stages)
-    if settings.level == AUTO and chosen - {"inspect", "train"}:
-        chosen.add("bandwidth")
-    return [name for name in cfg.stage if name in chosen]
+    found = {name: build(cfg.stage[name], Stage) for name in cfg.stage if name in cfg.stages}
+    if settings.level == AUTO and any("level" in stage.needs for stage in found.values()):
+        found = {RECOMMENDING: build(cfg.stage[RECOMMENDING], Stage)} | found
+    return {name: found[name] for name in sorted(found, key=lambda name: found[name].last)}
 
 
 def plain(part: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from ood_diffusion.runs.settings import log_level
 from ood_diffusion.runs.sweep_group import sweep_group
 
 GROUPS = ("model", "domain", "prior", "sampler", "selection", "solver", "grid", "extractor")
-"""Groups of which a cell has one choice each; together they name it."""
+"""Groups of which a run has one choice each; together they name it."""
 
 for resolver in (embedded, log_level, sweep_group):  # under names of ours: a caller may have others
     OmegaConf.register_new_resolver(f"ood_diffusion.{resolver.__name__}", resolver, replace=True)

@@ -1,7 +1,7 @@
 """`dry_run=true`: what a run or a sweep would cost, and what of it would fail, without computing anything.
 
-Every cell of a sweep leaves its plan in its own output folder and the process that started the sweep adds
-them up, so that it does not matter which launcher runs the cells. Only a cell imports heavy libraries.
+Every run of a sweep leaves its plan in its own output folder and the process that started the sweep adds
+them up, so that it does not matter which launcher runs the cells. Only a run imports heavy libraries.
 """
 
 import json
@@ -30,10 +30,10 @@ def is_dry_run(cfg: DictConfig) -> bool:
 
 
 def dry_run(cfg: DictConfig, names: dict[str, str], folder: Path) -> None:
-    """Plan one cell: print it, or leave it in `folder` for the sweep that the cell belongs to.
+    """Plan one run: print it, or leave it in `folder` for the sweep that the run belongs to.
 
     Raises:
-        UserError: for wrong settings or data; in a sweep it becomes part of the plan, so that all cells are
+        UserError: for wrong settings or data; in a sweep it becomes part of the plan, so that all runs are
             seen.
     """
     if HydraConfig.get().mode == RunMode.RUN:
@@ -47,21 +47,21 @@ def dry_run(cfg: DictConfig, names: dict[str, str], folder: Path) -> None:
 
 
 def plan(cfg: DictConfig, names: dict[str, str], folder: Path) -> Plan:
-    """The plan of one cell, after all checks that a run would make before it computes."""
+    """The plan of one run, after all checks that a run would make before it computes."""
     read_settings(cfg)
     if cfg.store_mode == "reuse":
         cfg.store_mode = "readonly"  # damaged shards stay where they are
     from ood_diffusion.lightning.ranks import Ranks
     from ood_diffusion.runs.assemble import assemble, build
-    from ood_diffusion.runs.plan import plan_cell
+    from ood_diffusion.runs.plan import plan_run
 
     ranks = Ranks(partial(build, cfg.trainer))
     ranks.size = ranks_wanted(cfg.trainer)  # to be checked, not to be met
-    return plan_cell(assemble(cfg, names, folder, ranks), list(cfg.stages))
+    return plan_run(assemble(cfg, names, folder, ranks))
 
 
 def show(plans: dict[Path, Plan], output: str) -> None:
-    """Print the plans of the cells in these folders, as the setting `output` says.
+    """Print the plans of the runs in these folders, as the setting `output` says.
 
     Raises:
         UserError: if one of them would fail.
@@ -75,11 +75,11 @@ def show(plans: dict[Path, Plan], output: str) -> None:
     if output == "json":
         print("\n".join(plan_lines(plans)), flush=True)
     if reasons := failures(list(plans.values())):
-        raise UserError(f"{len(reasons)} of {len(plans)} cells would fail. {next(iter(reasons.values()))}")
+        raise UserError(f"{len(reasons)} of {len(plans)} runs would fail. {next(iter(reasons.values()))}")
 
 
 def show_sweep() -> None:
-    """Print what the cells of this process's sweep have planned, if that is what they did.
+    """Print what the runs of this process's sweep have planned, if that is what they did.
 
     Raises:
         UserError: if one of them would fail.

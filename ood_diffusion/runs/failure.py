@@ -72,7 +72,7 @@ def occupied(folder: Path) -> Iterator[None]:
     """Keep `folder` to this run, whose output folder it is, while the block runs.
 
     Raises:
-        UserError: if another process uses it, or another cell of this process's sweep has used it; what lies
+        UserError: if another process uses it, or another run of this process's sweep has used it; what lies
             there is left as it is.
     """
     rule = "every run needs a folder of its own"
@@ -80,7 +80,7 @@ def occupied(folder: Path) -> Iterator[None]:
         "Leave hydra.run.dir and hydra.sweep.subdir as they are, or let their names hold what differs, "
         "such as ${hydra.job.num}."
     )
-    require(folder not in Sweep.used, rule, f"{folder}, in which another cell of this sweep has run", remedy)
+    require(folder not in Sweep.used, rule, f"{folder}, in which another run of this sweep has run", remedy)
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0)

@@ -1,77 +1,58 @@
-"""What can be found wrong with a cell before any compute is spent."""
+"""What can be found wrong with a run before any compute is spent."""
 
 from ood_diffusion.checks import require
 from ood_diffusion.diffusion.prediction import TO_EPS
 from ood_diffusion.priors.base import Prior
-from ood_diffusion.runs.cell import Cell
-from ood_diffusion.runs.settings import module_of
+from ood_diffusion.runs.run import Run
 from ood_diffusion.samplers.base import Sampler
 from ood_diffusion.samplers.selection import Selection
-
-FEATURELESS = {"inspect", "train", "invert", "reconstruct", "sample"}
-"""Stages that do without the feature extractor, whose weights may be missing."""
-DRAWING = {"sample", "interference", "few_shot", "preservation", "physics"}
-"""Stages that draw new latents."""
-JUDGING = {"evaluate", "interference", "few_shot"}
-"""Stages that judge images by the metrics."""
 
 Learner = Prior | Sampler | Selection
 """A part that needs a number of references."""
 
 
-def check(cell: Cell, stages: list[str]) -> None:
-    """Raise `UserError` for what would only fail after compute has been spent.
-
-    A stage X with settings has its own check, if any, as ``check_X`` in its file.
-    """
-    settings = cell.settings
-    for level in levels_of(cell):
-        grid = cell.at(level=level).levels
+def check(run: Run) -> None:
+    """Raise `UserError` for what would only fail after compute has been spent."""
+    settings, stages = run.settings, run.stages.values()
+    own = [] if isinstance(settings.level, str) else [settings.level]
+    for level in [*own, *(level for stage in stages for level in stage.further_levels(run))]:
+        grid = run.at(level=float(level)).levels
         require(len(grid) >= 2, "the grid needs at least two levels", grid, "Raise steps.")
-    available = cell.domain.size("references")
+    available = run.domain.size("references")
     require(
         available is None or settings.n_references <= available,
-        f"n_references must be at most the {available} reference images of domain={cell.names['domain']}",
+        f"n_references must be at most the {available} reference images of domain={run.names['domain']}",
         settings.n_references,
         f"Set n_references={available} or bring more images.",
     )
-    if "train" in stages:
-        check_trainable(cell, "the stage train")
-    band = cell.stage_settings.get("bandwidth")
-    if {*stages, *cell.stage_settings} - FEATURELESS - {"report"}:
-        _ = cell.extractor
-    for stage in cell.stage_settings:
-        getattr(module_of(stage), f"check_{stage}", lambda cell: None)(cell)
-    if DRAWING & set(stages) or (band and band.check_levels):
-        check_learners(cell)
-    if JUDGING & set(stages):
-        check_judges(cell)
+    needs = {need for stage in stages for need in stage.needs}
+    if needs & {"features", "metrics"}:
+        _ = run.extractor  # whose weights may be missing
+    for stage in stages:
+        stage.check(run)
+    if "draws" in needs:
+        check_learners(run)
+    if "metrics" in needs:
+        check_metrics(run)
 
 
-def levels_of(cell: Cell) -> list[float]:
-    """Where trajectories of this run may end: at the cell's level and at those of the stage `bandwidth`."""
-    own = [] if isinstance(cell.settings.level, str) else [cell.settings.level]
-    band = cell.stage_settings.get("bandwidth")
-    return own if band is None else [*own, *band.levels, *band.check_levels]
-
-
-def check_trainable(cell: Cell, what: str) -> None:
+def check_trainable(run: Run, what: str) -> None:
     """Raise `UserError` unless `what` can train such a network in such a way."""
-    model = cell.model
+    model = run.model
     require(
         model.prediction_type in TO_EPS and model.state_shape == model.image_shape,
         f"{what} needs a network that predicts epsilon, v or the image, in pixels",
-        f"model={cell.names['model']}",
+        f"model={run.names['model']}",
         "Train it with the code of its authors.",
     )
-    size = cell.ranks.size
+    size = run.workspace.ranks.size
     require(size == 1, f"{what} runs on one device", size, "Set trainer.devices=1.")
 
 
-def check_learners(cell: Cell) -> None:
+def check_learners(run: Run) -> None:
     """Raise `UserError` unless prior, sampler and selection have the references they need."""
-    for group, part in (("prior", cell.prior), ("sampler", cell.sampler), ("selection", cell.selection)):
-        check_learner(group, cell.names[group], part, cell.settings.n_references)
+    for group, part in (("prior", run.prior), ("sampler", run.sampler), ("selection", run.selection)):
+        check_learner(group, run.names[group], part, run.settings.n_references)
 
 
 def check_learner(group: str, name: str, part: Learner, n_references: int) -> None:
@@ -84,16 +65,15 @@ def check_learner(group: str, name: str, part: Learner, n_references: int) -> No
     )
 
 
-def check_judges(cell: Cell) -> None:
-    """Raise `UserError` unless the extractor can be built and every metric has the images it needs."""
-    _ = cell.extractor
-    judges = cell.domain.size("held_out")
+def check_metrics(run: Run) -> None:
+    """Raise `UserError` unless every metric has the images it needs."""
+    held_out = run.domain.size("held_out")
     counts = {
-        "n_samples": cell.settings.n_samples,
-        "n_references": cell.settings.n_references,
-        "n_held_out": cell.settings.n_held_out if judges is None else min(judges, cell.settings.n_held_out),
+        "n_samples": run.settings.n_samples,
+        "n_references": run.settings.n_references,
+        "n_held_out": run.settings.n_held_out if held_out is None else min(held_out, run.settings.n_held_out),
     }
-    for name, make in cell.make_metrics.items():
+    for name, make in run.make_metrics.items():
         least = make().min_images
         for count, images in counts.items():
             require(

@@ -1,4 +1,4 @@
-"""How the ranks of a cell meet: as many as were asked for, with one folder, and with the same parts."""
+"""How the ranks of a run meet: as many as were asked for, with one folder, and with the same parts."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,8 +13,8 @@ from ood_diffusion.checks import UserError, require
 from ood_diffusion.compat import is_lost_connection
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.runs.assemble import build
-from ood_diffusion.runs.cell import Cell
 from ood_diffusion.runs.outcome import RankLost
+from ood_diffusion.runs.run import Run
 
 
 def trainer_maker(trainer: Any) -> Callable[..., pl.Trainer]:
@@ -63,13 +63,13 @@ def others_alive(ranks: Ranks) -> Iterator[None]:
         raise
 
 
-def together(ranks: Ranks, assemble: Callable[[], Cell]) -> Cell:
-    """The cell of every rank, or the first rank's mistake on all of them.
+def together(ranks: Ranks, assemble: Callable[[], Run]) -> Run:
+    """The run of every rank, or the first rank's mistake on all of them.
 
     Raises:
         UserError: if any rank could not assemble it, or the weights of two ranks differ.
     """
-    outcome: Cell | str
+    outcome: Run | str
     try:
         outcome = assemble()
     except UserError as error:
@@ -78,9 +78,9 @@ def together(ranks: Ranks, assemble: Callable[[], Cell]) -> Cell:
     first = next((i for i, found in enumerate(mistakes) if found is not None), None)
     if first is not None or isinstance(outcome, str):
         raise UserError(f"{mistakes[first]} (on rank {first})" if first else mistakes[0])
-    cell = outcome
-    digests = ranks.agree(cell.model.digest())
+    run = outcome
+    digests = ranks.agree(run.model.digest())
     require(
         len(set(digests)) == 1, "all ranks must load the same weights", digests, "Copy one file to all nodes."
     )
-    return cell
+    return run

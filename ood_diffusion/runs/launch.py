@@ -1,7 +1,7 @@
-"""Run a cell in this process, on ranks that a cluster has started, or on ranks started here.
+"""Run a run in this process, on ranks that a cluster has started, or on ranks started here.
 
 Ranks of this machine are started by PyTorch's elastic agent (what ``torchrun`` is made of), one group per
-cell with the composed configuration and the cell's own folder: no rank composes anything, so that ranks
+run with the composed configuration and the run's own folder: no rank composes anything, so that ranks
 work the same in a multirun and under every launcher. Lightning's launcher would run the command once more,
 and `torch.multiprocessing.spawn` reports the first rank that it sees end, not the one that made it end.
 """
@@ -24,12 +24,12 @@ from ood_diffusion.stopping import stopped_by
 
 
 def launch(cfg: DictConfig, names: Mapping[str, str], run_folder: Path, logging_settings: Any) -> None:
-    """Run one cell on as many ranks as `cfg.trainer` asks for.
+    """Run one run on as many ranks as `cfg.trainer` asks for.
 
     Args:
         cfg: the composed configuration.
         names: the choice made in each configuration group.
-        run_folder: the cell's own output folder.
+        run_folder: the run's own output folder.
         logging_settings: of rank 0, as ``logging.config.dictConfig`` takes them.
 
     Raises:
@@ -38,9 +38,9 @@ def launch(cfg: DictConfig, names: Mapping[str, str], run_folder: Path, logging_
     """
     wanted = ranks_wanted(cfg.trainer)
     if started_by_cluster() or wanted == 1:
-        from ood_diffusion.runs.run import run
+        from ood_diffusion.runs.execute import execute
 
-        run(cfg, names, run_folder, wanted)
+        execute(cfg, names, run_folder, wanted)
         return
     require(
         int(cfg.trainer.get("num_nodes", 1)) == 1,
@@ -109,7 +109,7 @@ def ranks_wanted(trainer: Mapping[str, Any]) -> int:
 
 
 def leads() -> bool:
-    """Whether this process is the only one of its cell, or the first of those that a cluster has started."""
+    """Whether this process is the only one of its run, or the first of those that a cluster has started."""
     return not started_by_cluster() or os.environ.get("RANK", os.environ.get("SLURM_PROCID")) == "0"
 
 

@@ -89,7 +89,7 @@ def verdict(error: BaseException) -> tuple[int, str] | None:
         case RunFailure() | RankFailure() | RankLost():
             return 1, str(error)
         case BrokenProcessPool():
-            return 1, f"a process that ran a cell was killed, perhaps for its memory. {CONTINUE}"
+            return 1, f"a process that ran a run was killed, perhaps for its memory. {CONTINUE}"
         case KeyboardInterrupt():
             return 128 + signal.SIGINT, stopped_by(signal.SIGINT)
         case OSError() if error.errno in DISK_ERRORS:

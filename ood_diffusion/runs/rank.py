@@ -1,4 +1,4 @@
-"""One rank of a cell; `runs.launch` starts it: ``python -m ood_diffusion.runs.rank SETTINGS FOLDER``."""
+"""One rank of a run; `runs.launch` starts it: ``python -m ood_diffusion.runs.rank SETTINGS FOLDER``."""
 
 import logging
 import os
@@ -12,12 +12,12 @@ from omegaconf import OmegaConf
 
 
 def main() -> None:
-    """Run the cell described in the YAML file SETTINGS; why it failed is left in FOLDER."""
+    """Run the run described in the YAML file SETTINGS; why it failed is left in FOLDER."""
     threading.Thread(target=end_with, args=[os.getppid()], daemon=True).start()
+    from ood_diffusion.runs.execute import execute
     from ood_diffusion.runs.failure import explained, recorded
     from ood_diffusion.runs.launch import ranks_wanted
     from ood_diffusion.runs.outcome import LOST, RankLost, reported
-    from ood_diffusion.runs.run import run
     from ood_diffusion.stopping import end_on_signals
     from ood_diffusion.terminal import replace_unprintable
 
@@ -30,7 +30,7 @@ def main() -> None:
     try:
         with reported(aloud=False), recorded(folder, first=False), explained(folder, settings.cfg):
             try:
-                run(settings.cfg, settings.names, folder, ranks_wanted(settings.cfg.trainer))
+                execute(settings.cfg, settings.names, folder, ranks_wanted(settings.cfg.trainer))
             except RankLost:
                 sys.exit(LOST)
     except SystemExit as stop:

@@ -1,241 +1,211 @@
-"""Run one cell: its stages in order, results on disk after each, tracking around it."""
+"""A run: its settings and parts, all frozen, and what follows from them."""
 
 import logging
-import shlex
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.utilities.warnings import PossibleUserWarning
 
-from ood_diffusion.checks import Void
-from ood_diffusion.domains.base import SPLITS
-from ood_diffusion.fingerprint import fingerprint
-from ood_diffusion.lightning.memory import peak_mib
-from ood_diffusion.lightning.ranks import Ranks
-from ood_diffusion.optional import optional
-from ood_diffusion.report.card import print_card
-from ood_diffusion.report.claim_words import verdicts
-from ood_diffusion.report.pictures import Pictures
-from ood_diffusion.report.plan.speed import PICTURES
-from ood_diffusion.report.results import SCHEMA, Results, write_json
-from ood_diffusion.report.table import print_summary
-from ood_diffusion.report.tracking.log import close_run, log_results, open_run
-from ood_diffusion.runs.assemble import KNOBS, assemble, plain
-from ood_diffusion.runs.cell import Cell
-from ood_diffusion.runs.joining import join, others_alive, together, trainer_maker
-from ood_diffusion.runs.launch import started_by_cluster
-from ood_diffusion.runs.settings import AUTO, RICH, STAGES, module_of
-from ood_diffusion.storage.store import Gone
-from ood_diffusion.terminal import printing
+from ood_diffusion.checks import UserError
+from ood_diffusion.diffusion.grids import Grid
+from ood_diffusion.diffusion.integrate import check_eta
+from ood_diffusion.diffusion.solver import Convergence, Solver
+from ood_diffusion.domains.base import Domain
+from ood_diffusion.lightning.batch_size import remembered_batch_size
+from ood_diffusion.lightning.loop import Predictor
+from ood_diffusion.metrics.base import FeatureExtractor
+from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.priors.base import Prior
+from ood_diffusion.runs.images import Images
+from ood_diffusion.runs.settings import Settings
+from ood_diffusion.runs.stage import Stage
+from ood_diffusion.runs.workspace import Workspace
+from ood_diffusion.samplers.base import Sampler
+from ood_diffusion.samplers.selection import Selection
+from ood_diffusion.storage.store import TensorStore
 
 log = logging.getLogger(__name__)
 
-NONE = torch.empty(0, 3, 1, 1, dtype=torch.uint8)
-ROUNDS = 10
-"""How often the stages are run at most; whatever is damaged in one store is found in one round."""
-VERSIONS = ("ood-diffusion", "torch", "pytorch-lightning", "torchmetrics", "diffusers", "hydra-core", "wandb")
 
-
-def run(cfg: DictConfig, names: Mapping[str, str], run_folder: Path, size: int = 1) -> None:
-    """Run the stages that `cfg.stages` names; results go to `run_folder`.
+@dataclass(frozen=True)
+class Run:
+    """What the stages are functions of. Parts are built once and checked before any compute is spent.
 
     Args:
-        cfg: the composed configuration.
-        names: the choice made in each configuration group.
-        run_folder: the cell's own output folder.
-        size: how many ranks run this cell; this process is one of them.
-
-    Raises:
-        UserError: for a mistake in settings or data, or if the frozen weights have changed.
+        settings: the knobs.
+        names: the choice made in every configuration group (model, domain, …).
+        model: the frozen model.
+        domain: where references and held-out images come from.
+        training_domain: images of the domain that the model was trained on, or what stands for them.
+        solver: the numerical method.
+        grid: where it stops along the trajectory.
+        prior: learned on the bank of latents; this one is never fitted, a copy is.
+        sampler: proposes new latents; likewise.
+        selection: keeps or drops proposals; likewise.
+        stages: those of this run, by name, in the order in which they run.
+        draw_recipe: what determines the draws beside the references and the seed; JSON.
+        max_proposals: proposals per wanted sample before giving up.
+        make_extractor: the feature extractor, built at the first call.
+        make_metrics: metric name -> function that builds it.
+        workspace: folder, stores, ranks and accounts.
+        images: which images there are.
+        subset: content digest -> picture id of the references, where they are not the domain's first ones.
     """
-    quieten()
-    ranks = Ranks(trainer_maker(cfg.trainer))
-    if size > 1 or started_by_cluster():
-        join(ranks, size, run_folder)
-    cell = together(ranks, lambda: assemble(cfg, dict(names), run_folder, ranks))
-    with others_alive(ranks):
-        if ranks.rank > 0:
-            ranks.serve(cell.network, cell.model.digest)
-            return
-        with kept_unless_void(cell) as before:
-            run_stages(cfg, cell, before)
-            for after in ranks.dismiss():
-                check_weights(before, after)
 
+    settings: Settings
+    names: Mapping[str, str]
+    model: FrozenModel
+    domain: Domain
+    training_domain: Domain
+    solver: Solver
+    grid: Grid
+    prior: Prior
+    sampler: Sampler
+    selection: Selection
+    stages: Mapping[str, Stage]
+    draw_recipe: Mapping[str, Any]
+    max_proposals: int
+    make_extractor: Callable[[], FeatureExtractor]
+    make_metrics: Mapping[str, Callable[[], Any]]
+    workspace: Workspace
+    images: Images
+    subset: Mapping[str, str] | None = None
 
-@contextmanager
-def kept_unless_void(cell: Cell) -> Iterator[str]:
-    """Delete all that the block stored if it raises `Void`, or anything else when the weights have changed.
+    def at(self, subset: Mapping[str, str] | None = None, **changes: Any) -> "Run":
+        """The same run with other knobs, parts or references; folder, stores and accounts are shared.
 
-    Yields:
-        The digest of the weights at the start.
-    """
-    before = cell.model.digest()
-    try:
-        yield before
-    except BaseException as error:
-        void = isinstance(error, Void)
-        with suppress(RuntimeError):  # of a device that has failed
-            void = void or cell.model.digest() != before
-        if void:
-            cell.stores.withdraw()
-            (cell.run_folder / "results.json").unlink(missing_ok=True)
-        raise
+        Args:
+            subset: content digest -> picture id of what takes the place of the references: some of them, or
+                images of the training domain, to be treated alike; None: the run's own.
+            changes: knobs of `Settings`, or parts (``sampler=…``; then also ``draw_recipe=…``).
+        """
+        knobs = {name: changes.pop(name) for name in list(changes) if name in Settings.__dataclass_fields__}
+        subset = self.subset if subset is None else subset
+        if subset is not None:
+            knobs["n_references"] = len(subset)
+        return replace(self, settings=replace(self.settings, **knobs), subset=subset, **changes)
 
+    @cached_property
+    def levels(self) -> list[float]:
+        """The trajectory's grid, ascending; raises `UserError` where settings and schedule disagree."""
+        check_eta(self.settings.eta, self.solver)
+        level = self.settings.level
+        if isinstance(level, str):
+            raise UserError(f"level={level} must be replaced before the trajectory is known. Set level=500.")
+        return self.grid(self.model.schedule, level, self.settings.steps)
 
-def run_stages(cfg: DictConfig, cell: Cell, before: str) -> None:
-    """What rank 0 does: the stages in order, results on disk after each, tracking around them.
+    @property
+    def extractor(self) -> FeatureExtractor:
+        """The feature extractor of all metrics."""
+        return self.make_extractor()
 
-    Args:
-        cfg: the composed configuration.
-        cell: the cell.
-        before: digest of the weights at the start.
-    """
-    chosen = [name for name in STAGES if name in cfg.stages]
-    with_images = chosen != ["inspect"]
-    if with_images and cell.domain.drawing:
-        with cell.stage(PICTURES):
-            _ = cell.references, cell.held_out
-    if cell.settings.level == AUTO and not {"inspect", "train"}.issuperset(chosen):
-        cell, chosen = at_recommended_level(cell, before), [name for name in chosen if name != "bandwidth"]
-    description = describe(cell, with_images)
-    versions = {p: version(p) for p in VERSIONS}
-    command = command_of(cell.run_folder)
-    cell.results |= {"command": command, "cell": description, "versions": versions}
-    tracker = open_run(plain(cfg.logger), {**description, "conf": plain(cfg)}, cell.run_folder)
-    failed = True
+    @cached_property
+    def trajectory_recipe(self) -> dict[str, Any]:
+        """Everything that determines where an image goes: model, solver, levels, arithmetic."""
+        return {
+            "model": self.model.recipe(),
+            "solver": self.solver.recipe(),
+            "levels": [float(f"{t:.9g}") for t in self.levels],
+            **self.model.arithmetic_recipe(lambda: self.workspace.ranks.device),
+        }
 
-    def account() -> None:
-        cell.results["data"] = data_of(cell, cfg)
-        keep_accounts(cell, before)
+    @property
+    def bank(self) -> TensorStore:
+        """Latents of references, by the content digest of the image."""
+        return self.workspace.stores.open("latents", self.trajectory_recipe, torch.float32)
 
-    try:
-        run_in_order(cell, chosen, account)
-        stores, counts = cell.stores, {"made": cell.made["images"], "found": cell.made["found"]}
-        cell.results["store"] = {"folder": str(stores.root), "mode": stores.mode, **counts}
-        if counts["found"]:
-            log.info("%d items made, %d found in %s", *counts.values(), stores.root)
-        account()
-        if tracker is not None:
-            with optional("log the results to W&B"):
-                pictures = module_of("report").collect_pictures(cell) if with_images else Pictures(NONE)
-                log_results(tracker, cast(Results, cell.results), pictures)
-        failed = False
-    finally:
-        if tracker is not None:
-            close_run(tracker, failed)
-    if cfg.output != RICH:
-        return
-    results = cast(Results, cell.results)
-    with printing():
-        if "model" in results:
-            print_card(cell.names["model"], results["model"])
-        if with_images:
-            print_summary(results, cell.page if "report" in chosen and cell.page.exists() else None)
+    def decoded(self, eta: float) -> TensorStore:
+        """Decoded latents, by the content digest of the latent (and the seed of the noise, if any)."""
+        return self.workspace.stores.open("images", {**self.trajectory_recipe, "eta": eta}, torch.uint8)
 
+    def draws_recipe(self, references: Sequence[str]) -> dict[str, Any]:
+        """Everything that determines the draws, if the references have these digests."""
+        return {
+            **self.trajectory_recipe,
+            **self.draw_recipe,
+            "references": list(references),
+            "seed": self.settings.seed,
+            "n_samples": self.settings.n_samples,
+        }
 
-def run_in_order(cell: Cell, names: Sequence[str], account: Callable[[], None]) -> None:
-    """Run stages; where one finds that something has gone from the store, all once more: that makes it again.
+    def decoded_ids(self, latents: Sequence[str]) -> list[str]:
+        """Ids of what latents with these digests decode to: with noise, the seed belongs to the address."""
+        suffix = f"-seed{self.settings.seed}" if self.settings.eta else ""
+        return [digest + suffix for digest in latents]
 
-    Args:
-        cell: the cell.
-        names: of the stages. They find in the store what earlier rounds have made.
-        account: puts on disk what was found so far; called before each stage.
-    """
-    rounds, waiting = 1, list(names)
-    while waiting:
-        try:
-            account()  # before each stage too: the report shows it
-            with cell.stage(waiting[0]):
-                stage(waiting[0])(cell)
-            del waiting[0]
-        except Gone:
-            if rounds == ROUNDS or cell.ranks.size > 1:  # other ranks are in the middle of a loop
-                raise
-            rounds, waiting = rounds + 1, list(names)
-            cell.look_again()
+    @property
+    def pictures(self) -> TensorStore:
+        """The domains' own images, preprocessed, by the domain's key."""
+        return self.images.pictures
 
+    @property
+    def references(self) -> Mapping[str, str]:
+        """Content digest -> picture id of the references."""
+        return self.images.references if self.subset is None else self.subset
 
-def at_recommended_level(cell: Cell, before: str) -> Cell:
-    """The cell at the level that its stage `bandwidth`, run here, recommends; with what that stage found.
+    @property
+    def held_out(self) -> Mapping[str, str]:
+        """Content digest -> picture id of the held-out images; disjoint from the references."""
+        return self.images.held_out
 
-    Args:
-        cell: whose level is "auto".
-        before: digest of the weights at the start; what was found goes to disk at once.
-    """
-    with cell.stage("bandwidth"):
-        stage("bandwidth")(cell)
-    level = cell.results["bandwidth"]["recommended"]
-    log.info("level=auto: %g", level)
-    chosen = cell.at(level=level)
-    chosen.results = {"cell": describe(chosen, with_images=False), **cell.results}
-    keep_accounts(chosen, before)
-    return chosen
+    @property
+    def training_references(self) -> Mapping[str, str]:
+        """Content digest -> picture id of images of the training domain, `n_training` at most."""
+        return self.images.training_references
 
+    @property
+    def training_held_out(self) -> Mapping[str, str]:
+        """Others of the training domain, `n_training` at most; disjoint from `training_references`."""
+        return self.images.training_held_out
 
-def stage(name: str) -> Callable[[Cell], None]:
-    """The function that runs a stage."""
-    return cast(Callable[[Cell], None], getattr(module_of(name), name))
-
-
-def describe(cell: Cell, with_images: bool) -> dict[str, Any]:
-    """The cell's coordinates in the grid: every group's choice and every knob, as they were used.
-
-    Args:
-        cell: the cell.
-        with_images: whether the domain is used; its images are then counted (and rendered).
-    """
-    knobs = {knob: getattr(cell.settings, knob) for knob in KNOBS}
-    counts = {"n_references": len(cell.references), "n_held_out": len(cell.held_out)} if with_images else {}
-    return {**cell.names, **knobs, **counts}
-
-
-def command_of(run_folder: Path) -> str:
-    """The command that makes this cell, from what Hydra wrote when it began."""
-    path = run_folder / ".hydra" / "overrides.yaml"
-    return shlex.join(["ood-diffusion", *(OmegaConf.load(path) if path.is_file() else ())])
-
-
-def data_of(cell: Cell, cfg: DictConfig) -> dict[str, Any]:
-    """Settings, origin and digests of the images that the cell has used so far, by domain."""
-    domains = {"domain": (cell.domain, ""), "training_domain": (cell.training_domain, "training_")}
-    data = {}
-    for name, (domain, prefix) in domains.items():
-        found = {split: cell.__dict__.get(prefix + split) for split in SPLITS}
-        used = {s: {"n": len(x), "digest": fingerprint(sorted(x))} for s, x in found.items() if x}
-        if used:
-            data[name] = {"settings": plain(cfg[name]), **domain.record(), "used": used}
-    return data
-
-
-def keep_accounts(cell: Cell, before: str) -> None:
-    """Digest, memory and `results.json`, after every stage, so that a killed run leaves what it found."""
-    after = cell.model.digest()
-    check_weights(before, after)
-    cell.results["weights"] = {"before": before, "after": after}
-    if found := verdicts(cell.results):
-        cell.results["claims"] = found
-    cell.results.setdefault("cost", {})["peak_memory_mib"] = round(peak_mib(), 1)
-    write_json(cell.run_folder / "results.json", {"schema": SCHEMA, **cell.results})
-
-
-def check_weights(before: str, after: str) -> None:
-    """Raise `Void` if the digests differ."""
-    if after != before:
-        raise Void(
-            f"the frozen weights changed during the run: {before} -> {after}. Results are void, none are "
-            "kept. Let the network change nothing in `forward`."
+    @cached_property
+    def batch_size(self) -> int:
+        """Images per network call; "auto" is measured once per model, arithmetic and kind of device."""
+        wanted = self.settings.batch_size
+        if isinstance(wanted, int):
+            return wanted
+        workspace = self.workspace
+        return remembered_batch_size(
+            self.model, workspace.ranks.device, workspace.stores.root / "batch_sizes"
         )
 
+    def network_calls(self) -> int:
+        """Images passed so far through the model and through those that draw the domains' pictures."""
+        drawings = (domain.drawing for domain in (self.domain, self.training_domain))
+        models = [self.model, *(drawing.model for drawing in drawings if drawing)]
+        return sum(model.network_calls for model in {id(model): model for model in models}.values())
 
-def quieten() -> None:
-    """Silence what the libraries say to developers on every predict loop; warnings of ours stay."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", category=PossibleUserWarning)  # of workers, and of ranks: we start them
-    warnings.filterwarnings("ignore", category=FutureWarning, module="pytorch_lightning")
+    def network(self, key: str) -> FrozenModel | FeatureExtractor:
+        """The run's own network by its key in `lightning.ranks.NETWORKS`."""
+        return self.model if key == "model" else self.extractor
+
+    def predict(
+        self,
+        target: TensorStore,
+        source: TensorStore,
+        ids: Mapping[str, str],
+        module: Predictor,
+        description: str,
+        batch_size: int | None = None,
+    ) -> Convergence:
+        """Fill `target` with the module's predictions for items of `source` (`predict_into`).
+
+        Args:
+            batch_size: rows per network call; None: the run's own.
+
+        Returns:
+            How the implicit steps of what was computed here were solved; what had not converged is warned of.
+        """
+        done = self.workspace.predict(
+            target, source, ids, module, lambda: batch_size or self.batch_size, description
+        )
+        if failed := done.convergence.not_converged:
+            log.warning(
+                "%s: %d steps of an image had not converged, of %d to level %g (last change up to %.1e): "
+                "their round trip is not exact. Use more steps or raise solver.max_iterations.",
+                self.solver.name, failed, done.convergence.steps, self.levels[-1],
+                done.convergence.largest_change,
+            )  # fmt: skip
+        return done.convergence

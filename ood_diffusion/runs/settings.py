@@ -1,9 +1,7 @@
-"""The top-level knobs of one cell of the grid; they check themselves, before anything heavy is imported."""
+"""The top-level knobs of one run of the grid; they check themselves, before anything heavy is imported."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 from ood_diffusion.checks import require, require_choice
@@ -11,32 +9,12 @@ from ood_diffusion.precision import PRECISIONS
 from ood_diffusion.report.tracking.settings import read_tracking
 from ood_diffusion.storage.mode import MODES
 
-STAGES = (
-    "inspect",
-    "train",
-    "invert",
-    "reconstruct",
-    "analyse",
-    "bandwidth",
-    "sample",
-    "evaluate",
-    "interference",
-    "few_shot",
-    "preservation",
-    "physics",
-    "transfer",
-    "report",
-)
-"""In the order in which they run."""
-STUDY = ("analyse", "bandwidth", "interference", "few_shot", "preservation", "physics", "transfer")
-"""Those that ask one of the paper's questions; the others are the main job."""
-
 RICH = "rich"
 OUTPUTS = (RICH, "quiet", "json")
-"""What is printed: progress and tables; warnings and errors only; a line of JSON per cell."""
+"""What is printed: progress and tables; warnings and errors only; a line of JSON per run."""
 
-AUTO = "auto"
-"""The `level` that stands for the one that the stage `bandwidth` recommends."""
+AUTO, RECOMMENDING = "auto", "bandwidth"
+"""The `level` that stands for the one that is recommended by a stage, and that stage."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +60,7 @@ class Settings:
         require(isinstance(self.compile, bool), "compile must be true or false", self.compile, "Try false.")
         for name in ("eta", "level") if self.level != AUTO else ("eta",):
             self._check(name, (int, float), 0)
-            object.__setattr__(self, name, float(getattr(self, name)))  # eta=0 and eta=0.0 are one cell
+            object.__setattr__(self, name, float(getattr(self, name)))  # eta=0 and eta=0.0 are one run
         require(self.eta <= 1, "eta must lie between 0 (deterministic) and 1 (ancestral)", self.eta, "Try 0.")
         require(self.n_references >= 2, "n_references must be at least 2", self.n_references, "Try 96.")
 
@@ -108,16 +86,12 @@ def read_settings(cfg: Mapping[str, Any]) -> Settings:
     listed = isinstance(word, Sequence) and not isinstance(word, str)
     require(word is None or listed, "stages must be a list", word, f"Write 'stages=[{word}]'.")
     stages = list(word or ())
-    known = bool(stages) and set(stages) <= set(STAGES)
-    require(known, f"stages must be chosen from {list(STAGES)}", stages, "Correct stages.")
+    known = list(cfg["stage"])
+    strange = next((stage for stage in stages if stage not in known), None)
+    own = f"Correct stages; one of your own needs +stage@stage.{strange}={strange}."
+    remedy = own if strange else "Correct stages."
+    require(bool(stages) and strange is None, f"stages must be chosen from {known}", stages, remedy)
     require_choice("output", cfg["output"], OUTPUTS)
     read_tracking(cfg["logger"])
     require_choice("store_mode", cfg["store_mode"], MODES)
     return Settings(**{knob: cfg[knob] for knob in Settings.__dataclass_fields__})
-
-
-def module_of(stage: str) -> ModuleType:
-    """Where the function of a stage is, which has its name."""
-    return import_module(
-        f"ood_diffusion.study.{stage}.stage" if stage in STUDY else f"ood_diffusion.stages.{stage}"
-    )

@@ -1,4 +1,4 @@
-"""What the cells of one sweep have in common, in the words of Hydra."""
+"""What the runs of one sweep have in common, in the words of Hydra."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from hydra.types import RunMode
 
 
 def sweep_group() -> str | None:
-    """The name of this execution of a sweep, the same in all its cells under every launcher.
+    """The name of this execution of a sweep, the same in all its runs under every launcher.
 
     It is made of the file in `sweeps/`, if there is one, and the sweep's folder, whose name is its time, so
     that two executions do not mix. None for a single run, and outside Hydra.

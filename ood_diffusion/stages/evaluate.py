@@ -1,7 +1,8 @@
 """New images against held-out images of the domain: FID, KID, precision, recall, novelty."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -12,9 +13,12 @@ from ood_diffusion.lightning.features import FeaturePass
 from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.models.base import tensors_of
-from ood_diffusion.runs.addresses import image_ids
+from ood_diffusion.report.plan.work import Share
+from ood_diffusion.report.results import Metrics, Results
 from ood_diffusion.runs.calls import calls_along
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.runs.known import Known
+from ood_diffusion.runs.run import Run
+from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.source import identity, is_foreign, network_identity
 from ood_diffusion.stages.reconstruct import reconstruction_ids
 from ood_diffusion.stages.sample import draw
@@ -27,43 +31,60 @@ FEATURE_BATCH = 64
 """Images per call of the extractor, whatever the diffusion model's batch size."""
 
 
-def evaluate(cell: Cell) -> None:
-    """Judge samples, reconstructions and the references themselves by the held-out images.
+@dataclass(frozen=True)
+class Evaluate(Stage):
+    """Judges samples, reconstructions and the references themselves by the held-out images.
 
     The references are the yardstick: real images of the domain score what a perfect sampler would
     score at that number of images.
     """
-    judge = features_of(cell, cell.pictures, cell.held_out)
-    references = features_of(cell, cell.pictures, cell.references)
-    samples = features_in_order(cell, *samples_of(cell))
-    rebuilt = list(reconstruction_ids(cell).values())
-    decoded = cell.images(eta=0.0)
+
+    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "features", "metrics"})
+
+    def __call__(self, run: Run, earlier: Results) -> Results:
+        """All metrics of the three sets."""
+        return {"metrics": evaluate(run)}
+
+    def share(self, run: Run, known: Known) -> Share:
+        """No network calls, but the samples must be there."""
+        folder = str(run.decoded(run.settings.eta).folder)
+        return Share(needs={**known.bank, folder: known.samples})
+
+
+def evaluate(run: Run) -> Metrics:
+    """The judgement of the run's samples, references and, where there are any, reconstructions."""
+    judge = features_of(run, run.pictures, run.held_out)
+    references = features_of(run, run.pictures, run.references)
+    samples = features_in_order(run, *samples_of(run))
+    rebuilt = list(reconstruction_ids(run).values())
+    decoded = run.decoded(eta=0.0)
     sets = {"samples": samples, "references": references}
     if not decoded.missing(rebuilt):
-        sets["reconstructions"] = features_in_order(cell, decoded, rebuilt)
-    scores = {name: score(cell.make_metrics, judge, generated) for name, generated in sets.items()}
-    cell.results["metrics"] = {
-        "extractor": cell.extractor.name,
-        "num_features": cell.extractor.num_features,
+        sets["reconstructions"] = features_in_order(run, decoded, rebuilt)
+    scores = {name: score(run.make_metrics, judge, generated) for name, generated in sets.items()}
+    found = {
+        "extractor": run.extractor.name,
+        "num_features": run.extractor.num_features,
         "n_real": len(judge),
-        "better": better(cell.make_metrics),
+        "better": better(run.make_metrics),
         "sets": scores,
         "intervals": {name: intervals(scores[name], judge, generated) for name, generated in sets.items()},
         "novelty": novelty(samples, references, judge),
-        "making": making(cell),
+        "making": making(run),
     }
+    return cast(Metrics, found)  # whose sets may hold a user's metrics too
 
 
-def samples_of(cell: Cell) -> tuple[TensorStore, list[str]]:
-    """The store of the cell's new images, and their ids in the order of sampling, repeats included."""
-    draws, ids = draw(cell)
-    return cell.images(cell.settings.eta), image_ids(cell, draws.digests(ids))
+def samples_of(run: Run) -> tuple[TensorStore, list[str]]:
+    """The store of the run's new images, and their ids in the order of sampling, repeats included."""
+    draws, ids = draw(run)
+    return run.decoded(run.settings.eta), run.decoded_ids(draws.digests(ids))
 
 
-def features_of(cell: Cell, source: TensorStore, ids: Mapping[str, str]) -> Tensor:
+def features_of(run: Run, source: TensorStore, ids: Mapping[str, str]) -> Tensor:
     """Features ``[n, d]`` of images given as content digest -> id in `source`; each is computed once."""
-    store = cell.stores.open("features", feature_recipe(cell.extractor), torch.float32)
-    cell.predict(store, source, ids, FeaturePass(cell.extractor), "features", FEATURE_BATCH)
+    store = run.workspace.stores.open("features", feature_recipe(run.extractor), torch.float32)
+    run.predict(store, source, ids, FeaturePass(run.extractor), "features", FEATURE_BATCH)
     return store.read(list(ids))
 
 
@@ -77,11 +98,11 @@ def feature_recipe(extractor: FeatureExtractor) -> dict[str, Any]:
     return {**recipe, "tensors": tensors, "attributes": architecture(extractor)}
 
 
-def features_in_order(cell: Cell, source: TensorStore, ids: Sequence[str]) -> Tensor:
+def features_in_order(run: Run, source: TensorStore, ids: Sequence[str]) -> Tensor:
     """Features ``[len(ids), d]`` of images in `source`; images that are equal have equal rows."""
     digests = source.digests(ids)
     unique = dict(zip(digests, ids, strict=True))
-    rows = dict(zip(unique, features_of(cell, source, unique), strict=True))
+    rows = dict(zip(unique, features_of(run, source, unique), strict=True))
     return torch.stack([rows[digest] for digest in digests])
 
 
@@ -114,17 +135,17 @@ def intervals(found: Mapping[str, float], real: Tensor, generated: Tensor) -> di
     return {name: dict(vars(estimate)) for name, estimate in made.items()}
 
 
-def making(cell: Cell) -> dict[str, Any]:
+def making(run: Run) -> dict[str, Any]:
     """What the samples depend on and cost: network calls to invert a reference and to denoise a sample.
 
     An implicit solver may need fewer calls; rejected proposals cost none.
     """
-    down = cell.levels[::-1]
-    up, eta = calls_along(cell.solver, cell.model.schedule, cell.levels), cell.settings.eta
+    down = run.levels[::-1]
+    up, eta = calls_along(run.solver, run.model.schedule, run.levels), run.settings.eta
     return {
-        "uses_prior": cell.sampler.uses_prior,
+        "uses_prior": run.sampler.uses_prior,
         "calls_per_reference": up.most,
-        "calls_per_sample": calls_along(cell.solver, cell.model.schedule, down, eta).most,
+        "calls_per_sample": calls_along(run.solver, run.model.schedule, down, eta).most,
     }
 
 

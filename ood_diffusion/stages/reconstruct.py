@@ -1,12 +1,18 @@
 """Bank of latents -> the references again: how exact is the round trip?"""
 
 import logging
+from dataclasses import dataclass
 
 import torch
 
 from ood_diffusion.lightning.trajectory import Generator
 from ood_diffusion.pixels import psnr, to_bytes, to_unit_range
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.report.plan.work import Share, Work
+from ood_diffusion.report.results import Reconstructions, Results
+from ood_diffusion.runs.calls import calls_along
+from ood_diffusion.runs.known import Known, on_disk
+from ood_diffusion.runs.run import Run
+from ood_diffusion.runs.stage import Stage
 
 log = logging.getLogger(__name__)
 
@@ -16,45 +22,61 @@ CLOSE = 3.0
 """Within so many dB of the round trip to level 0 neither steps nor solver are to blame."""
 
 
-def reconstruct(cell: Cell) -> None:
-    """Decode the bank deterministically (eta 0 whatever the cell's eta) and measure PSNR."""
-    ids = reconstruction_ids(cell)
-    cell.predict(
-        cell.images(eta=0.0),
-        cell.bank,
+@dataclass(frozen=True)
+class Reconstruct(Stage):
+    """Decodes the bank deterministically, whatever the run's eta, and measures PSNR."""
+
+    def __call__(self, run: Run, earlier: Results) -> Results:
+        """PSNR over the references; a poor one is explained in a warning."""
+        return {"reconstruct": reconstruct(run)}
+
+    def share(self, run: Run, known: Known) -> Share:
+        """A trajectory downwards for each reference."""
+        store, down = run.decoded(eta=0.0), calls_along(run.solver, run.model.schedule, run.levels[::-1])
+        work = Work("reconstruct", str(store.folder), on_disk(store, known.latents), down, known.batch)
+        return Share([work], known.bank)
+
+
+def reconstruct(run: Run) -> Reconstructions:
+    """Decode the bank at eta 0 and measure PSNR."""
+    ids = reconstruction_ids(run)
+    run.predict(
+        run.decoded(eta=0.0),
+        run.bank,
         {target: source for source, target in ids.items()},
-        Generator(cell.model, cell.solver, cell.levels, eta=0.0, seed=0),
+        Generator(run.model, run.solver, run.levels, eta=0.0, seed=0),
         "reconstruct",
     )
-    rebuilt = cell.images(eta=0.0).blocks(list(ids.values()))
-    originals = cell.pictures.blocks([cell.references[i] for i in ids])
+    rebuilt = run.decoded(eta=0.0).blocks(list(ids.values()))
+    originals = run.pictures.blocks([run.references[i] for i in ids])
     decibels = torch.cat([psnr(a, b) for a, b in zip(rebuilt, originals, strict=True)])
-    cell.results["reconstruct"] = {
+    found: Reconstructions = {
         "psnr_mean": float(decibels.mean()),
         "psnr_sd": float(decibels.std()),
         "psnr_min": float(decibels.min()),
-        "level": cell.settings.level,
-        "steps": cell.settings.steps,
+        "level": run.levels[-1],
+        "steps": run.settings.steps,
         "n": len(ids),
     }
     if (reached := float(decibels.mean())) < POOR:
-        limit = psnr_at_level_0(cell)
+        limit = psnr_at_level_0(run)
         log.warning(
             "reconstruct: round trips to level %g give images back at %.1f dB, those to level 0 at %.1f dB. "
             "Below %g dB latents hardly stand for their images: %s",
-            cell.levels[-1], reached, limit, POOR,
+            run.levels[-1], reached, limit, POOR,
             "use more steps, a lower level or solver=fixed_point."
             if limit - reached > CLOSE
             else "use another model; the loss is its autoencoder's.",
         )  # fmt: skip
+    return found
 
 
 @torch.inference_mode()
-def psnr_at_level_0(cell: Cell) -> float:
+def psnr_at_level_0(run: Run) -> float:
     """Mean PSNR in dB of a batch of references that are encoded and decoded: of an autoencoder alone."""
-    originals = cell.pictures.read(list(cell.references.values())[: cell.batch_size])
-    device = cell.ranks.device
-    model = cell.model.to(device)
+    originals = run.pictures.read(list(run.references.values())[: run.batch_size])
+    device = run.workspace.ranks.device
+    model = run.model.to(device)
     try:
         images = model.decode(model.encode(to_unit_range(originals.to(device))))
     finally:
@@ -62,7 +84,7 @@ def psnr_at_level_0(cell: Cell) -> float:
     return float(psnr(to_bytes(images).cpu(), originals).mean())
 
 
-def reconstruction_ids(cell: Cell) -> dict[str, str]:
+def reconstruction_ids(run: Run) -> dict[str, str]:
     """Digest of each reference -> id of its reconstruction, the digest of its latent."""
-    references = list(cell.references)
-    return dict(zip(references, cell.bank.digests(references), strict=True))
+    references = list(run.references)
+    return dict(zip(references, run.bank.digests(references), strict=True))

@@ -1,6 +1,7 @@
-"""What the cell found, for people: one HTML page and picture grids."""
+"""What the run found, for people: one HTML page and picture grids."""
 
-from typing import cast
+from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -8,8 +9,11 @@ from ood_diffusion.metrics.novelty import nearest as nearest_of
 from ood_diffusion.optional import optional
 from ood_diffusion.report.html import write_report
 from ood_diffusion.report.pictures import Pictures, grid, pair_grid, png_bytes
+from ood_diffusion.report.plan.work import Share
 from ood_diffusion.report.results import Results
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.runs.known import Known
+from ood_diffusion.runs.run import Run
+from ood_diffusion.runs.stage import Stage
 from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of
 from ood_diffusion.stages.reconstruct import reconstruction_ids
 from ood_diffusion.stages.sample import latent_figures
@@ -19,37 +23,47 @@ SHOWN = 64
 """Pictures of each kind that go to the report and its grids."""
 
 
-def report(cell: Cell) -> None:
-    """Write `report.html` and the PNG grids to the run folder, from what is in the store."""
-    cell.page.unlink(missing_ok=True)  # of an earlier attempt
-    pictures = collect_pictures(cell)
-    latents = latent_figures(cell) if pictures.samples is not None else {"norms": {}, "origin_angles": {}}
-    with optional("write the picture grids"):
-        for name, image in picture_grids(pictures).items():
-            atomic_write(cell.run_folder / f"{name}.png", png_bytes(image))
-    with optional("write report.html"):
-        found = cast(Results, cell.results)
-        write_report(cell.page, found, pictures, latents["norms"], latents["origin_angles"])
+@dataclass(frozen=True)
+class Report(Stage):
+    """Writes `report.html` and the picture grids to the run folder, from what is in the store."""
 
+    last: ClassVar[bool] = True
 
-def collect_pictures(cell: Cell) -> Pictures:
-    """References and, where their stages have run, reconstructions, samples and nearest references."""
-    references = list(cell.references)[:SHOWN]
-    shown = cell.pictures.read([cell.references[i] for i in references])
-    rebuilt = nearest = distances = samples = None
-    if "reconstruct" in cell.results:
-        ids = reconstruction_ids(cell)
-        rebuilt = cell.images(eta=0.0).read([ids[i] for i in references])
-    if "sample" in cell.results:
-        store, names = samples_of(cell)
-        samples = store.read(names[:SHOWN])
-        if "metrics" in cell.results:
-            given = features_of(cell, cell.pictures, cell.references)
-            far, index = nearest_of(features_in_order(cell, store, names[:SHOWN]), given)
-            everyone = list(cell.references.values())
-            nearest = cell.pictures.read([everyone[int(i)] for i in index])
-            distances = far.numpy()
-    return Pictures(shown, rebuilt, samples, nearest, distances)
+    def __call__(self, run: Run, earlier: Results) -> Results:
+        """Adds nothing to the results."""
+        page = run.workspace.page
+        page.unlink(missing_ok=True)  # of an earlier attempt
+        pictures = self.pictures(run, earlier)
+        latents = latent_figures(run) if pictures.samples is not None else {"norms": {}, "origin_angles": {}}
+        with optional("write the picture grids"):
+            for name, image in picture_grids(pictures).items():
+                atomic_write(run.workspace.folder / f"{name}.png", png_bytes(image))
+        with optional("write report.html"):
+            write_report(page, earlier, pictures, latents["norms"], latents["origin_angles"])
+        return {}
+
+    def share(self, run: Run, known: Known) -> Share:
+        """No network calls."""
+        return Share()
+
+    def pictures(self, run: Run, results: Results) -> Pictures:
+        """References and, where their stages have run, reconstructions, samples and nearest references."""
+        references = list(run.references)[:SHOWN]
+        shown = run.pictures.read([run.references[i] for i in references])
+        rebuilt = nearest = distances = samples = None
+        if "reconstruct" in results:
+            ids = reconstruction_ids(run)
+            rebuilt = run.decoded(eta=0.0).read([ids[i] for i in references])
+        if "sample" in results:
+            store, names = samples_of(run)
+            samples = store.read(names[:SHOWN])
+            if "metrics" in results:
+                given = features_of(run, run.pictures, run.references)
+                far, index = nearest_of(features_in_order(run, store, names[:SHOWN]), given)
+                everyone = list(run.references.values())
+                nearest = run.pictures.read([everyone[int(i)] for i in index])
+                distances = far.numpy()
+        return Pictures(shown, rebuilt, samples, nearest, distances)
 
 
 def picture_grids(pictures: Pictures) -> dict[str, Tensor]:

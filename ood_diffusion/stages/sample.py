@@ -1,14 +1,20 @@
 """Bank of latents -> prior -> new latents -> new images of the unseen domain."""
 
-from typing import Any
+from copy import copy
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
 
 from ood_diffusion.geometry.gram import distances, gram, isotropic, squared_norms
 from ood_diffusion.geometry.within import within
-from ood_diffusion.runs.addresses import recipe_of_draws
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.report.plan.work import Share, Work
+from ood_diffusion.report.results import LatentGeometry, Results, Samples
+from ood_diffusion.runs.calls import calls_along
+from ood_diffusion.runs.known import Known
+from ood_diffusion.runs.run import Run
+from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.samplers.propose import Acceptance, propose
 from ood_diffusion.stages.decode import decode
 from ood_diffusion.storage.record import read_record, write_record
@@ -19,58 +25,85 @@ SHOWN = 512
 """Latents used for the geometry figures: enough for their standard errors, bounded in memory."""
 
 
-def sample(cell: Cell) -> None:
-    """Draw what is not drawn yet, decode what is not decoded yet, and describe the latents."""
-    draws, ids = draw(cell)
-    decode(cell, draws, ids, "sample")
-    latents = cell.bank.read(list(cell.references)[:SHOWN])
-    drawn = draws.read(ids[:SHOWN])
-    cell.results["sample"] = {
-        **read_record(draws.folder / ACCEPTANCE),
-        "nearest_reference_latent": nearest_reference(drawn, latents),
-    }
-    cell.results["latents"] = {
-        "references": geometry(latents),
-        "samples": geometry(drawn),
-        "isotropic": isotropic(latents[0].numel()),
-    }
+@dataclass(frozen=True)
+class Sample(Stage):
+    """Draws what is not drawn yet, decodes what is not decoded yet, and describes the latents."""
+
+    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "draws"})
+
+    def __call__(self, run: Run, earlier: Results) -> Results:
+        """What was drawn and kept, and where the latents lie."""
+        draws, ids = sample(run)
+        latents = run.bank.read(list(run.references)[:SHOWN])
+        drawn = draws.read(ids[:SHOWN])
+        return {
+            "sample": {
+                **cast(Samples, read_record(draws.folder / ACCEPTANCE)),
+                "nearest_reference_latent": nearest_reference(drawn, latents),
+            },
+            "latents": {
+                "references": geometry(latents),
+                "samples": geometry(drawn),
+                "isotropic": cast(LatentGeometry, isotropic(latents[0].numel())),
+            },
+        }
+
+    def share(self, run: Run, known: Known) -> Share:
+        """A trajectory downwards for each sample."""
+        down = calls_along(run.solver, run.model.schedule, run.levels[::-1], run.settings.eta)
+        folder = str(run.decoded(run.settings.eta).folder)
+        fewer = "fewer calls to sample, where it keeps latents that are decoded already"
+        notes = [f"selection={run.names['selection']}: {fewer}"] if run.selection.tests else []
+        return Share([Work("sample", folder, known.samples, down, known.batch)], known.bank, notes)
 
 
-def draw(cell: Cell) -> tuple[TensorStore, list[str]]:
-    """The store of this cell's draws and their ids, in order; drawn on the first call only."""
-    recipe = recipe_of_draws(cell, list(cell.references))
-    store = cell.stores.open("draws", recipe, torch.float32)
-    ids = [f"{i:06d}" for i in range(cell.settings.n_samples)]
+def sample(run: Run) -> tuple[TensorStore, list[str]]:
+    """Draw latents and decode them.
+
+    Returns:
+        The store of the draws, and their ids in order.
+    """
+    draws, ids = draw(run)
+    decode(run, draws, ids, "sample")
+    return draws, ids
+
+
+def draw(run: Run) -> tuple[TensorStore, list[str]]:
+    """The store of this run's draws and their ids, in order; drawn on the first call only."""
+    recipe = run.draws_recipe(list(run.references))
+    store = run.workspace.stores.open("draws", recipe, torch.float32)
+    ids = [f"{i:06d}" for i in range(run.settings.n_samples)]
     if not undrawn(store, ids):
         return store, ids
     store.check_writable(store.missing(ids) or ids)
     with store.exclusive():
         if not undrawn(store, ids):  # another process drew them meanwhile
             return store, ids
-        bank = cell.bank.read(list(cell.references))
-        cell.sampler.bind(bank, cell.prior.fit(bank))
-        cell.selection.bind(bank)
+        bank = run.bank.read(list(run.references))
+        prior, sampler, selection = copy(run.prior), copy(run.sampler), copy(run.selection)
+        sampler.bind(bank, prior.fit(bank))
+        selection.bind(bank)
         acceptance, done = Acceptance(), 0
-        limit = cell.max_proposals * cell.settings.n_samples
-        for latents in propose(cell.sampler, cell.selection, len(ids), cell.settings.seed, limit, acceptance):
+        limit = run.max_proposals * run.settings.n_samples
+        for latents in propose(sampler, selection, len(ids), run.settings.seed, limit, acceptance):
             store.write(ids[done : done + len(latents)], latents)
             done += len(latents)
         report = {
             "proposed": acceptance.proposed,
             "accepted": acceptance.accepted,
             "acceptance": acceptance.rates(),
-            "prior": cell.prior.learned(),
+            "prior": prior.learned(),
         }
         write_record(store.folder / ACCEPTANCE, report)
     return store, ids
 
 
 def undrawn(store: TensorStore, ids: list[str]) -> list[str]:
-    """What of a cell's draws is missing: ids, and the file about their acceptance, which comes last."""
+    """What of a run's draws is missing: ids, and the file about their acceptance, which comes last."""
     return store.missing(ids) + [ACCEPTANCE] * (not read_record(store.folder / ACCEPTANCE))
 
 
-def geometry(latents: Tensor) -> dict[str, float]:
+def geometry(latents: Tensor) -> LatentGeometry:
     """Mean and standard deviation of norms, origin angles, pair distances and vertex angles.
 
     Args:
@@ -83,7 +116,7 @@ def geometry(latents: Tensor) -> dict[str, float]:
     for name, values in within(gram(latents, latents)).items():
         summary[f"{name}_mean"] = float(values.mean())
         summary[f"{name}_sd"] = float(values.std())
-    return summary
+    return cast(LatentGeometry, summary)
 
 
 def nearest_reference(drawn: Tensor, references: Tensor) -> float:
@@ -98,10 +131,10 @@ def nearest_reference(drawn: Tensor, references: Tensor) -> float:
     return float(to_references.min(dim=1).values.mean() / off_diagonal)
 
 
-def latent_figures(cell: Cell) -> dict[str, dict[str, Any]]:
+def latent_figures(run: Run) -> dict[str, dict[str, Any]]:
     """Norms and origin angles of references and samples, as arrays for the report."""
-    draws, ids = draw(cell)
-    sets = {"references": cell.bank.read(list(cell.references)[:SHOWN]), "samples": draws.read(ids[:SHOWN])}
+    draws, ids = draw(run)
+    sets = {"references": run.bank.read(list(run.references)[:SHOWN]), "samples": draws.read(ids[:SHOWN])}
     norms, angles = {}, {}
     for name, latents in sets.items():
         found = within(gram(latents, latents))

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ood_diffusion.checks import require
-from ood_diffusion.report.claim_words import CLAIMS, checks_of, interval, verdicts
+from ood_diffusion.report.claim_words import CLAIMS, checks_of, interval, says, verdicts
 from ood_diffusion.report.claims_table import STYLES
 from ood_diffusion.report.collect.arguments import folder_and_output
 from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, differing
@@ -88,9 +88,10 @@ def verdict_table(cells: Sequence[CellFolder]) -> Table:
         where = [coordinate_word(cell, name) for name in names]
         table.add_column(Text("\n".join([*where, *([Path(str(path)).stem] if path else [])])))
     found = [verdicts(cell.results) for cell in cells]
-    for claim, says in CLAIMS.items():
+    own = {check["claim"]: says(check) for cell in cells for check in checks_of(cell.results)}
+    for claim, words_of in (CLAIMS | own).items():
         if any(claim in of_run for of_run in found):
             words = [of_run.get(claim, "") for of_run in found]
             texts = [Text(verdict, style=STYLES.get(verdict, "")) for verdict in words]
-            table.add_row(Text(f"{claim}  {says}"), *texts)
+            table.add_row(Text(f"{claim}  {words_of}"), *texts)
     return table

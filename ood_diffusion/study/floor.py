@@ -5,18 +5,18 @@ from itertools import islice
 from torch import Tensor
 
 from ood_diffusion.claims.excess import Floor
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.runs.run import Run
 from ood_diffusion.stages.evaluate import features_of
 from ood_diffusion.statistics.feature_intervals import fid_interval
 
 
-def floor_of(cell: Cell, judge: Tensor, n_samples: int) -> Floor:
-    """FID of the first `n_samples` references of the cell, or of all if there are fewer, by the same judges.
+def floor_of(run: Run, judge: Tensor, n_samples: int) -> Floor:
+    """FID of the first `n_samples` references of the run, or of all if there are fewer, by the same judges.
 
     Args:
-        cell: with at least 2 references.
+        run: with at least 2 references.
         judge: features of held-out images, ``[n, d]``.
         n_samples: images in each FID that will be compared with the floor.
     """
-    real = features_of(cell, cell.pictures, dict(islice(cell.references.items(), n_samples)))
+    real = features_of(run, run.pictures, dict(islice(run.references.items(), n_samples)))
     return Floor(fid_interval(real, judge), len(real), n_samples)

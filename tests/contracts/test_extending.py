@@ -13,8 +13,8 @@ FILES = dict(re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', PAGE, re.DOTALL))
 COMMANDS = re.findall(r"```bash\npython -m ood_diffusion (.*?)\n```", PAGE, re.DOTALL)
 
 
-def test_the_page_shows_all_six() -> None:
-    assert len(COMMANDS) == 7 and len(FILES) == 12
+def test_the_page_shows_all_seven() -> None:
+    assert len(COMMANDS) == 8 and len(FILES) == 14
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -27,7 +27,17 @@ def test_the_page_works(command: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (r,) = results(tmp_path)
     group, name = shlex.split(command)[2].split("=")
-    if group == "metric":
+    if "stage" in group:
+        (folder,) = (tmp_path / "outputs" / "runs").iterdir()
+        page = (folder / "report.html").read_text()
+        for where in (done.stdout, page):
+            assert "New images are as bright as those of the domain" in where
+        assert "brightness: brightness.svg" in page and r["claims"]["brightness"]
+        planned = run_cli(tmp_path, *shlex.split(command), *TINY, "dry_run=true")
+        assert "brightness: no network calls beyond those of the samples" in planned.stdout
+        refused = run_cli(tmp_path, *shlex.split(command), *TINY, "n_samples=4")
+        assert refused.returncode == 2 and "brightness needs 8 samples" in refused.stderr
+    elif group == "metric":
         assert set(r["metrics"]["sets"]["samples"]) == {"n", "fid", "mean_shift"}
         assert r["metrics"]["better"]["mean_shift"] == "lower"
         assert "mean shift ↓" in done.stdout

@@ -13,8 +13,8 @@ from ood_diffusion.checks import UserError
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.runs.assemble import assemble
 from ood_diffusion.runs.configuration import conf_folder
+from ood_diffusion.runs.execute import execute
 from ood_diffusion.runs.joining import trainer_maker
-from ood_diffusion.runs.run import run
 from ood_diffusion.runs.settings import read_settings
 
 pytestmark = pytest.mark.slow
@@ -109,7 +109,7 @@ def attempt(rng: random.Random, store: Path, folder: Path) -> tuple[str, str]:
                 OmegaConf.update(cfg, key, value, merge=False)
             read_settings(cfg)
             if study is None:
-                run(cfg, names, folder)
+                execute(cfg, names, folder)
             else:  # its settings are read; what they do takes longer than a test of settings may
                 cfg.stages = [study]
                 assemble(cfg, names, folder, Ranks(trainer_maker(cfg.trainer)))

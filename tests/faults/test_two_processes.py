@@ -14,7 +14,7 @@ from ood_diffusion.stages.sample import draw
 from ood_diffusion.storage.store import TensorStore
 from tests.cli import QUICK, TINY, calls, results, run_cli, run_forked
 from tests.faults.test_kill_often import JOB
-from tests.runs.test_cell import made
+from tests.runs.test_run import made
 from tests.scale.test_ranks import items
 
 KILLS = 8

@@ -1,5 +1,6 @@
 """A damaged store costs a run nothing but the work: the results are those of a whole one."""
 
+import json
 import os
 import shutil
 import sys
@@ -15,25 +16,31 @@ import torch
 from ood_diffusion import generate, invert
 from ood_diffusion.checks import UserError
 from ood_diffusion.cli import check_command
-from ood_diffusion.runs.cell import Cell
-from ood_diffusion.runs.run import keep_accounts, run_in_order
+from ood_diffusion.report.results import Results
+from ood_diffusion.runs.execute import keep_accounts, run_in_order
+from ood_diffusion.runs.run import Run
 from tests.cli import QUICK, TINY, results, run_cli
 from tests.lightning.networks import gaussian_model
-from tests.runs.test_cell import made
+from tests.runs.test_run import made
 from tests.storage.test_damage import flipped, zeroed
 
 STAGES = ["invert", "reconstruct", "sample", "evaluate"]
 KINDS = ["pictures", "latents", "draws", "images", "features"]
 
 
-def run(folder: Path, stages: list[str] = STAGES, *overrides: str) -> Cell:
-    cell = made(folder, *QUICK, *overrides)
-    run_in_order(cell, stages, partial(keep_accounts, cell, cell.model.digest()))
-    return cell
+def run(folder: Path, stages: list[str] = STAGES, *overrides: str) -> Results:
+    return ran(folder, stages, *overrides)[1]
 
 
-def figures(cell: Cell) -> dict[str, Any]:
-    return {name: cell.results[name] for name in ("reconstruct", "sample", "latents", "metrics")}
+def ran(folder: Path, stages: list[str], *overrides: str) -> tuple[Run, Results]:
+    made_run, results = made(folder, *QUICK, f"stages=[{','.join(stages)}]", *overrides), Results()
+    account = partial(keep_accounts, made_run, results, made_run.model.digest())
+    run_in_order(made_run, made_run.stages, results, account)
+    return made_run, results
+
+
+def figures(found: Results) -> dict[str, Any]:
+    return {name: found[name] for name in ("reconstruct", "sample", "latents", "metrics")}  # type: ignore[literal-required]
 
 
 def shards(folder: Path, kind: str) -> list[Path]:
@@ -88,16 +95,17 @@ def test_a_store_deleted_in_mid_run_is_made_again(
 
     judge, gone = evaluate.features_of, list[bool]()
 
-    def after_a_deletion(cell: Cell, *arguments: Any) -> Any:
+    def after_a_deletion(run: Run, *arguments: Any) -> Any:
         if not gone:
             shutil.rmtree(tmp_path / "store")
             gone.append(True)
-        return judge(cell, *arguments)
+        return judge(run, *arguments)
 
     monkeypatch.setattr(evaluate, "features_of", after_a_deletion)
-    cell = run(tmp_path)
-    assert gone and figures(cell) == whole[1]
-    assert cell.results["cost"]["network_calls"]["invert"] == 2 * 12 * 2  # twice, and twice counted
+    found = run(tmp_path)
+    assert gone and figures(found) == whole[1]
+    account = json.loads((tmp_path / "results.json").read_text())
+    assert account["cost"]["network_calls"]["invert"] == 2 * 12 * 2  # twice, and twice counted
 
 
 def test_readonly_with_everything_and_without(whole: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
@@ -110,8 +118,8 @@ def test_readonly_with_everything_and_without(whole: tuple[Path, dict[str, Any]]
 def test_fresh_makes_everything_again(whole: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     copy(whole, tmp_path)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.safetensors")}
-    cell = run(tmp_path, STAGES, "store_mode=fresh")
-    assert figures(cell) == whole[1] and cell.model.network_calls == 2 * (12 + 12 + 8)
+    again, found = ran(tmp_path, STAGES, "store_mode=fresh")
+    assert figures(found) == whole[1] and again.model.network_calls == 2 * (12 + 12 + 8)
     assert all(path.stat().st_mtime_ns != when for path, when in before.items())
     assert before.keys() == set((tmp_path / "store").rglob("*.safetensors"))
 

@@ -84,4 +84,4 @@ def test_a_sweep_with_a_bad_cell_is_collected(tmp_path: Path) -> None:
 def test_an_error_of_a_stage_is_not_blamed_on_a_part() -> None:
     settings = {"training": {"_target_": "ood_diffusion.runs.training_settings.TrainingSettings"}}
     modules = dict(targets({**settings, "prior": {"_target_": "mine.Prior"}}))
-    assert part_of("ood_diffusion.runs.cell", modules) == "" and part_of("mine", modules) == "prior"
+    assert part_of("ood_diffusion.runs.run", modules) == "" and part_of("mine", modules) == "prior"

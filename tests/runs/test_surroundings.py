@@ -15,7 +15,7 @@ from ood_diffusion.report.json_line import json_line
 from ood_diffusion.report.tracking import log as tracking
 from ood_diffusion.runs import run as run_module
 from ood_diffusion.runs.configuration import GROUPS, conf_folder
-from ood_diffusion.runs.run import run
+from ood_diffusion.runs.execute import execute
 from tests.cli import QUICK, TINY
 
 pytestmark = pytest.mark.slow
@@ -28,7 +28,7 @@ def finished(folder: Path, store: Path, *overrides: str) -> dict[str, Any]:
         cfg = compose("config", words)
     folder.mkdir()
     with warnings.catch_warnings():
-        run(cfg, dict.fromkeys(GROUPS, ""), folder)
+        execute(cfg, dict.fromkeys(GROUPS, ""), folder)
     found: dict[str, Any] = json.loads((folder / "results.json").read_text())
     assert list(found["cost"]["seconds"]) == list(cfg.stages)
     return found

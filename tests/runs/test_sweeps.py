@@ -22,7 +22,7 @@ from ood_diffusion.report.collect.sweep_size import combinations
 from ood_diffusion.report.plan.work import spent, total
 from ood_diffusion.runs import assemble
 from ood_diffusion.runs.configuration import GROUPS, conf_folder
-from ood_diffusion.runs.plan import plan_cell
+from ood_diffusion.runs.plan import plan_run
 from tests.cli import QUICK, TINY, results, run_cli
 
 ROOT = Path(__file__).parents[2]
@@ -140,7 +140,7 @@ def test_the_calls_in_the_head_are_those_of_a_dry_run(
         cfg.store = f"{tmp_path}/store"
         names = {group: str(cfg.hydra.runtime.choices[group]) for group in GROUPS}
         made = assemble.assemble(cfg, names, tmp_path, Ranks(partial(built, cfg.trainer)))
-        plans.append(plan_cell(made, list(cfg.stages)))
+        plans.append(plan_run(made))
     least, most = total(spent(plans))
     if name == "bandwidth":  # a plan knows nothing of this stage, and says so
         assert all("bandwidth: network calls not counted" in "".join(plan.notes) for plan in plans)

@@ -16,7 +16,7 @@ from ood_diffusion.study.analyse.gaussianity import STATISTICS
 from ood_diffusion.study.analyse.latents import angles, compared, isotropy, principal, spectrum
 from ood_diffusion.study.analyse.round_trip import spacing
 from ood_diffusion.study.analyse.settings import AnalyseSettings
-from ood_diffusion.study.analyse.stage import check_analyse, noised
+from ood_diffusion.study.analyse.stage import Analyse, noised
 from tests.cli import QUICK, TINY, results, run_cli
 from tests.statistics.rates import coverage, holds, narrowed
 
@@ -279,13 +279,12 @@ def test_images_and_levels_are_counted(few: str, levels: list[float], message: s
         extractor=None,
         at=lambda **knobs: SimpleNamespace(levels=[]),
         model=SimpleNamespace(schedule=Schedule.linear()),
-        stage_settings={"analyse": AnalyseSettings(**VALID | {"levels": levels})},
         settings=SimpleNamespace(n_references=12, n_held_out=12, n_training=12),
         domain=domain,
         training_domain=domain,
     )
     with pytest.raises(UserError, match=message):
-        check_analyse(cell)
+        Analyse(**VALID | {"levels": levels}).check(cell)
 
 
 def test_images_are_counted_before_the_network_runs(tmp_path: Path) -> None:

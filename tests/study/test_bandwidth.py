@@ -2,7 +2,6 @@
 
 import json
 import xml.etree.ElementTree as ElementTree
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,12 +19,16 @@ from ood_diffusion.domains.image_folder import ImageFolder
 from ood_diffusion.domains.radiation_sim import RadiationSim
 from ood_diffusion.domains.sketches_of import SketchesOf
 from ood_diffusion.geometry.slerp import slerp
+from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.report.flatten import flatten
+from ood_diffusion.report.results import Results
 from ood_diffusion.runs.assemble import KNOBS
-from ood_diffusion.runs.cell import Cell
-from ood_diffusion.runs.run import at_recommended_level
+from ood_diffusion.runs.execute import at_recommended_level
+from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.settings import AUTO, Settings
+from ood_diffusion.runs.workspace import Workspace
 from ood_diffusion.statistics.estimate import Array
+from ood_diffusion.storage.stores import Stores
 from ood_diffusion.study.bandwidth.curve import (
     bandwidth_difference,
     bandwidth_interval,
@@ -37,7 +40,7 @@ from ood_diffusion.study.bandwidth.images import domain_identity, judges, median
 from ood_diffusion.study.bandwidth.plots import band_plot, curves_plot, recommendation_plot
 from ood_diffusion.study.bandwidth.recommend import level_score, recommend_level, unexplained
 from ood_diffusion.study.bandwidth.settings import BandwidthSettings
-from ood_diffusion.study.bandwidth.stage import check_bandwidth
+from ood_diffusion.study.bandwidth.stage import Bandwidth
 from ood_diffusion.study.bandwidth.walk import Walk, apart, moved_latents
 from tests.cli import QUICK, TINY, results, run_cli
 from tests.report.workspace import shown_figures
@@ -304,12 +307,12 @@ def test_what_auto_found_is_on_disk_before_the_next_stage(
 ) -> None:
     knobs = SimpleNamespace(**dict.fromkeys(KNOBS, 1))
     model = SimpleNamespace(digest=lambda: "w")
-    parts = {"names": {"domain": "d"}, "run_folder": tmp_path, "settings": knobs, "model": model}
-    chosen = SimpleNamespace(results={}, **parts)
-    cell = SimpleNamespace(results={"bandwidth": {"recommended": 300.0}}, **parts)
-    cell.stage, cell.at = lambda name: nullcontext(), lambda level: chosen
-    monkeypatch.setattr("ood_diffusion.runs.run.stage", lambda name: lambda cell: None)
-    assert at_recommended_level(cast(Cell, cell), "w") is cast(Cell, chosen)
+    workspace = Workspace(tmp_path, cast(Stores, None), cast(Ranks, None))
+    parts = {"names": {"domain": "d"}, "settings": knobs, "model": model, "workspace": workspace}
+    chosen = SimpleNamespace(**parts)
+    stages = {"bandwidth": lambda run, earlier: {"bandwidth": {"recommended": 300.0}}}
+    run = SimpleNamespace(stages=stages, network_calls=lambda: 0, at=lambda level: chosen, **parts)
+    assert at_recommended_level(cast(Run, run), Results(), "w") is cast(Run, chosen)
     written = json.loads((tmp_path / "results.json").read_text())
     assert written["bandwidth"] == {"recommended": 300.0} and written["cell"]["domain"] == "d"
 
@@ -343,7 +346,7 @@ def test_judges_are_none_of_the_images_that_are_moved(monkeypatch: pytest.Monkey
         "references": {f"u{i}": "" for i in range(9)},
         "training_references": {f"t{i}": "" for i in range(11)},
     }
-    cell = cast(Cell, SimpleNamespace(**sets, pictures=None))
+    cell = cast(Run, SimpleNamespace(**sets, pictures=None))
     monkeypatch.setattr("ood_diffusion.study.bandwidth.images.features_of", lambda *given: list(given[2]))
     unseen, own = judges(cell, BandwidthSettings(**{**GOOD, "n_judges": 20, "nearest_k": 3}))
     assert list(unseen) == [f"u{i}" for i in range(4, 9)] and list(own) == [f"t{i}" for i in range(4, 9)]
@@ -352,23 +355,22 @@ def test_judges_are_none_of_the_images_that_are_moved(monkeypatch: pytest.Monkey
 
 
 def test_too_few_images_are_found_before_compute() -> None:
-    def cell(references: int, training: int) -> Cell:
+    def cell(references: int, training: int) -> Run:
         knobs = SimpleNamespace(n_references=references, n_training=training)
-        parts = {"settings": knobs, "stage_settings": {"bandwidth": BandwidthSettings(**GOOD)}}
         domain = SimpleNamespace(size=lambda split: None)
-        return cast(Cell, SimpleNamespace(**parts, training_domain=domain))
+        return cast(Run, SimpleNamespace(settings=knobs, training_domain=domain))
 
-    check_bandwidth(cell(10, 10))  # 4 moved, 6 are more than nearest_k
+    Bandwidth(**GOOD).check(cell(10, 10))  # 4 moved, 6 are more than nearest_k
     for counts in ((9, 20), (20, 9)):
         with pytest.raises(UserError, match="Raise n_references and n_training above 9"):
-            check_bandwidth(cell(*counts))
+            Bandwidth(**GOOD).check(cell(*counts))
 
 
 def test_galleries_of_either_domain_are_equally_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Among more images it is harder to be the nearest, so equal galleries must give no difference."""
     sizes = []
 
-    def recognised(cell: Cell, settings: BandwidthSettings) -> Any:
+    def recognised(cell: Run, settings: BandwidthSettings) -> Any:
         sizes.append(len(cell.references))
         return np.array([[True, False]] * len(cell.references))
 
@@ -378,7 +380,7 @@ def test_galleries_of_either_domain_are_equally_large(monkeypatch: pytest.Monkey
     )
     unseen, training = ({f"{name}{i}": "" for i in range(n)} for name, n in (("u", 6), ("t", 4)))
     settings = BandwidthSettings(**{**GOOD, "etas": [0, 1]})
-    found, difference, at_rest = eta_bands(cast(Cell, cell), unseen, training, settings)
+    found, difference, at_rest = eta_bands(cast(Run, cell), unseen, training, settings)
     assert sizes == [4, 4] and difference.value == 0 and [x.value for x in at_rest] == [1, 1]
     assert found["unseen"]["n"] == found["training"]["n"] == 4
 

@@ -15,7 +15,7 @@ from ood_diffusion.study.interference import judges as domain_judges
 from ood_diffusion.study.interference.judges import Judges, fitted_on, judges_of
 from ood_diffusion.study.interference.plots import capture_curve, fid_curves, sampler_bars
 from ood_diffusion.study.interference.settings import InterferenceSettings
-from ood_diffusion.study.interference.stage import check_interference
+from ood_diffusion.study.interference.stage import Interference
 from tests.cli import QUICK, TINY, results, run_cli
 from tests.report.workspace import shown_figures
 
@@ -151,14 +151,12 @@ def test_the_probe_never_sees_references_nor_what_it_judges(judged: Judges) -> N
 def checked(**changes: int) -> None:
     knobs = {"n_training": 5, "n_held_out": 10, "n_references": 2, "n_samples": 2} | changes
     domain = SimpleNamespace(size=lambda split: None)
-    few = SimpleNamespace(samplers=None)
     cell: Any = SimpleNamespace(
         settings=SimpleNamespace(**knobs),
         domain=domain,
         training_domain=domain,
-        stage_settings={"interference": few},
     )
-    check_interference(cell)
+    Interference(**vars(settings(samplers=None))).check(cell)
 
 
 @pytest.mark.parametrize("knob", ["n_training", "n_held_out", "n_references", "n_samples"])

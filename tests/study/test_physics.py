@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.study.physics.stage import PLOTS, PhysicsSettings, blurred, check_physics
+from ood_diffusion.study.physics.stage import PLOTS, Physics, blurred
 from ood_diffusion.study.physics.verdict import GROUPS
 from tests.cli import QUICK, TINY, results, run_cli
 
@@ -52,15 +52,16 @@ def test_one_image_has_no_spread(knob: str) -> None:
         domain = SimpleNamespace(size=lambda split: None)
         return SimpleNamespace(settings=SimpleNamespace(**knobs | changes), domain=domain)
 
-    check_physics(cell())
+    stage = Physics(band=0.2, blur=0.5)
+    stage.check(cell())
     with pytest.raises(UserError, match=f"the stage physics needs {knob}"):
-        check_physics(cell(**{knob: 1}))
+        stage.check(cell(**{knob: 1}))
 
 
 @pytest.mark.parametrize("wrong", [{"band": 0.0}, {"blur": 0.0}])
 def test_settings_out_of_range(wrong: dict[str, float]) -> None:
     with pytest.raises(UserError, match=rf"stage\.physics\.{next(iter(wrong))} must be positive"):
-        PhysicsSettings(**{"band": 0.2, "blur": 0.5, **wrong})
+        Physics(**{"band": 0.2, "blur": 0.5, **wrong})
 
 
 def test_the_blur_takes_the_share_of_a_gaussian_at_every_scale() -> None:

@@ -42,6 +42,21 @@ class Work:
 
 
 @dataclass(frozen=True)
+class Share:
+    """What one stage adds to the plan of its run.
+
+    Args:
+        works: its predict loops.
+        needs: folder -> identity of each item that must be there when it begins -> whether it is already.
+        notes: what the figures leave open.
+    """
+
+    works: Sequence[Work] = ()
+    needs: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
     """One cell before it is run.
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ood_diffusion.report.pictures import grid, png_bytes
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.runs.run import Run
 from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.study.analyse.latents import angles, principal
 from ood_diffusion.study.analyse.plots import (
@@ -36,16 +36,16 @@ SHOWN_SD = 3.0
 
 
 def draw_pictures(
-    cell: Cell,
+    run: Run,
     trips: Mapping[str, Any],
     found: Sequence[Mapping[str, Any]],
     states: Mapping[str, Tensor],
     own: int,
 ) -> None:
-    """Write every picture of the stage to the run folder; `own` numbers the level nearest to the cell's."""
+    """Write every picture of the stage to the run folder; `own` numbers the level nearest to the run's."""
     latents = {name: z[:, own] for name, z in states.items()}
     size = latents["unseen"][0].numel()
-    originals = [cell.pictures.read(list(first(images, SHOWN).values())) for images in domains(cell).values()]
+    originals = [run.pictures.read(list(first(images, SHOWN).values())) for images in domains(run).values()]
     sheet = latent_sheet(torch.cat(originals), torch.cat([z[:SHOWN] for z in states.values()]))
     files = {
         "round_trip": round_trip_curve(trips["curve"], trips["rounding"]),
@@ -55,8 +55,8 @@ def draw_pictures(
         "angles": angle_curves({name: angles(z) for name, z in latents.items()}, size),
     }
     for name, text in files.items():
-        atomic_write(cell.run_folder / PICTURES[name], text.encode())
-    atomic_write(cell.run_folder / PICTURES["latents"], png_bytes(sheet))
+        atomic_write(run.workspace.folder / PICTURES[name], text.encode())
+    atomic_write(run.workspace.folder / PICTURES["latents"], png_bytes(sheet))
 
 
 def latent_sheet(originals: Tensor, states: Tensor) -> Tensor:

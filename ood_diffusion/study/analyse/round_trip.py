@@ -13,7 +13,7 @@ from ood_diffusion.metrics.distances import k_nearest
 from ood_diffusion.metrics.novelty import nearest
 from ood_diffusion.pixels import psnr
 from ood_diffusion.runs.calls import calls_along
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.runs.run import Run
 from ood_diffusion.stages.decode import decode
 from ood_diffusion.stages.evaluate import features_in_order, features_of
 from ood_diffusion.stages.invert import invert
@@ -42,25 +42,25 @@ class Gallery:
     units: Mapping[str, float]
 
 
-def round_trips(cell: Cell, settings: AnalyseSettings) -> dict[str, Any]:
-    """Round trips at the cell's level and eta 0.
+def round_trips(run: Run, settings: AnalyseSettings) -> dict[str, Any]:
+    """Round trips at the run's level and eta 0.
 
     Returns:
-        "curve": a row for each domain, solver and number of steps; "own": domain -> the row at the cell's own
+        "curve": a row for each domain, solver and number of steps; "own": domain -> the row at the run's own
         solver and steps, of more images of the unseen domain; "snr_difference": in dB, unseen less training,
         there; "gallery": images in it; "rounding": `ROUNDING`.
     """
-    gallery, seed = gallery_of(cell), cell.settings.seed
-    few = {domain: first(images, settings.n_round_trip) for domain, images in domains(cell).items()}
+    gallery, seed = gallery_of(run), run.settings.seed
+    few = {domain: first(images, settings.n_round_trip) for domain, images in domains(run).items()}
     curve = [
-        trip(cell.at(subset=images, eta=0.0, steps=steps, solver=solver), name, domain, gallery)[0]
-        for name, solver in solvers(cell, settings).items()
+        trip(run.at(subset=images, eta=0.0, steps=steps, solver=solver), name, domain, gallery)[0]
+        for name, solver in solvers(run, settings).items()
         for steps in sorted(set(settings.round_trip_steps))
         for domain, images in few.items()
     ]
-    name, many = cell.names["solver"], first(cell.references, settings.n_latents)
-    unseen, unseen_snr = trip(cell.at(subset=many, eta=0.0), name, "unseen", gallery)
-    own = cell.at(subset=few["training"], eta=0.0)
+    name, many = run.names["solver"], first(run.references, settings.n_latents)
+    unseen, unseen_snr = trip(run.at(subset=many, eta=0.0), name, "unseen", gallery)
+    own = run.at(subset=few["training"], eta=0.0)
     training, training_snr = trip(own, name, "training", gallery)
     return {
         "curve": curve,
@@ -71,31 +71,31 @@ def round_trips(cell: Cell, settings: AnalyseSettings) -> dict[str, Any]:
     }
 
 
-def trip(cell: Cell, solver: str, domain: str, gallery: Gallery) -> tuple[dict[str, Any], Array]:
-    """Invert and decode the cell's references.
+def trip(run: Run, solver: str, domain: str, gallery: Gallery) -> tuple[dict[str, Any], Array]:
+    """Invert and decode the run's references.
 
     Returns:
         A row: PSNR in dB; "snr", how many dB it lies above that of the best picture of one colour; distance
         to the original in the features, in the gallery's unit; share that is nearest to its original. All of
         them estimates. And the "snr" of each image.
     """
-    invert(cell)
-    digests, seed = list(cell.references), cell.settings.seed
-    decoded, ids = decode(cell, cell.bank, digests, f"round trip, {solver}, {cell.settings.steps} steps")
-    originals = cell.pictures.read(list(cell.references.values()))
+    invert(run)
+    digests, seed = list(run.references), run.settings.seed
+    decoded, ids = decode(run, run.bank, digests, f"round trip, {solver}, {run.settings.steps} steps")
+    originals = run.pictures.read(list(run.references.values()))
     decibels = psnr(decoded.read(ids), originals)
     flat = originals.double().mean(dim=(2, 3), keepdim=True).expand(originals.shape)
     ratio = (decibels - psnr(flat, originals)).numpy()
-    features = features_in_order(cell, decoded, ids)
+    features = features_in_order(run, decoded, ids)
     own = torch.tensor([gallery.rows[digest] for digest in digests])
     distance = (features.double() - gallery.features[own].double()).norm(dim=1) / gallery.units[domain]
     found = int((nearest(features, gallery.features)[1] == own).sum())
-    levels, schedule = cell.levels, cell.model.schedule
-    ways = (calls_along(cell.solver, schedule, way) for way in (levels, levels[::-1]))
+    levels, schedule = run.levels, run.model.schedule
+    ways = (calls_along(run.solver, schedule, way) for way in (levels, levels[::-1]))
     row = {
         "domain": domain,
         "solver": solver,
-        "steps": cell.settings.steps,
+        "steps": run.settings.steps,
         "calls": sum(way.most for way in ways),
         "psnr": asdict(mean_interval(decibels.numpy(), seed)),
         "snr": asdict(mean_interval(ratio, seed)),
@@ -105,12 +105,12 @@ def trip(cell: Cell, solver: str, domain: str, gallery: Gallery) -> tuple[dict[s
     return row, ratio
 
 
-def gallery_of(cell: Cell) -> Gallery:
+def gallery_of(run: Run) -> Gallery:
     """Every image at hand: references and held-out images of the unseen domain, and training images."""
-    ids = {**cell.references, **cell.held_out, **cell.training_references}
-    features = features_of(cell, cell.pictures, ids)
+    ids = {**run.references, **run.held_out, **run.training_references}
+    features = features_of(run, run.pictures, ids)
     rows = {digest: row for row, digest in enumerate(ids)}
-    among = {"unseen": cell.held_out, "training": cell.training_references}
+    among = {"unseen": run.held_out, "training": run.training_references}
     units = {name: spacing(features[[rows[i] for i in images]]) for name, images in among.items()}
     return Gallery(rows, features, units)
 
@@ -121,20 +121,20 @@ def spacing(features: Tensor) -> float:
     return float(k_nearest(own, own, 2)[0][:, 1].median())
 
 
-def solvers(cell: Cell, settings: AnalyseSettings) -> dict[str, Solver]:
-    """The cell's own solver, and those of the settings that are not the same."""
-    own = (cell.solver.name, dict(cell.solver.settings()))
+def solvers(run: Run, settings: AnalyseSettings) -> dict[str, Solver]:
+    """The run's own solver, and those of the settings that are not the same."""
+    own = (run.solver.name, dict(run.solver.settings()))
     others = {
         name: solver
         for name, solver in settings.solvers.items()
         if (solver.name, dict(solver.settings())) != own
     }
-    return {cell.names["solver"]: cell.solver, **others}
+    return {run.names["solver"]: run.solver, **others}
 
 
-def domains(cell: Cell) -> dict[str, dict[str, str]]:
+def domains(run: Run) -> dict[str, Mapping[str, str]]:
     """Domain -> content digest -> picture id."""
-    return {"unseen": cell.references, "training": cell.training_references}
+    return {"unseen": run.references, "training": run.training_references}
 
 
 def first(images: Mapping[str, str], n: int) -> dict[str, str]:

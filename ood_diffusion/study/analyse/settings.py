@@ -19,14 +19,14 @@ class AnalyseSettings:
     """What is measured, and the limits by which it is judged.
 
     Args:
-        solvers: name -> solver of the round trips, beside the cell's own.
+        solvers: name -> solver of the round trips, beside the run's own.
         n_round_trip: images of each domain per solver and number of steps, at most.
         round_trip_steps: numbers of steps each way.
         min_retrieval: share in (0, 1) of reconstructions that are nearest to their own original.
         max_snr_loss: dB of signal-to-noise ratio by which round trips of the unseen domain may be worse than
             those of the training domain.
         n_latents: images of each domain whose latents are described, at most.
-        levels: where, none above the schedule's top; the cell's own level and the top are added.
+        levels: where, none above the schedule's top; the run's own level and the top are added.
         steps: solver steps from the image to the top.
         n_null: draws from the null of the tests of normality, at least 40.
         bands: statistic of `statistics.gaussianity` -> what still counts as approximately Gaussian.

@@ -1,7 +1,8 @@
 """Does the model reconstruct unseen images, and where do their latents lie? Claims C1 to C4."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -10,7 +11,9 @@ from ood_diffusion.checks import require
 from ood_diffusion.claims.check import Check
 from ood_diffusion.diffusion.marginal import marginal
 from ood_diffusion.optional import optional
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.report.results import Results
+from ood_diffusion.runs.run import Run
+from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.seeding import generator
 from ood_diffusion.statistics.estimate import Estimate, NullTest
 from ood_diffusion.study.analyse.gaussianity import gaussian
@@ -25,75 +28,80 @@ from ood_diffusion.study.analyse.states import passage
 from ood_diffusion.study.sdedit import states as clean_states
 
 
-def analyse(cell: Cell) -> None:
-    """Round trips, then the statistics of latents at every level, then the checks of C1 to C4."""
-    settings: AnalyseSettings = cell.stage_settings["analyse"]
-    trips = round_trips(cell, settings)
-    levels, states = passages(cell, settings)
-    found = []
-    for k, level in enumerate(levels):
-        latents = {name: z[:, k] for name, z in states.items()}
-        found.append(compared(level, latents, cell.settings.seed, settings.n_null))
-    own = min(range(len(levels)), key=lambda k: abs(levels[k] - cell.levels[-1]))
-    judged = list(dict.fromkeys((own, len(levels) - 1)))
-    for k, z in zip(judged, noised(cell, settings, [levels[k] for k in judged]), strict=True):
-        found[k]["noised"] = described(z, cell.settings.seed, settings.n_null)
-    with optional("draw the pictures of analyse"):
-        draw_pictures(cell, trips, found, states, own)
-    checks = [*round_trip_checks(trips, settings), *latent_checks(found, judged, settings)]
-    cell.results["analyse"] = {
-        "round_trip": trips,
-        "latents": found,
-        "checks": [check.as_json() for check in checks],
-    }
+@dataclass(frozen=True)
+class Analyse(AnalyseSettings, Stage):
+    """Round trips, then the statistics of latents at every level."""
+
+    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "features"})
+
+    def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
+        """The figures, and the checks of C1 to C4."""
+        trips = round_trips(run, self)
+        levels, states = passages(run, self)
+        found = []
+        for k, level in enumerate(levels):
+            latents = {name: z[:, k] for name, z in states.items()}
+            found.append(compared(level, latents, run.settings.seed, self.n_null))
+        own = min(range(len(levels)), key=lambda k: abs(levels[k] - run.levels[-1]))
+        judged = list(dict.fromkeys((own, len(levels) - 1)))
+        for k, z in zip(judged, noised(run, self, [levels[k] for k in judged]), strict=True):
+            found[k]["noised"] = described(z, run.settings.seed, self.n_null)
+        with optional("draw the pictures of analyse"):
+            draw_pictures(run, trips, found, states, own)
+        checks = [*round_trip_checks(trips, self), *latent_checks(found, judged, self)]
+        return {
+            "analyse": {
+                "round_trip": trips,
+                "latents": found,
+                "checks": [check.as_json() for check in checks],
+            }
+        }
+
+    def check(self, run: Run) -> None:
+        """Raise `UserError` unless the trajectory to the top, its levels and images are there."""
+        _ = top_of(run, self.steps).levels
+        top, highest = run.model.schedule.timesteps, max(self.levels)
+        require(highest <= top, f"stage.analyse.levels must be at most {top}", highest, "Choose lower ones.")
+        available = run.domain.size("held_out"), run.training_domain.size("references")
+        wanted = run.settings.n_held_out, run.settings.n_training
+        held_out, training = (w if a is None else min(w, a) for a, w in zip(available, wanted, strict=True))
+        counts = {
+            "n_references": (run.settings.n_references, FEWEST),
+            "n_training": (training, FEWEST),
+            "n_held_out": (held_out, 2),
+        }
+        for name, (images, least) in counts.items():
+            require(
+                images >= least,
+                f"the stage analyse needs {name} to be at least {least}",
+                images,
+                "Bring more images or leave out the stage analyse.",
+            )
 
 
-def check_analyse(cell: Cell) -> None:
-    """Raise `UserError` unless the extractor, the trajectory to the top, its levels and images are there."""
-    _ = cell.extractor, top_of(cell).levels
-    top, highest = cell.model.schedule.timesteps, max(cell.stage_settings["analyse"].levels)
-    require(highest <= top, f"stage.analyse.levels must be at most {top}", highest, "Choose lower ones.")
-    available = cell.domain.size("held_out"), cell.training_domain.size("references")
-    wanted = cell.settings.n_held_out, cell.settings.n_training
-    held_out, training = (w if a is None else min(w, a) for a, w in zip(available, wanted, strict=True))
-    counts = {
-        "n_references": (cell.settings.n_references, FEWEST),
-        "n_training": (training, FEWEST),
-        "n_held_out": (held_out, 2),
-    }
-    for name, (images, least) in counts.items():
-        require(
-            images >= least,
-            f"the stage analyse needs {name} to be at least {least}",
-            images,
-            "Bring more images or leave out the stage analyse.",
-        )
+def top_of(run: Run, steps: int) -> Run:
+    """The run whose trajectory leads to the top of the schedule, in the stage's own number of steps."""
+    return run.at(level=float(run.model.schedule.timesteps), steps=steps, eta=0.0)
 
 
-def top_of(cell: Cell) -> Cell:
-    """The cell whose trajectory leads to the top of the schedule, in the stage's own number of steps."""
-    steps = cell.stage_settings["analyse"].steps
-    return cell.at(level=float(cell.model.schedule.timesteps), steps=steps, eta=0.0)
-
-
-def passages(cell: Cell, settings: AnalyseSettings) -> tuple[list[float], dict[str, Tensor]]:
+def passages(run: Run, settings: AnalyseSettings) -> tuple[list[float], dict[str, Tensor]]:
     """States on the way to the top of the schedule.
 
     Returns:
         The levels, ascending, and "unseen" and "training" -> float32 ``[n, levels, *state_shape]``.
     """
-    child = top_of(cell)
-    wanted = [*settings.levels, cell.levels[-1], child.levels[-1]]
+    child = top_of(run, settings.steps)
+    wanted = [*settings.levels, run.levels[-1], child.levels[-1]]
     states: dict[str, Tensor] = {}
     levels: list[float] = []
-    for name, images in domains(cell).items():
+    for name, images in domains(run).items():
         levels, states[name] = passage(
             child, first(images, settings.n_latents), wanted, f"levels, {name} domain"
         )
     return levels, states
 
 
-def noised(cell: Cell, settings: AnalyseSettings, levels: Sequence[float]) -> list[Tensor]:
+def noised(run: Run, settings: AnalyseSettings, levels: Sequence[float]) -> list[Tensor]:
     """The images of the unseen domain whose latents are described, with exact noise on them instead.
 
     No network is called; each image has the same noise at all levels.
@@ -101,12 +109,12 @@ def noised(cell: Cell, settings: AnalyseSettings, levels: Sequence[float]) -> li
     Returns:
         float32 ``[n, *state_shape]`` for each of `levels`.
     """
-    images = first(cell.references, settings.n_latents)
-    x0 = torch.cat([clean_states(cell, [picture]) for picture in images.values()])
+    images = first(run.references, settings.n_latents)
+    x0 = torch.cat([clean_states(run, [picture]) for picture in images.values()])
 
     def at(level: float) -> Tensor:
-        streams = [generator(cell.settings.seed, "analyse noised", digest) for digest in images]
-        return marginal(x0, level, cell.model.schedule, streams)
+        streams = [generator(run.settings.seed, "analyse noised", digest) for digest in images]
+        return marginal(x0, level, run.model.schedule, streams)
 
     return [at(level) for level in levels]
 
@@ -131,7 +139,7 @@ def latent_checks(
 
     Args:
         found: what `compared` returned, level by level; the judged ones with "noised", as "unseen".
-        judged: number of the level nearest to the cell's, then that of the top.
+        judged: number of the level nearest to the run's, then that of the top.
         settings: the limits.
     """
     checks, own = [], judged[0]

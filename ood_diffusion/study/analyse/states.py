@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 
 from ood_diffusion.lightning.trajectory import PassageInverter
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.runs.run import Run
 
 
 def passage(
-    cell: Cell, images: Mapping[str, str], wanted: Sequence[float], description: str
+    run: Run, images: Mapping[str, str], wanted: Sequence[float], description: str
 ) -> tuple[list[float], Tensor]:
-    """States of images of the store `pictures` at levels of the cell's grid.
+    """States of images of the store `pictures` at levels of the run's grid.
 
     Args:
-        cell: its level is where the trajectory ends.
+        run: its level is where the trajectory ends.
         images: content digest -> picture id.
         wanted: levels; of the grid the nearest ones are taken, each once.
         description: shown beside the progress bar.
@@ -23,12 +23,12 @@ def passage(
     Returns:
         The levels, ascending, and the states, float32 ``[len(images), levels, *state_shape]``.
     """
-    grid = torch.tensor(cell.levels, dtype=torch.float64)
+    grid = torch.tensor(run.levels, dtype=torch.float64)
     kept = sorted({int((grid[1:] - level).abs().argmin()) + 1 for level in wanted})
-    levels = [cell.levels[i] for i in kept]
-    recipe = {**cell.trajectory_recipe, "kept": [float(f"{t:.9g}") for t in levels]}
-    store = cell.stores.open("passages", recipe, torch.float32)
-    cell.predict(
-        store, cell.pictures, images, PassageInverter(cell.model, cell.solver, cell.levels, kept), description
+    levels = [run.levels[i] for i in kept]
+    recipe = {**run.trajectory_recipe, "kept": [float(f"{t:.9g}") for t in levels]}
+    store = run.workspace.stores.open("passages", recipe, torch.float32)
+    run.predict(
+        store, run.pictures, images, PassageInverter(run.model, run.solver, run.levels, kept), description
     )
     return levels, store.read(list(images))

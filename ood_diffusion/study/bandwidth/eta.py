@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ood_diffusion.metrics.novelty import nearest
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.runs.run import Run
 from ood_diffusion.stages.decode import decode
 from ood_diffusion.stages.evaluate import features_in_order, features_of
 from ood_diffusion.stages.invert import invert
@@ -17,31 +17,31 @@ from ood_diffusion.study.bandwidth.images import first
 from ood_diffusion.study.bandwidth.settings import BandwidthSettings
 
 
-def recognised(cell: Cell, settings: BandwidthSettings) -> Array:
-    """Decode the cell's references from their latents with every eta.
+def recognised(run: Run, settings: BandwidthSettings) -> Array:
+    """Decode the run's references from their latents with every eta.
 
     Returns:
-        Whether each result's nearest reference, among the cell's, is the one that it came from: bool
+        Whether each result's nearest reference, among the run's, is the one that it came from: bool
         ``[n, len(settings.etas)]``. By chance 1 in n is.
     """
-    invert(cell)
-    originals = features_of(cell, cell.pictures, cell.references)
-    own, found = torch.arange(len(cell.references)), []
+    invert(run)
+    originals = features_of(run, run.pictures, run.references)
+    own, found = torch.arange(len(run.references)), []
     for eta in settings.etas:
-        child = cell.at(eta=eta)
-        images, names = decode(child, child.bank, list(cell.references), f"bandwidth, eta {eta:g}")
+        child = run.at(eta=eta)
+        images, names = decode(child, child.bank, list(run.references), f"bandwidth, eta {eta:g}")
         found.append(nearest(features_in_order(child, images, names), originals)[1] == own)
     shares: Array = torch.stack(found, dim=1).numpy()
     return shares
 
 
 def eta_bands(
-    cell: Cell, unseen: dict[str, str], training: dict[str, str], settings: BandwidthSettings
+    run: Run, unseen: dict[str, str], training: dict[str, str], settings: BandwidthSettings
 ) -> tuple[dict[str, Any], Estimate, tuple[Estimate, Estimate]]:
     """The eta at which the share recognised has fallen to half, of both domains, and their difference.
 
     Args:
-        cell: at the level that is compared.
+        run: at the level that is compared.
         unseen: images of the unseen domain, content digest -> picture id.
         training: likewise of the training domain. As many of each are used as the smaller set has: among
             more images it is harder to be the nearest.
@@ -50,9 +50,9 @@ def eta_bands(
     Returns:
         For `results.json`; the difference; the shares recognised at eta 0, of both domains.
     """
-    etas, seed = np.array(settings.etas, dtype=np.float64), cell.settings.seed
+    etas, seed = np.array(settings.etas, dtype=np.float64), run.settings.seed
     n = min(len(unseen), len(training))
-    here, there = (recognised(cell.at(subset=first(images, n)), settings) for images in (unseen, training))
+    here, there = (recognised(run.at(subset=first(images, n)), settings) for images in (unseen, training))
     difference = bandwidth_difference(etas, here, there, seed)
     figures: dict[str, Any] = {
         name: {

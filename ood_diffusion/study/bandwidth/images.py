@@ -15,7 +15,7 @@ from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.metrics.brackets import points
 from ood_diffusion.metrics.distances import neighbour_radii
 from ood_diffusion.metrics.manifold import inside
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.runs.run import Run
 from ood_diffusion.stages.evaluate import features_of
 from ood_diffusion.statistics.intervals import proportion_interval
 from ood_diffusion.study.bandwidth.recommend import unexplained
@@ -30,7 +30,7 @@ def first(images: Mapping[str, str], n: int) -> dict[str, str]:
     return dict(islice(images.items(), n))
 
 
-def judges(cell: Cell, settings: BandwidthSettings) -> tuple[Tensor, Tensor]:
+def judges(run: Run, settings: BandwidthSettings) -> tuple[Tensor, Tensor]:
     """Features of equally many images of the unseen and of the training domain, none of them moved.
 
     They are references too, the ones after those that are moved: held-out images are to judge what is
@@ -40,11 +40,11 @@ def judges(cell: Cell, settings: BandwidthSettings) -> tuple[Tensor, Tensor]:
     Raises:
         UserError: if `nearest_k` or fewer are left in a domain.
     """
-    sets = (cell.references, cell.training_references)
+    sets = (run.references, run.training_references)
     others = [dict(islice(images.items(), settings.n_images, None)) for images in sets]
     n = min(settings.n_judges, *map(len, others))
     require_judges(n, settings)
-    unseen, own = (features_of(cell, cell.pictures, first(images, n)) for images in others)
+    unseen, own = (features_of(run, run.pictures, first(images, n)) for images in others)
     return unseen, own
 
 
@@ -61,7 +61,7 @@ def require_judges(n: int, settings: BandwidthSettings) -> None:
 
 
 def real_images(
-    cell: Cell, images: Mapping[str, str], domain: Tensor, settings: BandwidthSettings
+    run: Run, images: Mapping[str, str], domain: Tensor, settings: BandwidthSettings
 ) -> dict[str, Any]:
     """What the images that are moved score as they are: the yardstick of `levels`.
 
@@ -69,14 +69,14 @@ def real_images(
     "radius", the median of the judges' balls (feature distance), says how far.
 
     Args:
-        cell: whose pictures they are.
+        run: whose pictures they are.
         images: those that are moved, content digest -> picture id.
         domain: features of `judges`, ``[m, d]``.
         settings: of the stage.
     """
-    pictures = cell.pictures.read(list(images.values()))
+    pictures = run.pictures.read(list(images.values()))
     new = unexplained(pictures, pictures.roll(-1, 0), pictures.roll(-2, 0))
-    within = inside(features_of(cell, cell.pictures, images), domain, settings.nearest_k)
+    within = inside(features_of(run, run.pictures, images), domain, settings.nearest_k)
     share = proportion_interval(int(within.sum()), len(within))
     radius = median_radius(domain, settings.nearest_k)
     return {"inside": share.value, "unexplained": float(new.mean()), "radius": radius, "n": share.n}

@@ -1,8 +1,8 @@
 """How far one may move from an inverted latent before the decoded image leaves its domain (claim C6)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -10,7 +10,10 @@ import torch
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.optional import optional
 from ood_diffusion.report.pictures import grid, png_bytes
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.report.results import Results
+from ood_diffusion.runs.feasible import check_learners
+from ood_diffusion.runs.run import Run
+from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.stages.evaluate import features_of
 from ood_diffusion.statistics.feature_intervals import fid_interval
 from ood_diffusion.storage.atomic import atomic_write
@@ -26,7 +29,7 @@ from ood_diffusion.study.bandwidth.images import (
 )
 from ood_diffusion.study.bandwidth.plots import band_plot, curves_plot, eta_plot
 from ood_diffusion.study.bandwidth.recommend import level_score, recommend_level
-from ood_diffusion.study.bandwidth.settings import BandwidthSettings as BandwidthSettings
+from ood_diffusion.study.bandwidth.settings import BandwidthSettings
 from ood_diffusion.study.bandwidth.verdict import wider
 from ood_diffusion.study.bandwidth.walk import Walk, walk
 
@@ -38,83 +41,91 @@ CURVES, BANDS, MOVED, ETAS = (
 )
 
 
-def bandwidth(cell: Cell) -> None:
-    """Measure the band at every level, recommend one, and compare with the training domain's images.
+@dataclass(frozen=True)
+class Bandwidth(BandwidthSettings, Stage):
+    """The band at every level, the level that it recommends, and the band of the training domain's images."""
 
-    Held-out images are touched by `check_levels` only.
-    """
-    settings: BandwidthSettings = cell.stage_settings["bandwidth"]
-    domain, own = judges(cell, settings)
-    unseen = first(cell.references, settings.n_images)
-    real = real_images(cell, unseen, domain, settings)
-    walks = {
-        float(level): walk(cell.at(level=level, eta=0.0, subset=unseen), settings, domain)
-        for level in settings.levels
-    }
-    levels = [summary(level, found, settings, cell.settings.seed, real) for level, found in walks.items()]
-    recommended = recommend_level(levels)
+    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "features"})
 
-    at = nearest_level(cell, settings.levels, recommended)
-    training = first(cell.training_references, settings.n_images)
-    here = cell.at(level=at, eta=0.0)
-    beside = walk(here.at(subset=training), settings, own)
-    own_real = real_images(cell, training, own, settings)
-    own_level = summary(at, beside, settings, cell.settings.seed, own_real)
-    angles = np.array(settings.angles, dtype=np.float64)
-    gap = fid_interval(
-        *(features_of(cell, cell.pictures, x) for x in (cell.references, cell.training_references))
-    )
-    both = (walks[at].turned, beside.turned)
-    difference = bandwidth_difference(angles, *both, cell.settings.seed)
-    at_rest, endless = (start(both[0]), start(both[1])), (censored(both[0]), censored(both[1]))
-    checks = [wider(difference, at_rest, endless, settings.least_inside, at, "degrees", BANDS)]
-    found: dict[str, Any] = {
-        "domain": domain_identity(cell.domain),
-        "gap": asdict(gap),
-        "real": real,
-        "levels": levels,
-        "training": {"real": own_real, "levels": [own_level]},
-        "comparison": {
-            "equal": {
-                "model": cell.model.digest(),
-                "level": at,
-                "extractor": cell.extractor.name,
-                "training_images": fingerprint(list(cell.training_references)),
-                "images": [gap.n, len(unseen), len(domain)],
-                "nearest_k": settings.nearest_k,
-                "angles": list(settings.angles),
+    def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
+        """The figures, and the checks of C6 and auto. Held-out images are touched by `check_levels` only."""
+        domain, own = judges(run, self)
+        unseen = first(run.references, self.n_images)
+        real = real_images(run, unseen, domain, self)
+        walks = {
+            float(level): walk(run.at(level=level, eta=0.0, subset=unseen), self, domain)
+            for level in self.levels
+        }
+        levels = [summary(level, found, self, run.settings.seed, real) for level, found in walks.items()]
+        recommended = recommend_level(levels)
+
+        at = nearest_level(run, self.levels, recommended)
+        training = first(run.training_references, self.n_images)
+        here = run.at(level=at, eta=0.0)
+        beside = walk(here.at(subset=training), self, own)
+        own_real = real_images(run, training, own, self)
+        own_level = summary(at, beside, self, run.settings.seed, own_real)
+        angles = np.array(self.angles, dtype=np.float64)
+        gap = fid_interval(
+            *(features_of(run, run.pictures, x) for x in (run.references, run.training_references))
+        )
+        both = (walks[at].turned, beside.turned)
+        difference = bandwidth_difference(angles, *both, run.settings.seed)
+        at_rest, endless = (start(both[0]), start(both[1])), (censored(both[0]), censored(both[1]))
+        checks = [wider(difference, at_rest, endless, self.least_inside, at, "degrees", BANDS)]
+        found: dict[str, Any] = {
+            "domain": domain_identity(run.domain),
+            "gap": asdict(gap),
+            "real": real,
+            "levels": levels,
+            "training": {"real": own_real, "levels": [own_level]},
+            "comparison": {
+                "equal": {
+                    "model": run.model.digest(),
+                    "level": at,
+                    "extractor": run.extractor.name,
+                    "training_images": fingerprint(list(run.training_references)),
+                    "images": [gap.n, len(unseen), len(domain)],
+                    "nearest_k": self.nearest_k,
+                    "angles": list(self.angles),
+                },
+                "unseen": next(each["bandwidth"] for each in levels if each["level"] == at),
+                "training": own_level["bandwidth"],
+                "difference": asdict(difference),
             },
-            "unseen": next(each["bandwidth"] for each in levels if each["level"] == at),
-            "training": own_level["bandwidth"],
-            "difference": asdict(difference),
-        },
-        "recommended": recommended,
-    }
-    if len(settings.etas) and cell.solver.stochastic:
-        found["eta"], difference, at_rest = eta_bands(here, unseen, training, settings)
-        endless = (found["eta"]["unseen"]["censored"], found["eta"]["training"]["censored"])
-        checks.append(wider(difference, at_rest, endless, settings.least_inside, at, "eta", ETAS))
-        with optional(f"draw {ETAS}"):
-            atomic_write(cell.run_folder / ETAS, eta_plot(found["eta"]).encode())
-    if settings.check_levels:
-        fids, floor = fids_at(cell, sorted({*map(float, settings.check_levels), recommended}))
-        checks += check_recommendation(cell, fids, floor, levels, recommended)
-        found["checked"] = [{"level": level, "fid": asdict(fid)} for level, fid in fids.items()]
-        found["floor"] = asdict(floor)
-    cell.results["bandwidth"] = {**found, "checks": [check.as_json() for check in checks]}
-    rows = torch.cat([each.images[0] for each in walks.values()])
-    with optional("draw the plots of bandwidth"):
-        atomic_write(cell.run_folder / CURVES, curves_plot(levels, [own_level], real["inside"]).encode())
-        atomic_write(cell.run_folder / BANDS, band_plot(levels, [own_level]).encode())
-        atomic_write(cell.run_folder / MOVED, png_bytes(grid(rows, walks[at].inside.shape[1])))
+            "recommended": recommended,
+        }
+        if len(self.etas) and run.solver.stochastic:
+            found["eta"], difference, at_rest = eta_bands(here, unseen, training, self)
+            endless = (found["eta"]["unseen"]["censored"], found["eta"]["training"]["censored"])
+            checks.append(wider(difference, at_rest, endless, self.least_inside, at, "eta", ETAS))
+            with optional(f"draw {ETAS}"):
+                atomic_write(run.workspace.folder / ETAS, eta_plot(found["eta"]).encode())
+        if self.check_levels:
+            fids, floor = fids_at(run, sorted({*map(float, self.check_levels), recommended}))
+            checks += check_recommendation(run, fids, floor, levels, recommended, self.max_regret)
+            found["checked"] = [{"level": level, "fid": asdict(fid)} for level, fid in fids.items()]
+            found["floor"] = asdict(floor)
+        rows = torch.cat([each.images[0] for each in walks.values()])
+        with optional("draw the plots of bandwidth"):
+            atomic_write(
+                run.workspace.folder / CURVES, curves_plot(levels, [own_level], real["inside"]).encode()
+            )
+            atomic_write(run.workspace.folder / BANDS, band_plot(levels, [own_level]).encode())
+            atomic_write(run.workspace.folder / MOVED, png_bytes(grid(rows, walks[at].inside.shape[1])))
+        return {"bandwidth": {**found, "checks": [check.as_json() for check in checks]}}
 
+    def check(self, run: Run) -> None:
+        """Raise `UserError` unless each domain has images to move and others to say what is inside."""
+        available, wanted = run.training_domain.size("references"), run.settings.n_training
+        training = wanted if available is None else min(wanted, available)
+        require_judges(min(run.settings.n_references, training) - self.n_images, self)
+        if self.check_levels:
+            check_learners(run)
 
-def check_bandwidth(cell: Cell) -> None:
-    """Raise `UserError` unless either domain has images to move and others to say what is inside."""
-    settings: BandwidthSettings = cell.stage_settings["bandwidth"]
-    available, wanted = cell.training_domain.size("references"), cell.settings.n_training
-    training = wanted if available is None else min(wanted, available)
-    require_judges(min(cell.settings.n_references, training) - settings.n_images, settings)
+    def further_levels(self, run: Run) -> Sequence[float]:
+        """Those measured and those checked."""
+        return [*self.levels, *self.check_levels]
 
 
 def summary(
@@ -133,9 +144,9 @@ def summary(
     }
 
 
-def nearest_level(cell: Cell, levels: Sequence[float], recommended: float) -> float:
-    """The measured level that is nearest to the cell's own; with level=auto the recommended one."""
-    wanted = cell.settings.level
+def nearest_level(run: Run, levels: Sequence[float], recommended: float) -> float:
+    """The measured level that is nearest to the run's own; with level=auto the recommended one."""
+    wanted = run.settings.level
     return (
         recommended if isinstance(wanted, str) else float(min(levels, key=lambda level: abs(level - wanted)))
     )

@@ -17,7 +17,7 @@ FEWEST_DOMAINS = 5
 """Of 4, no order is rare enough: the exact two-sided p-value of the best one is 0.08."""
 
 ALIKE = ("solver", "grid", "steps", "precision", "n_references", "n_training")
-"""Coordinates of a cell, beside those that the stage names, that its band and gap depend on."""
+"""Coordinates of a run, beside those that the stage names, that its band and gap depend on."""
 
 
 BANDS = {
@@ -129,13 +129,13 @@ def across_domains(rows: Sequence[Mapping[str, Any]]) -> Check | None:
     """
     groups: dict[tuple[str, ...], dict[tuple[Any, str], list[tuple[float, ...]]]] = {}
     for row in rows:
-        cell, found = row.get("cell", {}), row.get("bandwidth", {})
+        run, found = row.get("cell", {}), row.get("bandwidth", {})
         both = found.get("comparison", {})
         pair = tuple(each.get("value") for each in (found.get("gap", {}), both.get("unseen", {})))
         if "domain" in found and None not in pair:
-            alike = (*both.get("equal", {}).values(), *(cell.get(name) for name in ALIKE))
+            alike = (*both.get("equal", {}).values(), *(run.get(name) for name in ALIKE))
             group = groups.setdefault(tuple(map(str, alike)), {})
-            group.setdefault((cell.get("domain"), found["domain"]), []).append(pair)
+            group.setdefault((run.get("domain"), found["domain"]), []).append(pair)
     domains = max(groups.values(), key=len, default={})
     if len(domains) < 3:
         return None

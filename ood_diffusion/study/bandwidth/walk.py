@@ -12,7 +12,7 @@ from ood_diffusion.geometry.shell import move
 from ood_diffusion.geometry.slerp import slerp
 from ood_diffusion.metrics.manifold import inside
 from ood_diffusion.pixels import psnr
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.runs.run import Run
 from ood_diffusion.seeding import generator, normal
 from ood_diffusion.stages.decode import decode, stored_latents
 from ood_diffusion.stages.evaluate import features_in_order
@@ -81,30 +81,30 @@ class Walk:
         }
 
 
-def walk(cell: Cell, settings: BandwidthSettings, domain: Tensor) -> Walk:
-    """Invert the cell's references to its level, move them, and decode without noise.
+def walk(run: Run, settings: BandwidthSettings, domain: Tensor) -> Walk:
+    """Invert the run's references to its level, move them, and decode without noise.
 
     Args:
-        cell: with eta 0.
+        run: with eta 0.
         settings: of the stage.
         domain: features of the images that stand for the domain, none of them moved, ``[m, d]``.
     """
-    invert(cell)
-    references, seed, level = list(cell.references), cell.settings.seed, f"{cell.settings.level:g}"
-    z, angles, towards = cell.bank.read(references), settings.angles, settings.towards
+    invert(run)
+    references, seed, level = list(run.references), run.settings.seed, f"{run.settings.level:g}"
+    z, angles, towards = run.bank.read(references), settings.angles, settings.towards
     moved = moved_latents(z, references, angles, towards, seed)
     recipe = moves_recipe(references, angles, towards, seed)
     flat = moved.flatten(0, 1)
-    latents, ids = stored_latents(cell, recipe, len(flat), flat.__getitem__)
-    images, names = decode(cell, latents, ids, f"bandwidth {level}")
-    features = features_in_order(cell, images, names)
+    latents, ids = stored_latents(run, recipe, len(flat), flat.__getitem__)
+    images, names = decode(run, latents, ids, f"bandwidth {level}")
+    features = features_in_order(run, images, names)
     shape = moved.shape[:2]
     steps = features.double().view(*shape, -1)
     return Walk(
         angles,
         towards,
         apart(z),
-        images.read(names).view(*shape, *cell.model.image_shape),
+        images.read(names).view(*shape, *run.model.image_shape),
         inside(features, domain, settings.nearest_k).view(shape),
         (steps - steps[:, :1]).square().sum(dim=2).sqrt(),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -10,7 +10,9 @@ from torch import Tensor
 from ood_diffusion.checks import require
 from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.optional import optional
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.report.results import Results
+from ood_diffusion.runs.run import Run
+from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.seeding import generator
 from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of, score
 from ood_diffusion.stages.invert import invert
@@ -25,8 +27,8 @@ PLOT = "few_shot.svg"
 
 
 @dataclass(frozen=True)
-class FewShotSettings:
-    """Settings of the stage.
+class FewShot(Stage):
+    """Samples from subsets of each size, judged by the held-out images.
 
     Args:
         counts: numbers of references; those above `n_references` are left out, and all references added.
@@ -36,6 +38,7 @@ class FewShotSettings:
             and relative to what is above the FID of real images, that still counts as "enough".
     """
 
+    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "draws", "metrics"})
     counts: Sequence[int]
     repeats: int
     n_images: int
@@ -47,30 +50,28 @@ class FewShotSettings:
         require(self.repeats >= 2, "stage.few_shot.repeats must be at least 2", self.repeats, "Try 3.")
         require(self.tolerance > 0, "stage.few_shot.tolerance must be positive", self.tolerance, "Try 0.1.")
 
-
-def few_shot(cell: Cell) -> None:
-    """Sample from subsets of each size and judge what comes out by the held-out images."""
-    settings: FewShotSettings = cell.stage_settings["few_shot"]
-    judge = features_of(cell, cell.pictures, cell.held_out)
-    invert(cell)
-    curve = []
-    for count in sizes(cell, settings):
-        runs = [one_run(cell, settings, judge, count, repeat) for repeat in range(settings.repeats)]
-        intervals = [run.pop("interval") for run in runs]
-        fid = interval_over_seeds([i.value for i in intervals], intervals)
-        curve.append({"n_references": count, "fid": vars(fid), "runs": runs})
-    floor = floor_of(cell, judge, min(settings.n_images, cell.settings.n_samples))
-    check = enough(curve, floor, settings.tolerance, PLOT)
-    with optional(f"draw {PLOT}"):
-        atomic_write(cell.run_folder / PLOT, quality_curve(curve, floor.fid.value).encode())
-    cell.results["few_shot"] = {"curve": curve, "floor": asdict(floor), "checks": [check.as_json()]}
+    def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
+        """FID against the number of references, and the check of C9."""
+        held_out = features_of(run, run.pictures, run.held_out)
+        invert(run)
+        curve = []
+        for count in sizes(run, self.counts):
+            repeats = [one_run(run, self.n_images, held_out, count, i) for i in range(self.repeats)]
+            intervals = [found.pop("interval") for found in repeats]
+            fid = interval_over_seeds([i.value for i in intervals], intervals)
+            curve.append({"n_references": count, "fid": vars(fid), "runs": repeats})
+        floor = floor_of(run, held_out, min(self.n_images, run.settings.n_samples))
+        check = enough(curve, floor, self.tolerance, PLOT)
+        with optional(f"draw {PLOT}"):
+            atomic_write(run.workspace.folder / PLOT, quality_curve(curve, floor.fid.value).encode())
+        return {"few_shot": {"curve": curve, "floor": asdict(floor), "checks": [check.as_json()]}}
 
 
-def sizes(cell: Cell, settings: FewShotSettings) -> list[int]:
+def sizes(run: Run, counts: Sequence[int]) -> list[int]:
     """The counts that prior, sampler and selection can learn from, ascending; the last is all references."""
-    least = max(part.min_references for part in (cell.prior, cell.sampler, cell.selection))
-    total = len(cell.references)
-    return sorted({*(n for n in settings.counts if least <= n < total), total})
+    least = max(part.min_references for part in (run.prior, run.sampler, run.selection))
+    total = len(run.references)
+    return sorted({*(n for n in counts if least <= n < total), total})
 
 
 def seed_of(run_seed: int, repeat: int) -> int:
@@ -78,22 +79,22 @@ def seed_of(run_seed: int, repeat: int) -> int:
     return generator(run_seed, "few_shot repeat", repeat).initial_seed() % 2**31
 
 
-def one_run(cell: Cell, settings: FewShotSettings, judge: Tensor, count: int, repeat: int) -> dict[str, Any]:
+def one_run(run: Run, n_images: int, held_out: Tensor, count: int, repeat: int) -> dict[str, Any]:
     """Metrics of the images that one random subset of `count` references leads to."""
-    seed = seed_of(cell.settings.seed, repeat)
-    order = torch.randperm(len(cell.references), generator=generator(seed, "few_shot", count))
-    everyone = list(cell.references)
-    subset = {everyone[i]: cell.references[everyone[i]] for i in order[:count].tolist()}
-    n = min(settings.n_images, cell.settings.n_samples)
-    child = cell.at(subset=subset, seed=seed, n_samples=n)
+    seed = seed_of(run.settings.seed, repeat)
+    order = torch.randperm(len(run.references), generator=generator(seed, "few_shot", count))
+    everyone = list(run.references)
+    subset = {everyone[i]: run.references[everyone[i]] for i in order[:count].tolist()}
+    n = min(n_images, run.settings.n_samples)
+    child = run.at(subset=subset, seed=seed, n_samples=n)
     sample(child)
     new = features_in_order(child, *samples_of(child))
     references = features_of(child, child.pictures, child.references)
-    found = novelty(new, references, judge)
+    found = novelty(new, references, held_out)
     return {
         "seed": child.settings.seed,
-        **score(child.make_metrics, judge, new),
+        **score(child.make_metrics, held_out, new),
         "copies": found["copies"],
         "novelty": found["ratio"],
-        "interval": fid_interval(new, judge),
+        "interval": fid_interval(new, held_out),
     }

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ood_diffusion.metrics.prdc import prdc
 from ood_diffusion.metrics.probe import Probe, area_under_curve, fit_probe
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.runs.run import Run
 from ood_diffusion.stages.evaluate import features_of
 from ood_diffusion.statistics.estimate import Array, Estimate
 from ood_diffusion.statistics.feature_intervals import fid_interval
@@ -51,20 +51,20 @@ class Judges:
         return float(unseen.mean()), float(training.mean())
 
 
-def judges_of(cell: Cell) -> Judges:
-    """Fit the cell's probe and gather the features of the held-out images.
+def judges_of(run: Run) -> Judges:
+    """Fit the run's probe and gather the features of the held-out images.
 
     Raises:
         UserError: if there are too few different images to fit it (`fit_probe`).
     """
-    unseen = features_of(cell, cell.pictures, cell.held_out)
-    fitted = fitted_on(len(cell.training_references), len(unseen))
-    training = features_of(cell, cell.pictures, cell.training_references)
+    unseen = features_of(run, run.pictures, run.held_out)
+    fitted = fitted_on(len(run.training_references), len(unseen))
+    training = features_of(run, run.pictures, run.training_references)
     return Judges(
-        fit_probe(training, unseen[:fitted], cell.settings.seed),
+        fit_probe(training, unseen[:fitted], run.settings.seed),
         unseen,
         unseen[fitted:],
-        features_of(cell, cell.pictures, cell.training_held_out),
+        features_of(run, run.pictures, run.training_held_out),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from ood_diffusion.checks import require
 
 OWN = "own"
-"""What the cell's own samples are called among the others."""
+"""What the run's own samples are called among the others."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class InterferenceSettings:
 
     Args:
         etas: 0 and others up to 1.
-        samplers: name -> settings of prior, sampler and selection, compared with the cell's own; or None.
+        samplers: name -> settings of prior, sampler and selection, compared with the run's own; or None.
         n_images: new images per eta and per sampler, at most; `n_samples` is the other limit.
         least_accuracy: balanced accuracy of the probe above which its whole interval must lie.
         negligible: a rise of the capture rate below this counts as none.
@@ -39,7 +39,7 @@ class InterferenceSettings:
         require(self.n_images >= 6, f"{prefix}.n_images must be at least 6", self.n_images, "Try 64.")
         require(
             OWN not in (self.samplers or {}),
-            f"{prefix}.samplers must not use the name of the cell's own",
+            f"{prefix}.samplers must not use the name of the run's own",
             OWN,
             "Call it otherwise.",
         )

@@ -1,7 +1,8 @@
 """Which domain do new images belong to, and does fresh noise pull them to the training domain?"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,7 +13,9 @@ from ood_diffusion.metrics.novelty import COPY_QUANTILE, nearest
 from ood_diffusion.metrics.probe import FOLDS
 from ood_diffusion.optional import optional
 from ood_diffusion.report.pictures import grid, png_bytes
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.report.results import Results
+from ood_diffusion.runs.run import Run
+from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.stages.decode import decode
 from ood_diffusion.stages.evaluate import features_in_order, features_of
 from ood_diffusion.stages.invert import invert
@@ -46,90 +49,94 @@ SHOWN = 8
 """Latents in the picture grids."""
 
 
-def interference(cell: Cell) -> None:
-    """Fit the probe; measure the cell's own samples, the same latents at every eta, and other samplers."""
-    settings: InterferenceSettings = cell.stage_settings["interference"]
-    seed, n = cell.settings.seed, min(settings.n_images, cell.settings.n_samples)
-    etas = sorted({float(eta) for eta in settings.etas if eta == 0 or cell.solver.stochastic})
-    sweep = [cell.at(eta=eta, n_samples=n) for eta in etas]
-    others = with_samplers(cell, settings, n)
-    references = features_of(cell, cell.pictures, cell.references)
-    judges = judges_of(cell)
-    probe = quality(judges)
-    readable = probe["accuracy"].low > settings.least_accuracy
+@dataclass(frozen=True)
+class Interference(InterferenceSettings, Stage):
+    """A probe of the domain on the run's own samples, the same latents at every eta, and other samplers."""
 
-    invert(cell)
-    own, own_pictures = new_images(cell, "sample")
-    at_eta = [new_images(child, f"sample, eta {child.settings.eta:g}") for child in sweep]
-    by_sampler = {OWN: (own[:n], own_pictures)} | {
-        name: new_images(child, f"sample, {name}") for name, child in others.items()
-    }
-    curve = [{"eta": eta, **figures(judges, x, seed)} for eta, (x, _) in zip(etas, at_eta, strict=True)]
-    compared = {name: figures(judges, x, seed) for name, (x, _) in by_sampler.items()}
-    gap = figures(judges, judges.training[:n], seed)
-    del gap["fid_training"]  # they are their own judges there
+    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "draws", "metrics"})
 
-    found, checks = generation(cell, settings, judges, own, references)
-    checks += noise_checks(settings, judges, [x for x, _ in at_eta], etas, seed, readable)
-    if len(etas) < len(set(settings.etas)):
-        checks.append(not_defined(cell.names["solver"]))
-    with optional("draw the plots of interference"):
-        draw_figures(cell, curve, compared, gap, probe["false_capture"])
-    for name, sets in ((ETA_GRID, at_eta), (SAMPLER_GRID, list(by_sampler.values()))):
-        sheet = torch.cat([pictures for _, pictures in sets])
-        with optional(f"draw {name}"):
-            atomic_write(cell.run_folder / name, png_bytes(grid(sheet, min(SHOWN, n))))
-    cell.results["interference"] = {
-        "probe": plain(probe),
-        "own": plain(found),
-        "n_judges": len(judges.equal[0]),
-        "training_domain": plain(gap),
-        "etas": [plain(point) for point in curve],
-        "samplers": {name: plain(found) for name, found in compared.items()},
-        "checks": [check.as_json() for check in checks],
-    }
+    def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
+        """The figures, and the checks of C5 and C7."""
+        seed, n = run.settings.seed, min(self.n_images, run.settings.n_samples)
+        etas = sorted({float(eta) for eta in self.etas if eta == 0 or run.solver.stochastic})
+        sweep = [run.at(eta=eta, n_samples=n) for eta in etas]
+        others = with_samplers(run, self, n)
+        references = features_of(run, run.pictures, run.references)
+        judges = judges_of(run)
+        probe = quality(judges)
+        readable = probe["accuracy"].low > self.least_accuracy
+
+        invert(run)
+        own, own_pictures = new_images(run, "sample")
+        at_eta = [new_images(child, f"sample, eta {child.settings.eta:g}") for child in sweep]
+        by_sampler = {OWN: (own[:n], own_pictures)} | {
+            name: new_images(child, f"sample, {name}") for name, child in others.items()
+        }
+        curve = [{"eta": eta, **figures(judges, x, seed)} for eta, (x, _) in zip(etas, at_eta, strict=True)]
+        compared = {name: figures(judges, x, seed) for name, (x, _) in by_sampler.items()}
+        gap = figures(judges, judges.training[:n], seed)
+        del gap["fid_training"]  # they are their own judges there
+
+        found, checks = generation(run, self, judges, own, references)
+        checks += noise_checks(self, judges, [x for x, _ in at_eta], etas, seed, readable)
+        if len(etas) < len(set(self.etas)):
+            checks.append(not_defined(run.names["solver"]))
+        with optional("draw the plots of interference"):
+            draw_figures(run, curve, compared, gap, probe["false_capture"])
+        for name, sets in ((ETA_GRID, at_eta), (SAMPLER_GRID, list(by_sampler.values()))):
+            sheet = torch.cat([pictures for _, pictures in sets])
+            with optional(f"draw {name}"):
+                atomic_write(run.workspace.folder / name, png_bytes(grid(sheet, min(SHOWN, n))))
+        return {
+            "interference": {
+                "probe": plain(probe),
+                "own": plain(found),
+                "n_judges": len(judges.equal[0]),
+                "training_domain": plain(gap),
+                "etas": [plain(point) for point in curve],
+                "samplers": {name: plain(found) for name, found in compared.items()},
+                "checks": [check.as_json() for check in checks],
+            }
+        }
+
+    def check(self, run: Run) -> None:
+        """Raise `UserError` unless probe and samplers have the images that they need.
+
+        Images that are equal pixel by pixel count once, which is not known before they are read; `fit_probe`
+        refuses what is then too few.
+        """
+        training = [run.training_domain.size(split) for split in ("references", "held_out")]
+        unseen, wanted = run.domain.size("held_out"), run.settings.n_held_out
+        n_training = min([run.settings.n_training, *(size for size in training if size is not None)])
+        n_held_out = wanted if unseen is None else min(wanted, unseen)
+        counts = {
+            "n_training": (n_training, FOLDS),
+            "n_held_out": (n_held_out, 2 * FOLDS),  # half of them to fit the probe, half to judge it
+            "n_references": (run.settings.n_references, 2),
+            "n_samples": (run.settings.n_samples, 2),
+        }
+        for name, (images, least) in counts.items():
+            require(
+                images >= least,
+                f"the stage interference needs {name} to be at least {least}",
+                images,
+                "Bring more images or leave out the stage interference.",
+            )
+        with_samplers(run, self, run.settings.n_samples)
 
 
-def check_interference(cell: Cell) -> None:
-    """Raise `UserError` unless the probe has images to be fitted on and judged by, and samplers references.
-
-    Images that are equal pixel by pixel count once, which is not known before they are read; `fit_probe`
-    refuses what is then too few.
-    """
-    training = [cell.training_domain.size(split) for split in ("references", "held_out")]
-    unseen, wanted = cell.domain.size("held_out"), cell.settings.n_held_out
-    n_training = min([cell.settings.n_training, *(size for size in training if size is not None)])
-    n_held_out = wanted if unseen is None else min(wanted, unseen)
-    counts = {
-        "n_training": (n_training, FOLDS),
-        "n_held_out": (n_held_out, 2 * FOLDS),  # half of them to fit the probe, half to judge it
-        "n_references": (cell.settings.n_references, 2),
-        "n_samples": (cell.settings.n_samples, 2),
-    }
-    for name, (images, least) in counts.items():
-        require(
-            images >= least,
-            f"the stage interference needs {name} to be at least {least}",
-            images,
-            "Bring more images or leave out the stage interference.",
-        )
-    settings: InterferenceSettings = cell.stage_settings["interference"]
-    with_samplers(cell, settings, cell.settings.n_samples)
-
-
-def with_samplers(cell: Cell, settings: InterferenceSettings, n: int) -> dict[str, Cell]:
-    """Name -> the cell with that way to propose `n` latents; `UserError` if it needs more references."""
+def with_samplers(run: Run, settings: InterferenceSettings, n: int) -> dict[str, Run]:
+    """Name -> the run with that way to propose `n` latents; `UserError` if it needs more references."""
     return {
-        name: with_sampler(cell, name, parts, n_samples=n)
-        for name, parts in (settings.samplers or {}).items()
+        name: with_sampler(run, name, parts, n_samples=n) for name, parts in (settings.samplers or {}).items()
     }
 
 
-def new_images(cell: Cell, description: str) -> tuple[Tensor, Tensor]:
-    """Features ``[n, d]`` of the cell's samples in the order of its draws, and the first `SHOWN` pictures."""
-    draws, ids = draw(cell)
-    images, names = decode(cell, draws, ids, description)
-    return features_in_order(cell, images, names), images.read(names[:SHOWN])
+def new_images(run: Run, description: str) -> tuple[Tensor, Tensor]:
+    """Features ``[n, d]`` of the run's samples in the order of its draws, and the first `SHOWN` pictures."""
+    draws, ids = draw(run)
+    images, names = decode(run, draws, ids, description)
+    return features_in_order(run, images, names), images.read(names[:SHOWN])
 
 
 def noise_checks(
@@ -151,9 +158,9 @@ def noise_checks(
 
 
 def generation(
-    cell: Cell, settings: InterferenceSettings, judges: Judges, own: Tensor, references: Tensor
+    run: Run, settings: InterferenceSettings, judges: Judges, own: Tensor, references: Tensor
 ) -> tuple[dict[str, Any], list[Check]]:
-    """The figures and rows of C5, of all the cell's samples; FIDs, which fall with n, of equal numbers."""
+    """The figures and rows of C5, of all the run's samples; FIDs, which fall with n, of equal numbers."""
     n = min(len(own), len(references), len(judges.training))
     sets = {"samples": own[:n], "references": references[:n], "training": judges.training[:n]}
     fid = {name: fid_interval(x, judges.unseen) for name, x in sets.items()}
@@ -163,7 +170,7 @@ def generation(
     limit = torch.quantile(unseen, COPY_QUANTILE)
     copies, chance = (proportion_interval(int((x < limit).sum()), len(x)) for x in (far, unseen))
     found = {
-        "eta": cell.settings.eta,
+        "eta": run.settings.eta,
         "n": n,
         "capture": capture_rate(judges.probe.scores(own)),
         "copies": copies,
@@ -180,7 +187,7 @@ def generation(
 
 
 def draw_figures(
-    cell: Cell,
+    run: Run,
     curve: Sequence[Mapping[str, Any]],
     compared: Mapping[str, Mapping[str, Any]],
     gap: Mapping[str, Any],
@@ -191,7 +198,7 @@ def draw_figures(
     if len(curve) > 1:
         plots |= {CAPTURE: capture_curve(curve, false_capture), FID: fid_curves(curve, gap)}
     for name, text in plots.items():
-        atomic_write(cell.run_folder / name, text.encode())
+        atomic_write(run.workspace.folder / name, text.encode())
 
 
 def plain(found: Any) -> Any:

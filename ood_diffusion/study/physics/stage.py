@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,7 +13,9 @@ from ood_diffusion.optional import optional
 from ood_diffusion.physics.comparison import differences, statistics
 from ood_diffusion.physics.curves import abscissae, band, curves
 from ood_diffusion.physics.images import Array
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.report.results import Results
+from ood_diffusion.runs.run import Run
+from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.sample import sample
@@ -33,14 +36,15 @@ BACK_TO_FRONT = ("references", "blurred references", "samples")
 
 
 @dataclass(frozen=True)
-class PhysicsSettings:
-    """Settings of the stage.
+class Physics(Stage):
+    """Compares samples, references and blurred references with the held-out images, in physics and in FID.
 
     Args:
         band: the largest standardised difference that counts as none, above 0.
         blur: standard deviation of the Gaussian that corrupts the references, pixels, above 0.
     """
 
+    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "draws", "features"})
     band: float
     blur: float
 
@@ -49,49 +53,63 @@ class PhysicsSettings:
             value = getattr(self, name)
             require(value > 0, f"stage.physics.{name} must be positive", value, "See the file's default.")
 
+    def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
+        """Statistics of each set, and the checks of C10."""
+        invert(run)
+        sample(run)
+        sets = {
+            "samples": samples_of(run),
+            "references": (run.pictures, list(run.references.values())),
+            "blurred references": blurred_references(run, self.blur),
+        }
+        features = {name: features_in_order(run, *where) for name, where in sets.items()}
+        judges = features_of(run, run.pictures, run.held_out)
+        numbers = {name: measured(*where) for name, where in sets.items()}
+        real = measured(run.pictures, list(run.held_out.values()))
+        found = {
+            name: differences(each.statistics, real.statistics, run.settings.seed)
+            for name, each in numbers.items()
+        }
+        n = min(len(x) for x in features.values())
+        checks = physical(
+            found["samples"],
+            found["references"],
+            found["blurred references"],
+            self.band,
+            (len(features["samples"]), len(features["references"])),
+            SHOWN_WITH,
+        )
+        result = {
+            "n_held_out": len(judges),
+            "n_fid": n,
+            "sets": {
+                name: {
+                    "n": len(features[name]),
+                    "fid": vars(fid_interval(features[name][:n], judges)),
+                    "statistics": found[name],
+                }
+                for name in sets
+            },
+            "checks": [check.as_json() for check in checks],
+        }
+        plot(run, abscissae(run.pictures.read(list(run.held_out.values())[:1])), numbers, real)
+        return {"physics": result}
 
-def physics(cell: Cell) -> None:
-    """Compare samples, references and blurred references with the held-out images, in physics and in FID."""
-    settings: PhysicsSettings = cell.stage_settings["physics"]
-    own = cell.at()
-    invert(own)
-    sample(own)
-    sets = {
-        "samples": samples_of(own),
-        "references": (own.pictures, list(own.references.values())),
-        "blurred references": blurred_references(own, settings.blur),
-    }
-    features = {name: features_in_order(own, *where) for name, where in sets.items()}
-    judges = features_of(own, own.pictures, own.held_out)
-    numbers = {name: measured(*where) for name, where in sets.items()}
-    real = measured(own.pictures, list(own.held_out.values()))
-    found = {
-        name: differences(each.statistics, real.statistics, own.settings.seed)
-        for name, each in numbers.items()
-    }
-    n = min(len(x) for x in features.values())
-    checks = physical(
-        found["samples"],
-        found["references"],
-        found["blurred references"],
-        settings.band,
-        (len(features["samples"]), len(features["references"])),
-        SHOWN_WITH,
-    )
-    cell.results["physics"] = {
-        "n_held_out": len(judges),
-        "n_fid": n,
-        "sets": {
-            name: {
-                "n": len(features[name]),
-                "fid": vars(fid_interval(features[name][:n], judges)),
-                "statistics": found[name],
-            }
-            for name in sets
-        },
-        "checks": [check.as_json() for check in checks],
-    }
-    plot(cell, abscissae(own.pictures.read(list(own.held_out.values())[:1])), numbers, real)
+    def check(self, run: Run) -> None:
+        """Raise `UserError` unless every set of images has a spread."""
+        size, wanted = run.domain.size("held_out"), run.settings.n_held_out
+        counts = {
+            "n_samples": run.settings.n_samples,
+            "n_references": run.settings.n_references,
+            "n_held_out": wanted if size is None else min(wanted, size),
+        }
+        for name, images in counts.items():
+            require(
+                images >= 2,
+                f"the stage physics needs {name} to be at least 2",
+                images,
+                "Bring more images or leave out the stage physics.",
+            )
 
 
 @dataclass(frozen=True)
@@ -117,32 +135,15 @@ def measured(store: TensorStore, ids: Sequence[str]) -> Measured:
     return Measured(*joined)
 
 
-def check_physics(cell: Cell) -> None:
-    """Raise `UserError` unless every set of images has a spread."""
-    size, wanted = cell.domain.size("held_out"), cell.settings.n_held_out
-    counts = {
-        "n_samples": cell.settings.n_samples,
-        "n_references": cell.settings.n_references,
-        "n_held_out": wanted if size is None else min(wanted, size),
-    }
-    for name, images in counts.items():
-        require(
-            images >= 2,
-            f"the stage physics needs {name} to be at least 2",
-            images,
-            "Bring more images or leave out the stage physics.",
-        )
-
-
-def blurred_references(cell: Cell, blur: float) -> tuple[TensorStore, list[str]]:
+def blurred_references(run: Run, blur: float) -> tuple[TensorStore, list[str]]:
     """References without their small scales: a store, and their ids in it, in order."""
-    recipe = {"image_shape": list(cell.model.image_shape), "blur": blur}
-    store, ids = cell.stores.open("blurred", recipe, torch.uint8), list(cell.references)
+    recipe = {"image_shape": list(run.model.image_shape), "blur": blur}
+    store, ids = run.workspace.stores.open("blurred", recipe, torch.uint8), list(run.references)
 
     def make(missing: list[str]) -> None:
         for start in range(0, len(missing), BLOCK):
             block = missing[start : start + BLOCK]
-            store.write(block, blurred(cell.pictures.read([cell.references[i] for i in block]), blur))
+            store.write(block, blurred(run.pictures.read([run.references[i] for i in block]), blur))
 
     store.fill(ids, make)
     return store, ids
@@ -156,10 +157,10 @@ def blurred(images: Tensor, blur: float) -> Tensor:
     return torch.from_numpy(smooth.round().astype(np.uint8))
 
 
-def plot(cell: Cell, x: Mapping[str, list[float]], numbers: Mapping[str, Measured], real: Measured) -> None:
+def plot(run: Run, x: Mapping[str, list[float]], numbers: Mapping[str, Measured], real: Measured) -> None:
     """One figure per curve, with all sets in it."""
     for curve, file in PLOTS.items():
         sets = {"held_out": real} | {name: numbers[name] for name in BACK_TO_FRONT}
         shown = {name: band(each.curves[curve]) for name, each in sets.items()}
         with optional(f"draw {file}"):
-            atomic_write(cell.run_folder / file, bands(curve, x[curve], shown).encode())
+            atomic_write(run.workspace.folder / file, bands(curve, x[curve], shown).encode())

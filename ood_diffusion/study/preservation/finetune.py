@@ -20,57 +20,56 @@ from ood_diffusion.lightning.training import DenoiserTraining
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.report.results import write_json
 from ood_diffusion.runs.calls import calls_along
-from ood_diffusion.runs.cell import Cell
-from ood_diffusion.runs.training_settings import TrainingSettings
+from ood_diffusion.runs.run import Run
 from ood_diffusion.seeding import generator
 from ood_diffusion.source import identity
-from ood_diffusion.stages.train import denoiser, fit, load_batches
+from ood_diffusion.stages.train import TrainingSettings, denoiser, fit, load_batches
 from ood_diffusion.storage.atomic import atomic_write
 
 log = logging.getLogger(__name__)
 
 
-def job_calls(cell: Cell) -> int:
+def job_calls(run: Run) -> int:
     """Network calls of the whole job: inversion of the references, denoising of the samples.
 
     Where a solver decides by what the network says, the most that it may take.
     """
-    schedule, levels, settings = cell.model.schedule, cell.levels, cell.settings
-    up = calls_along(cell.solver, schedule, levels)
-    down = calls_along(cell.solver, schedule, levels[::-1], settings.eta)
-    return len(cell.references) * up.most + settings.n_samples * down.most
+    schedule, levels, settings = run.model.schedule, run.levels, run.settings
+    up = calls_along(run.solver, schedule, levels)
+    down = calls_along(run.solver, schedule, levels[::-1], settings.eta)
+    return len(run.references) * up.most + settings.n_samples * down.most
 
 
-def tuned_copy(cell: Cell, settings: TrainingSettings) -> FrozenModel:
-    """The cell's model with a copy of its network tuned on the references; the model itself stays as it is.
+def tuned_copy(run: Run, settings: TrainingSettings) -> FrozenModel:
+    """The run's model with a copy of its network tuned on the references; the model itself stays as it is.
 
     The weights (float32) are kept in the store and found there by what determines them: model,
     settings, references and seed. A killed training continues where its last checkpoint is, and ends at
     the weights of an undisturbed one.
     """
     recipe = {
-        "model": cell.model.recipe(),
+        "model": run.model.recipe(),
         "settings": vars(settings),
-        "images": list(cell.references),
-        "seed": cell.settings.seed,
+        "images": list(run.references),
+        "seed": run.settings.seed,
         "code": identity(DenoiserTraining),
     }
-    folder = cell.stores.root / "finetuned" / fingerprint(recipe)
+    folder = run.workspace.stores.root / "finetuned" / fingerprint(recipe)
     weights = folder / "weights.safetensors"
-    state = None if cell.stores.mode == "fresh" else read_weights(weights)
+    state = None if run.workspace.stores.mode == "fresh" else read_weights(weights)
     if state is None:
-        cell.stores.check_writable(weights)
+        run.workspace.stores.check_writable(weights)
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "lock"):
-            state = None if cell.stores.mode == "fresh" else read_weights(weights)
+            state = None if run.workspace.stores.mode == "fresh" else read_weights(weights)
             if state is None:
-                if cell.stores.mode == "fresh":
+                if run.workspace.stores.mode == "fresh":
                     (folder / "last.ckpt").unlink(missing_ok=True)
                 write_json(folder / "recipe.json", recipe)
-                state = tuned_state(cell, settings, folder)
+                state = tuned_state(run, settings, folder)
                 atomic_write(weights, save(state, metadata={"digest": weights_digest(state)}))
                 (folder / "last.ckpt").unlink(missing_ok=True)
-    tuned = copy.deepcopy(cell.model).compute_in(cell.settings.precision, cell.settings.compile)
+    tuned = copy.deepcopy(run.model).compute_in(run.settings.precision, run.settings.compile)
     tuned.network.load_state_dict(state)
     tuned.network_calls = 0
     return tuned
@@ -92,18 +91,18 @@ def read_weights(path: Path) -> dict[str, torch.Tensor] | None:
     return state
 
 
-def tuned_state(cell: Cell, settings: TrainingSettings, folder: Path) -> dict[str, torch.Tensor]:
+def tuned_state(run: Run, settings: TrainingSettings, folder: Path) -> dict[str, torch.Tensor]:
     """The state dict of a copy of the network after training, on the CPU; checkpoints go to `folder`."""
-    module = denoiser(copy.deepcopy(cell.model.network), cell.model, settings)
-    dataset, seed = StoreDataset(cell.pictures, cell.references), cell.settings.seed
+    module = denoiser(copy.deepcopy(run.model.network), run.model, settings)
+    dataset, seed = StoreDataset(run.pictures, run.references), run.settings.seed
 
     def batches(trainer: pl.Trainer) -> "DataLoader[Any]":
         order = StepBatches(len(dataset), settings.batch_size, seed, lambda: trainer.global_step)
         return load_batches(dataset, batch_sampler=order)
 
-    watched = load_batches(StoreDataset(cell.pictures, cell.held_out), batch_size=settings.batch_size)
+    watched = load_batches(StoreDataset(run.pictures, run.held_out), batch_size=settings.batch_size)
     with torch.random.fork_rng():
-        unwatched = partial(cell.ranks.make_trainer, limit_val_batches=0)
+        unwatched = partial(run.workspace.ranks.make_trainer, limit_val_batches=0)
         fit(unwatched, module, settings, folder, batches, watched, SeedEachStep(seed))
     return {name: value.cpu().contiguous() for name, value in module.network.state_dict().items()}
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ood_diffusion.lightning.trajectory import Generator
 from ood_diffusion.report.pictures import grid
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.runs.run import Run
 from ood_diffusion.seeding import generator, normal
 from ood_diffusion.stages.decode import decode, stored_latents
 from ood_diffusion.storage.store import TensorStore
@@ -17,37 +17,37 @@ Images = tuple[TensorStore, list[str]]
 """A store and ids in it, in order."""
 
 
-def own_noise(cell: Cell, numbers: Iterable[int]) -> Tensor:
+def own_noise(run: Run, numbers: Iterable[int]) -> Tensor:
     """Standard normal states by number, float32 ``[n, *state_shape]``; the same for every model of a seed."""
-    streams = [generator(cell.settings.seed, "own images", i) for i in numbers]
-    return normal(streams, cell.model.state_shape)
+    streams = [generator(run.settings.seed, "own images", i) for i in numbers]
+    return normal(streams, run.model.state_shape)
 
 
-def top(cell: Cell) -> Cell:
-    """The cell at the highest level of its schedule, where the model's own images begin."""
-    return cell.at(level=float(cell.model.schedule.timesteps))
+def top(run: Run) -> Run:
+    """The run at the highest level of its schedule, where the model's own images begin."""
+    return run.at(level=float(run.model.schedule.timesteps))
 
 
-def own_images(cell: Cell, n: int) -> Tensor:
-    """The model's own images, from N(0, I) with the cell's solver, steps and eta, uint8 ``[n, 3, H, W]``."""
-    settings, device = cell.settings, cell.ranks.device
-    module = Generator(cell.model, cell.solver, top(cell).levels, settings.eta, settings.seed).to(device)
+def own_images(run: Run, n: int) -> Tensor:
+    """The model's own images, from N(0, I) with the run's solver, steps and eta, uint8 ``[n, 3, H, W]``."""
+    settings, device = run.settings, run.workspace.ranks.device
+    module = Generator(run.model, run.solver, top(run).levels, settings.eta, settings.seed).to(device)
     drawn: list[Tensor] = []
     try:
         with torch.inference_mode():
-            for start in range(0, n, cell.batch_size):
-                numbers = range(start, min(start + cell.batch_size, n))
-                z = own_noise(cell, numbers).to(device)
+            for start in range(0, n, run.batch_size):
+                numbers = range(start, min(start + run.batch_size, n))
+                z = own_noise(run, numbers).to(device)
                 drawn.append(module.images({"ids": [*map(str, numbers)], "data": z}))
     finally:
         module.cpu()
     return torch.cat(drawn)
 
 
-def stored_own_images(cell: Cell) -> Images:
-    """`n_samples` own images of the cell's model, kept in the store."""
-    recipe, begin = {"own images": cell.settings.seed}, top(cell)
-    noise = stored_latents(begin, recipe, cell.settings.n_samples, partial(own_noise, cell))
+def stored_own_images(run: Run) -> Images:
+    """`n_samples` own images of the run's model, kept in the store."""
+    recipe, begin = {"own images": run.settings.seed}, top(run)
+    noise = stored_latents(begin, recipe, run.settings.n_samples, partial(own_noise, run))
     return decode(begin, *noise, "own images")
 
 

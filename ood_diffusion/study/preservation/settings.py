@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ood_diffusion.checks import require, require_integer
-from ood_diffusion.runs.training_settings import TrainingSettings
+from ood_diffusion.stages.train import TrainingSettings
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 """Number formats that leave the copy's weights in float32."""

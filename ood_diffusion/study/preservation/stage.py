@@ -1,7 +1,8 @@
 """Is the model unharmed, and what do methods get that tune it, or that start from noised references?"""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 
@@ -12,8 +13,10 @@ from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.optional import optional
 from ood_diffusion.report.pictures import grid, png_bytes
-from ood_diffusion.runs.cell import Cell
+from ood_diffusion.report.results import Results
 from ood_diffusion.runs.feasible import check_trainable
+from ood_diffusion.runs.run import Run
+from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.sample import sample
@@ -33,45 +36,70 @@ SHOWN = 8
 """Images in a row of a picture."""
 
 
-def preservation(cell: Cell) -> None:
-    """Draw the model's own images, run every baseline, and draw the same images again.
+@dataclass(frozen=True)
+class Preservation(PreservationSettings, Stage):
+    """The model's own images, every baseline, and the same images again."""
 
-    Everything that trains happens in between. Both times the images are drawn in memory, never read
-    from the store, where they could not differ.
-    """
-    settings: PreservationSettings = cell.stage_settings["preservation"]
-    first = own_images(cell, settings.n_own)
-    job = cell.at()
-    invert(job)
-    sample(job)
-    samples = samples_of(job)
-    results: dict[str, Any] = {
-        "ours": judged(cell, samples),
-        "sdedit": edited(cell, settings.sdedit_levels, samples),
-    }
-    ours = Estimate(**results["ours"]["fid_unseen"])
-    checks = against_sdedit(ours, results["sdedit"], settings.most_copies, LEVELS)
-    with optional(f"draw {LEVELS}"):
-        atomic_write(cell.run_folder / LEVELS, sdedit_levels(results["sdedit"], results["ours"]).encode())
-    if settings.finetune is not None:
-        tuned = finetuned(cell, settings.finetune, samples)
-        frozen = tuned["frozen"]["fid_training"]
-        circular = drawn_by(cell.training_domain, cell.model)
-        checks += against_tuned(ours, Estimate(**frozen), tuned["copies"], circular, TRADE_OFF)
-        with optional(f"draw {TRADE_OFF}"):
-            plot = trade_off(frozen, results["ours"]["fid_unseen"], tuned["copies"])
-            atomic_write(cell.run_folder / TRADE_OFF, plot.encode())
-        results["finetune"] = tuned
-    second = own_images(cell, settings.n_own)
-    differing = int((first != second).flatten(1).any(dim=1).sum())
-    with optional(f"draw {OWN}"):
-        atomic_write(cell.run_folder / OWN, png_bytes(grid(torch.cat([first, second]), settings.n_own)))
-    same = cell.model.digest() == cell.results["weights"]["before"]
-    cell.results["preservation"] = {
-        "own": {"n": len(first), "differing": differing, "digest": tensor_digest(second)},
-        **results,
-        "checks": [check.as_json() for check in [*identical(differing, len(first), same, OWN), *checks]],
-    }
+    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "draws", "features"})
+
+    def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
+        """The figures, and the checks of C8 and of the baselines.
+
+        Everything that trains happens in between. Both times the own images are drawn in memory, never read
+        from the store, where they could not differ.
+        """
+        first = own_images(run, self.n_own)
+        job = run.at()
+        invert(job)
+        sample(job)
+        samples = samples_of(job)
+        results: dict[str, Any] = {
+            "ours": judged(run, samples),
+            "sdedit": edited(run, self.sdedit_levels, samples),
+        }
+        ours = Estimate(**results["ours"]["fid_unseen"])
+        checks = against_sdedit(ours, results["sdedit"], self.most_copies, LEVELS)
+        with optional(f"draw {LEVELS}"):
+            atomic_write(
+                run.workspace.folder / LEVELS, sdedit_levels(results["sdedit"], results["ours"]).encode()
+            )
+        if self.finetune is not None:
+            tuned = finetuned(run, self.finetune, samples)
+            frozen = tuned["frozen"]["fid_training"]
+            circular = drawn_by(run.training_domain, run.model)
+            checks += against_tuned(ours, Estimate(**frozen), tuned["copies"], circular, TRADE_OFF)
+            with optional(f"draw {TRADE_OFF}"):
+                plot = trade_off(frozen, results["ours"]["fid_unseen"], tuned["copies"])
+                atomic_write(run.workspace.folder / TRADE_OFF, plot.encode())
+            results["finetune"] = tuned
+        second = own_images(run, self.n_own)
+        differing = int((first != second).flatten(1).any(dim=1).sum())
+        with optional(f"draw {OWN}"):
+            atomic_write(run.workspace.folder / OWN, png_bytes(grid(torch.cat([first, second]), self.n_own)))
+        same = run.model.digest() == earlier["weights"]["before"]
+        return {
+            "preservation": {
+                "own": {"n": len(first), "differing": differing, "digest": tensor_digest(second)},
+                **results,
+                "checks": [
+                    check.as_json() for check in [*identical(differing, len(first), same, OWN), *checks]
+                ],
+            }
+        }
+
+    def check(self, run: Run) -> None:
+        """Raise `UserError` unless the baselines can run, and their images be judged."""
+        for level in self.sdedit_levels:
+            name = f"stage.preservation.sdedit_levels: {level:g}"
+            require(1 < level <= run.model.schedule.timesteps, "levels lie in (1, T]", name, "Choose others.")
+            _ = run.at(level=float(level)).levels
+        for name in ("n_samples", "n_held_out", "n_training"):
+            count = getattr(run.settings, name)
+            require(
+                count >= 2, f"the stage preservation needs {name} to be at least 2", count, f"Raise {name}."
+            )
+        if self.finetune is not None:
+            check_trainable(run, "baseline=finetune")
 
 
 def drawn_by(domain: Domain, model: FrozenModel) -> bool:
@@ -80,48 +108,48 @@ def drawn_by(domain: Domain, model: FrozenModel) -> bool:
     return drawing is not None and bool(drawing.model.recipe() == model.recipe())
 
 
-def judged(cell: Cell, images: Images) -> dict[str, Any]:
+def judged(run: Run, images: Images) -> dict[str, Any]:
     """Images as pictures of the unseen domain: FID with its interval, novelty, share of copies."""
-    features, judge = features_in_order(cell, *images), features_of(cell, cell.pictures, cell.held_out)
-    found = novelty(features, features_of(cell, cell.pictures, cell.references), judge)
+    features, judge = features_in_order(run, *images), features_of(run, run.pictures, run.held_out)
+    found = novelty(features, features_of(run, run.pictures, run.references), judge)
     fid = vars(fid_interval(features, judge))
     return {"n": len(features), "fid_unseen": fid, "novelty": found["ratio"], "copies": found["copies"]}
 
 
-def judged_at_home(cell: Cell, images: Images) -> dict[str, Any]:
+def judged_at_home(run: Run, images: Images) -> dict[str, Any]:
     """FID of images as pictures of the training domain."""
-    judge = features_of(cell, cell.pictures, cell.training_held_out)
-    return vars(fid_interval(features_in_order(cell, *images), judge))
+    judge = features_of(run, run.pictures, run.training_held_out)
+    return vars(fid_interval(features_in_order(run, *images), judge))
 
 
-def edited(cell: Cell, levels: Sequence[float], samples: Images) -> list[dict[str, Any]]:
+def edited(run: Run, levels: Sequence[float], samples: Images) -> list[dict[str, Any]]:
     """SDEdit at every level, judged; and a picture of references, their edits, and our samples."""
-    shown = list(cell.references.values())[:SHOWN]
-    figures, rows = [], [cell.pictures.read(shown)]
+    shown = list(run.references.values())[:SHOWN]
+    figures, rows = [], [run.pictures.read(shown)]
     for level in levels:
-        child = cell.at(level=float(level))
+        child = run.at(level=float(level))
         images = sdedit(child)
         figures.append({"level": float(level), **judged(child, images)})
         rows.append(row(images, len(shown)))
     rows.append(row(samples, len(shown)))
     with optional(f"draw {EDITS}"):
-        atomic_write(cell.run_folder / EDITS, png_bytes(sheet(rows)))
+        atomic_write(run.workspace.folder / EDITS, png_bytes(sheet(rows)))
     return figures
 
 
-def finetuned(cell: Cell, settings: FinetuneSettings, samples: Images) -> dict[str, Any]:
+def finetuned(run: Run, settings: FinetuneSettings, samples: Images) -> dict[str, Any]:
     """The frozen model and copies of it tuned on every budget, in both domains.
 
     A copy draws from N(0, I) at the top of the schedule, as a tuned model does; so its images are its
     attempt at both domains. The noise is the same for every model.
     """
-    own, calls = stored_own_images(cell), job_calls(cell)
-    frozen = {"fid_training": judged_at_home(cell, own), "n": len(own[1])}
+    own, calls = stored_own_images(run), job_calls(run)
+    frozen = {"fid_training": judged_at_home(run, own), "n": len(own[1])}
     copies, rows = [], [row(own, SHOWN), row(samples, SHOWN)]
     for budget in settings.budgets:
         training = settings.training(budget * calls)
-        model = tuned_copy(cell, training)
-        child = cell.at(model=model)
+        model = tuned_copy(run, training)
+        child = run.at(model=model)
         images = stored_own_images(child)
         figures = {
             "budget": budget,
@@ -131,23 +159,9 @@ def finetuned(cell: Cell, settings: FinetuneSettings, samples: Images) -> dict[s
             **judged(child, images),
             "fid_training": judged_at_home(child, images),
         }
-        cell.model.network_calls += model.network_calls  # of this stage, though of another model
+        run.model.network_calls += model.network_calls  # of this stage, though of another model
         copies.append(figures)
         rows.append(row(images, SHOWN))
     with optional(f"draw {MODELS}"):
-        atomic_write(cell.run_folder / MODELS, png_bytes(sheet(rows)))
+        atomic_write(run.workspace.folder / MODELS, png_bytes(sheet(rows)))
     return {"job_calls": calls, "frozen": frozen, "copies": copies}
-
-
-def check_preservation(cell: Cell) -> None:
-    """Raise `UserError` unless the baselines can run, and their images be judged."""
-    settings = cell.stage_settings["preservation"]
-    for level in settings.sdedit_levels:
-        name = f"stage.preservation.sdedit_levels: {level:g}"
-        require(1 < level <= cell.model.schedule.timesteps, "levels lie in (1, T]", name, "Choose others.")
-        _ = cell.at(level=float(level)).levels
-    for name in ("n_samples", "n_held_out", "n_training"):
-        count = getattr(cell.settings, name)
-        require(count >= 2, f"the stage preservation needs {name} to be at least 2", count, f"Raise {name}.")
-    if settings.finetune is not None:
-        check_trainable(cell, "baseline=finetune")

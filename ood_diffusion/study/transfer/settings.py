@@ -15,7 +15,7 @@ class TransferSettings:
         style: builds the domain of the other style when called as ``style(image_size=…, of=…)``; its picture
             i is made of picture i of the domain that ``of(image_size=…)`` gives.
         n_images: images per style.
-        levels: measured beside the cell's own.
+        levels: measured beside the run's own.
         strength: share of the transport, in (0, 1].
         blend: share of the way to the nearest latent after it, in (0, 1]; the second way.
     """

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -15,8 +15,10 @@ from ood_diffusion.metrics.outlines import retrieved
 from ood_diffusion.optional import optional
 from ood_diffusion.pixels import to_bytes, to_unit_range
 from ood_diffusion.report.pictures import grid, png_bytes
-from ood_diffusion.runs.cell import Cell
-from ood_diffusion.runs.pictures import stored_split
+from ood_diffusion.report.results import Results
+from ood_diffusion.runs.images import stored_split
+from ood_diffusion.runs.run import Run
+from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.stages.decode import decode, stored_latents
 from ood_diffusion.stages.evaluate import features_in_order
 from ood_diffusion.statistics.estimate import Estimate
@@ -60,52 +62,57 @@ class Direction:
         return f"transfer_{self.name.replace(' ', '_')}{what}"
 
 
-def transfer(cell: Cell) -> None:
-    """Go both ways at every level; judge the cell's own level."""
-    settings: TransferSettings = cell.stage_settings["transfer"]
-    own = cell.levels[-1]
-    children = {level: cell.at(level=level, eta=0.0) for level in sorted({*map(float, settings.levels), own})}
-    directions = pairs(cell, settings)
-    found = {direction.name: one_way(cell, settings, direction, children) for direction in directions}
-    checks = [check for each in directions for check in judged(each, found[each.name], own)]
-    cell.results["transfer"] = {
-        "n": len(directions[0].source),
-        "level": own,
-        "directions": found,
-        "checks": [check.as_json() for check in checks],
-    }
+@dataclass(frozen=True)
+class Transfer(TransferSettings, Stage):
+    """Style transfer both ways at every level; the run's own level is judged."""
+
+    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "features"})
+
+    def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
+        """The figures, and the checks of C10."""
+        own = run.levels[-1]
+        children = {level: run.at(level=level, eta=0.0) for level in sorted({*map(float, self.levels), own})}
+        directions = pairs(run, self)
+        found = {direction.name: one_way(run, self, direction, children) for direction in directions}
+        checks = [check for each in directions for check in judged(each, found[each.name], own)]
+        return {
+            "transfer": {
+                "n": len(directions[0].source),
+                "level": own,
+                "directions": found,
+                "checks": [check.as_json() for check in checks],
+            }
+        }
+
+    def check(self, run: Run) -> None:
+        """Raise `UserError` unless every level lies on the schedule and there are images of both styles.
+
+        References that are equal pixel by pixel count once, which `pairs` finds out when they are read.
+        """
+        for level in self.levels:
+            name = f"stage.transfer.levels: {level:g}"
+            require(1 < level <= run.model.schedule.timesteps, "levels lie in (1, T]", name, "Choose others.")
+            _ = run.at(level=float(level), eta=0.0).levels
+        size, wanted = run.domain.size("held_out"), run.settings.n_held_out
+        counts = {
+            "n_references": (run.settings.n_references, FEWEST),
+            "n_held_out": (wanted if size is None else min(wanted, size), 2),
+        }
+        for name, (images, least) in counts.items():
+            require(
+                images >= least,
+                f"the stage transfer needs {name} to be at least {least}",
+                images,
+                "Bring more images or leave out the stage transfer.",
+            )
+        _ = self.style(image_size=run.domain.image_size, of=lambda image_size: run.domain)
 
 
-def check_transfer(cell: Cell) -> None:
-    """Raise `UserError` unless every level lies on the schedule and there are images of both styles.
-
-    References that are equal pixel by pixel count once, which `pairs` finds out when they are read.
-    """
-    settings: TransferSettings = cell.stage_settings["transfer"]
-    for level in settings.levels:
-        name = f"stage.transfer.levels: {level:g}"
-        require(1 < level <= cell.model.schedule.timesteps, "levels lie in (1, T]", name, "Choose others.")
-        _ = cell.at(level=float(level), eta=0.0).levels
-    size, wanted = cell.domain.size("held_out"), cell.settings.n_held_out
-    counts = {
-        "n_references": (cell.settings.n_references, FEWEST),
-        "n_held_out": (wanted if size is None else min(wanted, size), 2),
-    }
-    for name, (images, least) in counts.items():
-        require(
-            images >= least,
-            f"the stage transfer needs {name} to be at least {least}",
-            images,
-            "Bring more images or leave out the stage transfer.",
-        )
-    _ = settings.style(image_size=cell.domain.image_size, of=lambda image_size: cell.domain)
-
-
-def pairs(cell: Cell, settings: TransferSettings) -> tuple[Direction, Direction]:
+def pairs(run: Run, settings: TransferSettings) -> tuple[Direction, Direction]:
     """Both directions: photos of the first references and sketches of the next ones, never of the same."""
-    sketches = settings.style(image_size=cell.domain.image_size, of=lambda image_size: cell.domain)
-    keys = [cell.domain.address("references", i) for i in range(cell.settings.n_references)]
-    kept = set(cell.references.values())  # one key of pictures that are equal pixel by pixel
+    sketches = settings.style(image_size=run.domain.image_size, of=lambda image_size: run.domain)
+    keys = [run.domain.address("references", i) for i in range(run.settings.n_references)]
+    kept = set(run.references.values())  # one key of pictures that are equal pixel by pixel
     different = [i for i, key in enumerate(keys) if key in kept]
     require(
         len(different) >= FEWEST,
@@ -115,10 +122,12 @@ def pairs(cell: Cell, settings: TransferSettings) -> tuple[Direction, Direction]
     )
     n = min(settings.n_images, len(different) // 2)
     used = different[: 2 * n]
-    stored_split(sketches, cell.pictures, "references", used[-1] + 1, cell.ranks)
+    stored_split(sketches, run.pictures, "references", used[-1] + 1, run.workspace.ranks)
     photo, sketch = [keys[i] for i in used], [sketches.address("references", i) for i in used]
-    held_out = list(cell.held_out.values())
-    drawn = list(stored_split(sketches, cell.pictures, "held_out", len(held_out), cell.ranks).values())
+    held_out = list(run.held_out.values())
+    drawn = list(
+        stored_split(sketches, run.pictures, "held_out", len(held_out), run.workspace.ranks).values()
+    )
     return (
         Direction("photo to sketch", photo[:n], sketch[n:], sketch[:n], photo[:n], drawn),
         Direction("sketch to photo", sketch[n:], photo[:n], photo[n:], photo[n:], held_out),
@@ -126,87 +135,87 @@ def pairs(cell: Cell, settings: TransferSettings) -> tuple[Direction, Direction]
 
 
 def one_way(
-    cell: Cell, settings: TransferSettings, direction: Direction, children: Mapping[float, Cell]
+    run: Run, settings: TransferSettings, direction: Direction, children: Mapping[float, Run]
 ) -> dict[str, Any]:
     """Results of one direction at every level and on pixels, with style and content; writes its pictures."""
-    judges = features_in_order(cell, cell.pictures, direction.judges)
-    photos = cell.pictures.read(direction.photos)
+    judges = features_in_order(run, run.pictures, direction.judges)
+    photos = run.pictures.read(direction.photos)
 
     def measured(images: TensorStore, ids: Sequence[str]) -> dict[str, Any]:
         hits = int(retrieved(images.read(ids), photos).sum())
-        fid = fid_interval(features_in_order(cell, images, ids), judges)
+        fid = fid_interval(features_in_order(run, images, ids), judges)
         return {"fid": vars(fid), "content": vars(proportion_interval(hits, len(ids)))}
 
-    columns = [cell.pictures.read(direction.source[:SHOWN])]
+    columns = [run.pictures.read(direction.source[:SHOWN])]
     results = []
-    for way, level, images, ids in transferred(cell, settings, direction, children):
+    for way, level, images, ids in transferred(run, settings, direction, children):
         results.append({"way": way, "level": level, **measured(images, ids)})
         columns.append(images.read(ids[:SHOWN]))
-    columns.append(cell.pictures.read(direction.truth[:SHOWN]))
-    ends = {name: measured(cell.pictures, getattr(direction, name)) for name in ("source", "truth")}
-    level, n = cell.levels[-1], len(direction.source)
+    columns.append(run.pictures.read(direction.truth[:SHOWN]))
+    ends = {name: measured(run.pictures, getattr(direction, name)) for name in ("source", "truth")}
+    level, n = run.levels[-1], len(direction.source)
     with optional("draw the plots of transfer"):
         for what, content in (
             (STYLE, style_curve(results, {name: end["fid"] for name, end in ends.items()}, level).encode()),
             (CONTENT, content_curve(results, n, level, MOST).encode()),
             (PICTURES, png_bytes(grid(torch.stack(columns, dim=1).flatten(0, 1), len(columns)))),
         ):
-            atomic_write(cell.run_folder / direction.file(what), content)
+            atomic_write(run.workspace.folder / direction.file(what), content)
     names = [f"{found['way']} at level {found['level']:g}" for found in results]
     return {"columns": ["source", *names, "truth"], "n_judges": len(judges), "ends": ends, "results": results}
 
 
 def transferred(
-    cell: Cell, settings: TransferSettings, direction: Direction, children: Mapping[float, Cell]
+    run: Run, settings: TransferSettings, direction: Direction, children: Mapping[float, Run]
 ) -> Iterator[tuple[str, float, TensorStore, list[str]]]:
     """Way, level, and where the results lie: on pixels, then by transport at each level, then the blend."""
     recipe = {"transfer": direction.name, "strength": settings.strength} | {
-        name: cell.pictures.digests(getattr(direction, name)) for name in ("source", "other")
+        name: run.pictures.digests(getattr(direction, name)) for name in ("source", "other")
     }
-    yield "pixels", 0.0, *on_pixels(cell, recipe, direction, settings.strength)
+    yield "pixels", 0.0, *on_pixels(run, recipe, direction, settings.strength)
     blend: list[tuple[str, float, TensorStore, list[str]]] = []
     for level, child in children.items():
         source, other = (latents_of(child, ids) for ids in (direction.source, direction.other))
         moved = wasserstein_transfer(source, source, other, settings.strength)
         yield "transport", level, *decoded(child, recipe, moved)
-        if level == cell.levels[-1]:
+        if level == run.levels[-1]:
             nearer = slerp_to_nearest(moved, other, settings.blend)
             blend = [("blend", level, *decoded(child, {**recipe, "blend": settings.blend}, nearer))]
     yield from blend
 
 
 def on_pixels(
-    cell: Cell, recipe: Mapping[str, Any], direction: Direction, strength: float
+    run: Run, recipe: Mapping[str, Any], direction: Direction, strength: float
 ) -> tuple[TensorStore, list[str]]:
     """The same transport of the images themselves, without a model."""
-    source, other = (to_unit_range(cell.pictures.read(ids)) for ids in (direction.source, direction.other))
+    source, other = (to_unit_range(run.pictures.read(ids)) for ids in (direction.source, direction.other))
     moved = to_bytes(wasserstein_transfer(source, source, other, strength))
-    store = cell.stores.open("pixel_transfers", recipe, torch.uint8)
+    store = run.workspace.stores.open("pixel_transfers", recipe, torch.uint8)
     ids = [f"{i:06d}" for i in range(len(moved))]
     store.fill(ids, lambda missing: store.write(missing, moved[[int(i) for i in missing]]))
     return store, ids
 
 
-def latents_of(cell: Cell, ids: Sequence[str]) -> Tensor:
-    """Latents ``[n, C, H, W]`` at the cell's level of images in the store `pictures`, in order."""
-    digests = cell.pictures.digests(ids)
+def latents_of(run: Run, ids: Sequence[str]) -> Tensor:
+    """Latents ``[n, C, H, W]`` at the run's level of images in the store `pictures`, in order."""
+    digests = run.pictures.digests(ids)
     images = dict(zip(digests, ids, strict=True))
-    module = Inverter(cell.model, cell.solver, cell.levels)
-    cell.predict(cell.bank, cell.pictures, images, module, f"invert, level {cell.levels[-1]:g}")
-    return cell.bank.read(digests)
+    module = Inverter(run.model, run.solver, run.levels)
+    run.predict(run.bank, run.pictures, images, module, f"invert, level {run.levels[-1]:g}")
+    return run.bank.read(digests)
 
 
-def decoded(cell: Cell, recipe: Mapping[str, Any], latents: Tensor) -> tuple[TensorStore, list[str]]:
-    """Images of latents at the cell's level, in order."""
+def decoded(run: Run, recipe: Mapping[str, Any], latents: Tensor) -> tuple[TensorStore, list[str]]:
+    """Images of latents at the run's level, in order."""
     return decode(
-        cell,
-        *stored_latents(cell, recipe, len(latents), latents.__getitem__),
-        f"transfer, level {cell.levels[-1]:g}",
+        run,
+        *stored_latents(run, recipe, len(latents), latents.__getitem__),
+        f"transfer, level {run.levels[-1]:g}",
     )
 
 
 def judged(direction: Direction, found: Mapping[str, Any], level: float) -> list[Check]:
-    """The checks of one direction, on the transport at the cell's own level."""
+    """The checks of one direction, on the transport at the run's own level."""
     fid = {(each["way"], each["level"]): Estimate(**each["fid"]) for each in found["results"]}
     content = next(x["content"] for x in found["results"] if (x["way"], x["level"]) == ("transport", level))
     result, n, name = fid["transport", level], content["n"], direction.name

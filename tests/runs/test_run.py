@@ -1,4 +1,4 @@
-"""`Cell.at`: the same cell with other knobs, whose findings are its own."""
+"""`Run.at`: the same run with other knobs, in the same workspace."""
 
 from functools import partial
 from pathlib import Path
@@ -11,34 +11,28 @@ from PIL.PngImagePlugin import PngInfo
 from ood_diffusion.checks import UserError
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.runs.assemble import assemble, build
-from ood_diffusion.runs.cell import Cell
 from ood_diffusion.runs.configuration import GROUPS, conf_folder
+from ood_diffusion.runs.run import Run
 from ood_diffusion.stages.invert import invert
 from tests.cli import QUICK, TINY
 from tests.domains.trees import write
 
 
-def made(folder: Path, *overrides: str) -> Cell:
+def made(folder: Path, *overrides: str) -> Run:
     with initialize_config_dir(conf_folder(), version_base="1.3"):
         cfg = compose("config", [*TINY, f"store={folder}/store", "n_training=4", *overrides])
     return assemble(cfg, dict.fromkeys(GROUPS, ""), folder, Ranks(partial(build, cfg.trainer)))
 
 
-def test_other_knobs_the_same_parts_and_results_of_its_own(tmp_path: Path) -> None:
+def test_other_knobs_the_same_parts_and_accounts(tmp_path: Path) -> None:
     cell = made(tmp_path)
-    cell.results["found"], extractor, held_out = 1, cell.extractor, cell.held_out
+    extractor, held_out = cell.extractor, cell.held_out
     other = cell.at(level=300, eta=0.5)
     assert other.levels[-1] == 300 and cell.levels[-1] == 500 and other.settings.eta == 0.5
     assert other.model is cell.model and other.extractor is extractor and other.held_out is held_out
-    assert other.results == {} and cell.results == {"found": 1}
     assert other.bank.folder != cell.bank.folder
-    other.made["images"] += 3
-    assert cell.made["images"] == 3  # what a stage's children make is on the stage's account
-
-
-def test_what_a_change_touches_is_found_out_anew(tmp_path: Path) -> None:
-    cell = made(tmp_path)
-    assert len(cell.held_out) == 16 and len(cell.at(n_held_out=8).held_out) == 8
+    other.workspace.items["made"] += 3
+    assert cell.workspace.items["made"] == 3  # what a stage's children make is on the stage's account
 
 
 def test_a_subset_takes_the_place_of_the_references(tmp_path: Path) -> None:
@@ -123,13 +117,11 @@ def test_what_the_solver_found_is_of_the_stage_alone(
     """12 references in 2 steps, whatever other levels and images go through the same solver."""
     solver = ["solver=fixed_point", "solver.max_iterations=1", "solver.tolerance=1e-9"]
     cell = made(tmp_path, *QUICK, *solver, "batch_size=5")
-    invert(cell)
-    found = dict(cell.results["solver"])
-    assert found["not_converged"] == 24 and found["iterations_mean"] == 1
+    found = invert(cell)
+    assert found.not_converged == 24 and found.report()["iterations_mean"] == 1
     for other in (cell.at(level=300), cell.at(level=300, subset=dict(list(cell.references.items())[:3]))):
         invert(other)
-    invert(cell)  # as stages do that need the bank
-    assert cell.results["solver"] == found
+    assert invert(cell).steps == 0  # as stages do that need the bank
     warned = [message for message in caplog.messages if "had not converged" in message]
     assert [message.split(" (")[0] for message in warned] == [
         f"fixed_point: 24 steps of an image had not converged, of 24 to level {level}" for level in (500, 300)

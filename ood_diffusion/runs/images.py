@@ -1,13 +1,15 @@
-"""A domain's own images -> the store of pictures."""
+"""Which images a run uses: the domains' own, rendered into the store of pictures."""
 
 import logging
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
 from ood_diffusion.checks import require
-from ood_diffusion.domains.base import Domain, Split
+from ood_diffusion.domains.base import SPLITS, Domain, Split
 from ood_diffusion.domains.drawing import block_of
 from ood_diffusion.lightning.progress import Meter
 from ood_diffusion.lightning.ranks import Ranks
@@ -20,6 +22,70 @@ SHARD = 64
 
 MOST_SEARCHED = 100_000
 """Pictures of an unlimited domain among which one is looked for that a message names."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of both domains, each split found once: content digest -> id in the store of pictures.
+
+    Args:
+        domain: the unseen one.
+        training_domain: images of the domain that the model was trained on, or what stands for them.
+        counts: n_references, n_held_out and n_training: images wanted, at most.
+        pictures: the store.
+        ranks: who draws, where a network draws a domain.
+    """
+
+    domain: Domain
+    training_domain: Domain
+    counts: tuple[int, int, int]
+    pictures: TensorStore
+    ranks: Ranks
+
+    @cached_property
+    def references(self) -> dict[str, str]:
+        """Images of the unseen domain that are inverted and learned from."""
+        return stored_split(self.domain, self.pictures, "references", self.counts[0], self.ranks)
+
+    @cached_property
+    def held_out(self) -> dict[str, str]:
+        """Images of the unseen domain that only judge; disjoint from the references."""
+        held_out = self._at_most(self.domain, "held_out", self.counts[1])
+        return without_shared(self.domain, self.references, held_out)
+
+    @cached_property
+    def training_references(self) -> dict[str, str]:
+        """Images of the training domain."""
+        return self._of_training("references")
+
+    @cached_property
+    def training_held_out(self) -> dict[str, str]:
+        """Others of the training domain; disjoint from `training_references`."""
+        held_out = self._of_training("held_out")
+        return without_shared(self.training_domain, self.training_references, held_out)
+
+    def found(self) -> dict[str, dict[Split, dict[str, str]]]:
+        """ "domain" and "training_domain" -> the splits that have been looked for so far."""
+        return {
+            name: {split: vars(self)[prefix + split] for split in SPLITS if prefix + split in vars(self)}
+            for name, prefix in (("domain", ""), ("training_domain", "training_"))
+        }
+
+    def forget(self) -> None:
+        """Look for the pictures again, after the store was damaged."""
+        for name in ("references", "held_out", "training_references", "training_held_out"):
+            vars(self).pop(name, None)
+
+    def _at_most(self, domain: Domain, split: Split, wanted: int) -> dict[str, str]:
+        available = domain.size(split)
+        n = wanted if available is None else min(wanted, available)
+        return stored_split(domain, self.pictures, split, n, self.ranks)
+
+    def _of_training(self, split: Split) -> dict[str, str]:
+        images = self._at_most(self.training_domain, split, self.counts[2])
+        unseen: dict[Split, dict[str, str]] = {"references": self.references, "held_out": self.held_out}
+        check_apart(self.training_domain, {split: images}, self.domain, unseen)
+        return images
 
 
 def stored_split(domain: Domain, store: TensorStore, split: Split, n: int, ranks: Ranks) -> dict[str, str]:

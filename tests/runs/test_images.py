@@ -19,15 +19,15 @@ from ood_diffusion.lightning.progress import Meter
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.report.plan.work import Calls, spent, total
-from ood_diffusion.runs import pictures
+from ood_diffusion.runs import images
 from ood_diffusion.runs.configuration import conf_folder
-from ood_diffusion.runs.pictures import stored_split
-from ood_diffusion.runs.plan import plan_cell
-from ood_diffusion.runs.run import run_stages
+from ood_diffusion.runs.execute import run_stages
+from ood_diffusion.runs.images import stored_split
+from ood_diffusion.runs.plan import plan_run
 from ood_diffusion.storage.store import TensorStore
 from tests.cli import QUICK, TINY
 from tests.lightning.networks import gaussian_model
-from tests.runs.test_cell import made
+from tests.runs.test_run import made
 
 STEPS = 3
 DRAWN = [
@@ -104,11 +104,11 @@ def test_drawing_is_counted_where_the_run_and_its_plan_say_what_it_costs(
         cfg = compose("config", [*TINY, *words, f"store={tmp_path}/store"])
     for expected in (drawn * STEPS, 0):  # the second run finds all of it
         cell = made(tmp_path, *words)
-        plan = plan_cell(cell, ["invert"])
+        plan = plan_run(cell)
         cost = spent([plan])[0]
         assert cost["pictures"] == Calls(expected, expected)
         run_stages(cfg, cell, cell.model.digest())
-        calls = cell.results["cost"]["network_calls"]
+        calls = cell.workspace.cost["network_calls"]
         assert calls["pictures"] == expected
         assert total([cost]) == Calls(sum(calls.values()), sum(calls.values()))
 
@@ -117,9 +117,9 @@ def test_the_training_domains_drawing_is_on_the_account_of_the_stage_that_wants_
     words = [word.replace("domain.", "training_domain.") for word in DRAWN[1:]]
     words += ["domain@training_domain=model_samples", "model@training_domain.model=torch_module"]
     cell = made(tmp_path, *QUICK, *words)  # n_training=4
-    with cell.stage("interference"):
+    with cell.workspace.accounted("interference", cell.network_calls):
         assert len(cell.training_references) == 4
-    assert cell.results["cost"]["network_calls"] == {"interference": 4 * STEPS}
+    assert cell.workspace.cost["network_calls"] == {"interference": 4 * STEPS}
 
 
 def test_the_progress_line_counts_the_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +130,7 @@ def test_the_progress_line_counts_the_calls(tmp_path: Path, monkeypatch: pytest.
             meters.append(self)
             return super().__enter__()
 
-    monkeypatch.setattr(pictures, "Meter", Watched)
+    monkeypatch.setattr(images, "Meter", Watched)
     model = gaussian_model()
     model.network_calls = 7  # of before
     stored_split(domain(model), store(tmp_path), "held_out", 3, RANKS)

@@ -1,0 +1,249 @@
+"""Carry out a run: its stages in order, results on disk after each, tracking around it."""
+
+import logging
+import shlex
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.utilities.warnings import PossibleUserWarning
+
+from ood_diffusion.checks import UserError, Void
+from ood_diffusion.fingerprint import fingerprint
+from ood_diffusion.lightning.memory import peak_mib
+from ood_diffusion.lightning.ranks import Ranks
+from ood_diffusion.optional import optional
+from ood_diffusion.report.card import print_card
+from ood_diffusion.report.claim_words import verdicts
+from ood_diffusion.report.pictures import Pictures
+from ood_diffusion.report.plan.speed import PICTURES
+from ood_diffusion.report.results import SCHEMA, Cell, Data, Results, write_json
+from ood_diffusion.report.table import print_summary
+from ood_diffusion.report.tracking.log import close_run, log_results, open_run
+from ood_diffusion.runs.assemble import KNOBS, assemble, build, plain
+from ood_diffusion.runs.joining import join, others_alive, together, trainer_maker
+from ood_diffusion.runs.launch import started_by_cluster
+from ood_diffusion.runs.run import Run
+from ood_diffusion.runs.settings import AUTO, RECOMMENDING, RICH
+from ood_diffusion.runs.stage import Stage
+from ood_diffusion.storage.store import Gone
+from ood_diffusion.terminal import printing
+
+log = logging.getLogger(__name__)
+
+NONE = torch.empty(0, 3, 1, 1, dtype=torch.uint8)
+OURS = {"schema", "command", "cell", "data", "versions", "weights", "claims", "cost", "store"}
+"""Sections of the results that no stage may take."""
+ROUNDS = 10
+"""How often the stages are run at most; whatever is damaged in one store is found in one round."""
+VERSIONS = ("ood-diffusion", "torch", "pytorch-lightning", "torchmetrics", "diffusers", "hydra-core", "wandb")
+
+
+def execute(cfg: DictConfig, names: Mapping[str, str], run_folder: Path, size: int = 1) -> None:
+    """Run the stages that `cfg.stages` names; results go to `run_folder`.
+
+    Args:
+        cfg: the composed configuration.
+        names: the choice made in each configuration group.
+        run_folder: the run's own output folder.
+        size: how many ranks carry out this run; this process is one of them.
+
+    Raises:
+        UserError: for wrong settings or data, or if the frozen weights have changed.
+    """
+    quieten()
+    ranks = Ranks(trainer_maker(cfg.trainer))
+    if size > 1 or started_by_cluster():
+        join(ranks, size, run_folder)
+    run = together(ranks, lambda: assemble(cfg, dict(names), run_folder, ranks))
+    with others_alive(ranks):
+        if ranks.rank > 0:
+            ranks.serve(run.network, run.model.digest)
+            return
+        with kept_unless_void(run) as before:
+            run_stages(cfg, run, before)
+            for after in ranks.dismiss():
+                check_weights(before, after)
+
+
+@contextmanager
+def kept_unless_void(run: Run) -> Iterator[str]:
+    """Delete all that the block stored if it raises `Void`, or anything else when the weights have changed.
+
+    Yields:
+        The digest of the weights at the start.
+    """
+    before = run.model.digest()
+    try:
+        yield before
+    except BaseException as error:
+        void = isinstance(error, Void)
+        with suppress(RuntimeError):  # of a device that has failed
+            void = void or run.model.digest() != before
+        if void:
+            run.workspace.stores.withdraw()
+            (run.workspace.folder / "results.json").unlink(missing_ok=True)
+        raise
+
+
+def run_stages(cfg: DictConfig, run: Run, before: str) -> None:
+    """What rank 0 does: the stages in order, results on disk after each, tracking around them.
+
+    Args:
+        cfg: the composed configuration.
+        run: assembled from it.
+        before: digest of the weights at the start.
+    """
+    results, workspace = Results(), run.workspace
+    with_images = any("images" in stage.needs for stage in run.stages.values())
+    if with_images and run.domain.drawing:
+        with workspace.accounted(PICTURES, run.network_calls):
+            _ = run.references, run.held_out
+    stages = dict(run.stages)
+    if run.settings.level == AUTO and RECOMMENDING in stages:
+        run = at_recommended_level(run, results, before)
+        del stages[RECOMMENDING]
+    description = describe(run, with_images)
+    results["command"], results["cell"] = command_of(workspace.folder), cast(Cell, description)
+    results["versions"] = {p: version(p) for p in VERSIONS}
+    tracker = open_run(plain(cfg.logger), {**description, "conf": plain(cfg)}, workspace.folder)
+    failed = True
+
+    def account() -> None:
+        results["data"] = data_of(run, cfg)
+        keep_accounts(run, results, before)
+
+    try:
+        run_in_order(run, stages, results, account)
+        counts = {name: workspace.items[name] for name in ("made", "found")}
+        results["store"] = {"folder": str(workspace.stores.root), "mode": workspace.stores.mode, **counts}
+        if counts["found"]:
+            log.info("%d items made, %d found in %s", *counts.values(), workspace.stores.root)
+        account()
+        if tracker is not None:
+            with optional("log the results to W&B"):
+                shown = build(cfg.stage.report).pictures(run, results) if with_images else Pictures(NONE)
+                log_results(tracker, results, shown)
+        failed = False
+    finally:
+        if tracker is not None:
+            close_run(tracker, failed)
+    if cfg.output != RICH:
+        return
+    with printing():
+        if "model" in results:
+            print_card(run.names["model"], results["model"])
+        if with_images:
+            page = workspace.page
+            print_summary(results, page if "report" in stages and page.exists() else None)
+
+
+def run_in_order(
+    run: Run, stages: Mapping[str, Stage], results: Results, account: Callable[[], None]
+) -> None:
+    """Run stages; where one finds that something has gone from the store, all once more: that makes it again.
+
+    Args:
+        run: the run.
+        stages: by name. They find in the store what earlier rounds have made.
+        results: each stage's sections are added.
+        account: puts on disk what was found so far; called before each stage.
+    """
+    rounds, waiting = 1, list(stages)
+    while waiting:
+        try:
+            account()  # before each stage too: the report shows it
+            run_stage(run, waiting[0], results)
+            del waiting[0]
+        except Gone:
+            if rounds == ROUNDS or run.workspace.ranks.size > 1:  # other ranks are in the middle of a loop
+                raise
+            rounds, waiting = rounds + 1, list(stages)
+            run.images.forget()
+
+
+def run_stage(run: Run, name: str, results: Results) -> None:
+    """Run one stage and add the sections that it returns."""
+    with run.workspace.accounted(name, run.network_calls):
+        found = dict(run.stages[name](run, results))
+    if taken := sorted(OURS & found.keys()):
+        raise UserError(f"the stage {name} must add sections of its own, but got {taken}. Rename them.")
+    cast(dict[str, Any], results).update(found)
+
+
+def at_recommended_level(run: Run, results: Results, before: str) -> Run:
+    """The run at the level that the stage `RECOMMENDING`, run here, recommends.
+
+    Args:
+        run: whose level is "auto".
+        results: get what that stage found, which goes to disk at once.
+        before: digest of the weights at the start.
+    """
+    run_stage(run, RECOMMENDING, results)
+    level = results["bandwidth"]["recommended"]
+    log.info("level=auto: %g", level)
+    chosen = run.at(level=level)
+    results["cell"] = cast(Cell, describe(chosen, with_images=False))
+    keep_accounts(chosen, results, before)
+    return chosen
+
+
+def describe(run: Run, with_images: bool) -> dict[str, Any]:
+    """The run's coordinates in the grid: every group's choice and every knob, as they were used.
+
+    Args:
+        run: the run.
+        with_images: whether the domain is used; its images are then counted (and rendered).
+    """
+    knobs = {knob: getattr(run.settings, knob) for knob in KNOBS}
+    counts = {"n_references": len(run.references), "n_held_out": len(run.held_out)} if with_images else {}
+    return {**run.names, **knobs, **counts}
+
+
+def command_of(run_folder: Path) -> str:
+    """The command that makes this run, from what Hydra wrote when it began."""
+    path = run_folder / ".hydra" / "overrides.yaml"
+    return shlex.join(["ood-diffusion", *(OmegaConf.load(path) if path.is_file() else ())])
+
+
+def data_of(run: Run, cfg: DictConfig) -> dict[str, Data]:
+    """Settings, origin and digests of the images that the run has used so far, by domain."""
+    data: dict[str, Data] = {}
+    for name, found in run.images.found().items():
+        used = {s: {"n": len(x), "digest": fingerprint(sorted(x))} for s, x in found.items() if x}
+        if used:
+            record = cast(Data, getattr(run.images, name).record())
+            data[name] = {"settings": plain(cfg[name]), **record, "used": cast(dict[str, Any], used)}
+    return data
+
+
+def keep_accounts(run: Run, results: Results, before: str) -> None:
+    """Digest, memory and `results.json`, after every stage, so that a killed run leaves what it found."""
+    after = run.model.digest()
+    check_weights(before, after)
+    results["weights"] = {"before": before, "after": after}
+    if found := verdicts(results):
+        results["claims"] = cast(dict[str, str], found)
+    results["cost"] = {**run.workspace.cost, "peak_memory_mib": round(peak_mib(), 1)}
+    write_json(run.workspace.folder / "results.json", {"schema": SCHEMA, **results})
+
+
+def check_weights(before: str, after: str) -> None:
+    """Raise `Void` if the digests differ."""
+    if after != before:
+        raise Void(
+            f"the frozen weights changed during the run: {before} -> {after}. Results are void, none are "
+            "kept. Let the network change nothing in `forward`."
+        )
+
+
+def quieten() -> None:
+    """Silence what the libraries say to developers on every predict loop; warnings of ours stay."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", category=PossibleUserWarning)  # of workers, and of ranks: we start them
+    warnings.filterwarnings("ignore", category=FutureWarning, module="pytorch_lightning")
