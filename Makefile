@@ -7,7 +7,7 @@ export GLIBC_TUNABLES := glibc.malloc.hugetlb=1
 # A file stays in one process, whose fixtures are made once; files go out in the order of tests/conftest.py.
 SPREAD := --dist loadfile --no-loadscope-reorder
 
-.PHONY: help study test test-fast lint type format bench docs clean
+.PHONY: help study test test-fast test-oldest lint type format bench docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,6 +32,15 @@ test: .venv/dev ## all tests
 
 test-fast: .venv/dev ## the tests that take seconds
 	$(BIN)/python -m pytest -n 2 $(SPREAD) -m "not slow"
+
+build/oldest: pyproject.toml
+	$(PYTHON) -m venv build/oldest
+	build/oldest/bin/python -m pip install --quiet --disable-pip-version-check uv
+	build/oldest/bin/uv pip install --quiet --python build/oldest/bin/python --resolution lowest-direct --editable '.[test]'
+	@touch $@
+
+test-oldest: build/oldest ## the fast tests with the oldest dependencies of pyproject.toml; PYTHON=python3.10
+	build/oldest/bin/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 lint: .venv/dev ## style, imports, docstrings, types
 	$(BIN)/ruff check .

@@ -8,6 +8,14 @@ class UserError(ValueError):
 
     The command line prints its text without a traceback and exits with status 2. Raise it before
     compute is spent, and say what was expected, what came and what to change.
+
+    Examples:
+        >>> from ood_diffusion import UserError, load_model
+        >>> try:
+        ...     load_model("cats_64", image_sise=32)
+        ... except UserError as error:
+        ...     print(type(error).__name__)
+        UserError
     """
 
 
@@ -23,6 +31,12 @@ def require(condition: bool, expected: str, got: object, remedy: str) -> None:
         expected: the rule, as a full clause ("steps must be a positive integer").
         got: the offending value, shown with `repr`.
         remedy: what the user should change.
+
+    Examples:
+        >>> require(steps := 3, "steps must be a positive integer", steps, "16 is a good start.")
+        >>> require(False, "steps must be a positive integer", 0, "16 is a good start.")
+        Traceback (most recent call last):
+        ood_diffusion.checks.UserError: steps must be a positive integer, but got 0. 16 is a good start.
     """
     if not condition:
         raise UserError(f"{expected}, but got {got!r}. {remedy}")

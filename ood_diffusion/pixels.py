@@ -17,7 +17,13 @@ def to_unit_range(images: Tensor) -> Tensor:
 
 
 def to_bytes(images: Tensor) -> Tensor:
-    """float in [-1, 1] to uint8 0 … 255 with rounding; what lies outside is clipped (only here)."""
+    """float in [-1, 1] to uint8 0 … 255 with rounding; what lies outside is clipped (only here).
+
+    Examples:
+        >>> import torch
+        >>> to_bytes(torch.tensor([-2.0, -1.0, 0.0, 1.0]))
+        tensor([  0,   0, 128, 255], dtype=torch.uint8)
+    """
     return ((images + 1.0) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
 
 
@@ -49,6 +55,12 @@ def psnr(a: Tensor, b: Tensor) -> Tensor:
 
     The peak is 255. Equal images would give infinity; the error is floored at that of one pixel
     value in one level, so a mean over images stays finite.
+
+    Examples:
+        >>> import torch
+        >>> black = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+        >>> psnr(black, black + 1)
+        tensor([48.1308], dtype=torch.float64)
     """
     error = (a.double() - b.double()).square().flatten(1)
     return 10 * (255.0**2 / error.mean(dim=1).clamp_min(1 / error.shape[1])).log10()

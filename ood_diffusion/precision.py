@@ -28,6 +28,19 @@ def effective(precision: str, device: "torch.device") -> str:
     return "tf32" if nvidia and torch.cuda.get_device_capability(device) >= (8, 0) else "fp32"
 
 
+def tf32_switches() -> list[tuple[Any, str, Any, Any]]:
+    """PyTorch's switches of TensorFloat-32: object, attribute, its values for on and for off.
+
+    Before PyTorch 2.9 they are flags; later ones refuse to read these once the new switches have been used.
+    """
+    import torch
+
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    if not hasattr(cudnn, "conv"):
+        return [(each, "allow_tf32", True, False) for each in (matmul, cudnn)]
+    return [(each, "fp32_precision", "tf32", "ieee") for each in (matmul, cudnn.conv, cudnn.rnn)]
+
+
 @contextmanager
 def arithmetic(precision: str, device: str) -> Iterator[None]:
     """Within the block matrix products and convolutions follow `precision`; afterwards all is as before.
@@ -38,15 +51,13 @@ def arithmetic(precision: str, device: str) -> Iterator[None]:
     """
     import torch
 
-    # legacy flags (allow_tf32) cannot be read once anyone in the process has used these
-    cudnn: Any = torch.backends.cudnn
-    products: tuple[Any, ...] = (torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn)
-    before = [product.fp32_precision for product in products]
-    for product in products:
-        product.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+    switches = tf32_switches()
+    before = [getattr(product, name) for product, name, _, _ in switches]
+    for product, name, on, off in switches:
+        setattr(product, name, on if precision == "tf32" else off)
     try:
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
             yield
     finally:
-        for product, choice in zip(products, before, strict=True):
-            product.fp32_precision = choice
+        for (product, name, _, _), choice in zip(switches, before, strict=True):
+            setattr(product, name, choice)

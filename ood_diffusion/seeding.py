@@ -12,6 +12,12 @@ def generator(seed: int, *item: str | int) -> Generator:
 
     The name's parts are kept apart ("a", "bc" differs from "ab", "c"). Drawing happens on the CPU
     and is moved afterwards, so every device sees the same numbers.
+
+    Examples:
+        >>> torch.equal(normal([generator(0, "a")], (3,)), normal([generator(0, "a")], (3,)))
+        True
+        >>> torch.equal(normal([generator(0, "a")], (3,)), normal([generator(0, "b")], (3,)))
+        False
     """
     text = "\x1f".join([str(seed), *map(str, item)])
     key = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")

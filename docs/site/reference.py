@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from contextlib import redirect_stdout, suppress
 from importlib import import_module
 from io import StringIO
-from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Literal, get_args, get_origin
+
+from typing_extensions import get_type_hints, is_typeddict
 
 import ood_diffusion
 from ood_diffusion.cli import COMMANDS

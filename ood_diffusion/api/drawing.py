@@ -47,6 +47,14 @@ def draw(
 
     Raises:
         UserError: for settings that cannot work, or if the selection keeps too few.
+
+    Examples:
+        >>> from ood_diffusion import draw, invert, load_domain, load_model
+        >>> model = load_model("cats_64")
+        >>> references, _ = load_domain("galaxies_sim", model, n_references=4, n_held_out=1)
+        >>> bank = invert(model, references, level=600, steps=1)
+        >>> draw(bank, 8, prior="gaussian", sampler="draw", seed=0).values.shape
+        torch.Size([8, 3, 64, 64])
     """
     require(
         isinstance(references, Latents), "draw needs Latents", type(references).__name__, "Call invert first."

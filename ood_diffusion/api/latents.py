@@ -35,6 +35,14 @@ class Latents:
         solver: the numerical method.
         grid: where it stops on the way.
         model: what determines the model (`FrozenModel.recipe`); no other decodes them.
+
+    Examples:
+        >>> from ood_diffusion import invert, load_domain, load_model
+        >>> model = load_model("cats_64")
+        >>> references, _ = load_domain("galaxies_sim", model, n_references=2, n_held_out=1)
+        >>> bank = invert(model, references, level=600, steps=1)
+        >>> bank[0]
+        Latents([1, 3, 64, 64], level=600, steps=1, solver=dpmpp_2m)
     """
 
     values: Tensor
@@ -90,6 +98,13 @@ def invert(
 
     Raises:
         UserError: for images or settings that cannot work, or if the network diverges.
+
+    Examples:
+        >>> from ood_diffusion import invert, load_domain, load_model
+        >>> model = load_model("cats_64")
+        >>> references, _ = load_domain("galaxies_sim", model, n_references=2, n_held_out=1)
+        >>> len(invert(model, references, level=600, steps=1))
+        2
     """
     with opened(
         model,
@@ -134,6 +149,15 @@ def generate(
 
     Raises:
         UserError: for latents of another model or shape, or settings that cannot work.
+
+    Examples:
+        The bank itself gives the reconstructions; one step is far too few for good ones.
+
+        >>> from ood_diffusion import generate, invert, load_domain, load_model
+        >>> model = load_model("cats_64")
+        >>> references, _ = load_domain("galaxies_sim", model, n_references=2, n_held_out=1)
+        >>> generate(model, invert(model, references, level=600, steps=1)).shape
+        torch.Size([2, 3, 64, 64])
     """
     require(
         isinstance(latents, Latents),

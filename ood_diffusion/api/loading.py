@@ -30,6 +30,11 @@ def load_model(
 
     Raises:
         UserError: for an unknown name or setting, or weights that are missing or do not fit.
+
+    Examples:
+        >>> from ood_diffusion import load_model
+        >>> load_model("cats_64", precision="fp32").image_shape
+        (3, 64, 64)
     """
     knobs = {"precision": precision, "compile": compile}
     values = {key: value for key, value in knobs.items() if value is not None}
@@ -65,6 +70,13 @@ def load_domain(
 
     Raises:
         UserError: for an unknown name or setting, data that are missing or damaged, or too few images.
+
+    Examples:
+        >>> from ood_diffusion import load_domain, load_model
+        >>> model = load_model("cats_64")
+        >>> references, held_out = load_domain("galaxies_sim", model, n_references=2, n_held_out=4)
+        >>> references.shape, held_out.shape, references.dtype
+        (torch.Size([2, 3, 64, 64]), torch.Size([4, 3, 64, 64]), torch.uint8)
     """
     values = {f"domain.{key}": value for key, value in settings.items()}
     with opened(model, store, values, domain=name, n_references=n_references, n_held_out=n_held_out) as run:

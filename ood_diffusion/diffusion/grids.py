@@ -16,7 +16,12 @@ Grid = Callable[[Schedule, float, int], list[float]]
 
 
 def uniform_t(schedule: Schedule, level: float, steps: int) -> list[float]:
-    """Evenly spaced in t, as in the paper's setting (80 steps up to t_0 = 900)."""
+    """Evenly spaced in t, as in the paper's setting (80 steps up to t_0 = 900).
+
+    Examples:
+        >>> uniform_t(Schedule.linear(), 600, 4)
+        [0.0, 150.0, 300.0, 450.0, 600.0]
+    """
     _check(schedule, level, steps)
     return [float(t) for t in np.linspace(0.0, level, steps + 1)]
 
@@ -27,6 +32,10 @@ def uniform_lambda(schedule: Schedule, level: float, steps: int) -> list[float]:
     Half the log signal-to-noise ratio is the time in which the ODE is smoothest (Lu et al. 2022,
     DPM-Solver, section 3.2). The step between level 0, where lambda is infinite, and level 1 is one
     of the `steps`.
+
+    Examples:
+        >>> [round(t) for t in uniform_lambda(Schedule.linear(), 600, 4)]
+        [0, 1, 23, 201, 600]
     """
     _check(schedule, level, steps)
     if steps == 1:

@@ -28,6 +28,14 @@ class Schedule:
     Args:
         log_alpha_bars: :math:`\ln\bar\alpha` at levels ``0 … T``; shape ``[T + 1]``, starts at 0,
             strictly decreasing.
+
+    Examples:
+        >>> from ood_diffusion import Schedule
+        >>> schedule = Schedule.linear()
+        >>> schedule.timesteps, schedule.timestep(600), round(schedule.alpha(600), 3)
+        (1000, 599.0, 0.161)
+        >>> round(schedule.level(schedule.lam(600)), 6)
+        600.0
     """
 
     log_alpha_bars: NDArray[np.float64]

@@ -109,6 +109,23 @@ class Solver(ABC):
 
     A solver holds no state of a trajectory: what it must remember, and what it found out, goes to the
     `History`, which is empty at the start of every batch.
+
+    Examples:
+        Euler's method in ``s = sigma / alpha``, in which the ODE of ``u = x / alpha`` reads ``du/ds = eps``:
+
+        >>> from ood_diffusion.diffusion.integrate import integrate
+        >>> class Euler(Solver):
+        ...     name = "euler"
+        ...     def step(self, eps, x, at, history):
+        ...         s, alpha = at.schedule.s, at.schedule.alpha
+        ...         u = x / alpha(at.a) + (s(at.b) - s(at.a)) * eps(x, at.a)
+        ...         return u * alpha(at.b)
+        >>> up = [0.0, 300.0, 600.0]
+        >>> x = torch.ones(1, 3, 8, 8)
+        >>> z = integrate(lambda x, t: 0.5 * torch.ones_like(x), x, Schedule.linear(), up, Euler())
+        >>> back = integrate(lambda x, t: 0.5 * torch.ones_like(x), z, Schedule.linear(), up[::-1], Euler())
+        >>> torch.allclose(back, x)
+        True
     """
 
     version = 1

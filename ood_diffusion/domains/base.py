@@ -28,6 +28,21 @@ class Domain(ABC):
 
     Raises:
         UserError: if `image_size` is not a positive integer.
+
+    Examples:
+        >>> import torch
+        >>> class Greys(Domain):
+        ...     def size(self, split):
+        ...         return 100
+        ...     def key(self, split, index):
+        ...         self.check_item(split, index)
+        ...         return fingerprint(["greys", self.image_size, split, index])
+        ...     def render(self, split, index):
+        ...         self.check_item(split, index)
+        ...         grey = 2 * index + (split == "held_out")
+        ...         return torch.full((3, self.image_size, self.image_size), grey, dtype=torch.uint8)
+        >>> Greys(4).render("references", 7).unique()
+        tensor([14], dtype=torch.uint8)
     """
 
     halved = False

@@ -19,6 +19,10 @@ def slerp(a: Tensor, b: Tensor, fraction: Tensor) -> Tensor:
         a: start points, ``[B, …]``.
         b: end points, shaped like `a`.
         fraction: 0 gives `a`, 1 gives `b`; ``[B]``.
+
+    Examples:
+        >>> slerp(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), torch.tensor([0.5]))
+        tensor([[0.7071, 0.7071]])
     """
     shape = (-1,) + (1,) * (a.dim() - 1)
     norm_a, norm_b = squared_norms(a).sqrt(), squared_norms(b).sqrt()

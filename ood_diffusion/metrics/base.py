@@ -24,6 +24,16 @@ class FeatureExtractor(nn.Module, ABC):
             changes the features besides the weights (the input size, for instance).
         num_features: length d of a feature vector.
         network: the network that `features` calls.
+
+    Examples:
+        >>> class MeanColour(FeatureExtractor):
+        ...     def __init__(self):
+        ...         super().__init__("mean_colour", 3, nn.Flatten(2))
+        ...     def features(self, images):
+        ...         return self.network(images.float()).mean(2)
+        >>> MeanColour()(torch.full((2, 3, 8, 8), 128, dtype=torch.uint8))
+        tensor([[128., 128., 128.],
+                [128., 128., 128.]])
     """
 
     version = 1

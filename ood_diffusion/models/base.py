@@ -35,6 +35,18 @@ class FrozenModel(nn.Module):
         prediction_type: what the output is, in diffusers' words: "epsilon", "v_prediction", "sample".
         recipe: what determines the network beside its weights and, for a class of the user's, the attributes
             of its modules (architecture, folding); JSON.
+
+    Examples:
+        The network that knows images of pure black, whose latents are nothing but noise:
+
+        >>> import torch
+        >>> from ood_diffusion import FrozenModel, Schedule
+        >>> class Noise(torch.nn.Module):
+        ...     def forward(self, x, timestep):
+        ...         return x
+        >>> model = FrozenModel(Noise(), Schedule.linear(), (3, 8, 8), "epsilon", {})
+        >>> model.eps(torch.ones(2, 3, 8, 8), 600).shape
+        torch.Size([2, 3, 8, 8])
     """
 
     version = 1

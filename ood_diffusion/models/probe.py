@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -47,7 +48,8 @@ def probe(model: FrozenModel) -> None:
 
     last = float(model.schedule.timesteps)
     between = last // 100 + 1.5 if last > 1 else 1.0
-    with torch.compiler.set_stance("force_eager"), Watch(model) as watch:
+    stance = getattr(torch.compiler, "set_stance", nullcontext)  # PyTorch < 2.6 has none
+    with stance("force_eager"), Watch(model) as watch:
         first = ask(a, t=between)
     if first.dtype != torch.float32:
         log.warning("model.network returns %s: converted to float32", first.dtype)

@@ -48,6 +48,15 @@ def load_torch_module(
 
     Raises:
         UserError: if the module is none, the weights do not fit, or `probe` finds something wrong.
+
+    Examples:
+        >>> import torch
+        >>> from ood_diffusion import Schedule, load_torch_module
+        >>> class Mine(torch.nn.Module):
+        ...     def forward(self, x, timestep):
+        ...         return x / (1 + timestep / 1000).view(-1, 1, 1, 1)
+        >>> load_torch_module(Mine(), 16, "epsilon", Schedule.linear()).image_shape
+        (3, 16, 16)
     """
     if not isinstance(network, nn.Module):
         raise UserError(

@@ -8,7 +8,21 @@ from typing_extensions import Self
 
 
 class Prior(ABC):
-    """A distribution over latents ``[C, H, W]``, learned from n inverted references, ``n << d``."""
+    """A distribution over latents ``[C, H, W]``, learned from n inverted references, ``n << d``.
+
+    Examples:
+        >>> import torch
+        >>> from ood_diffusion.seeding import generator, normal
+        >>> class Around(Prior):
+        ...     def fit(self, latents):
+        ...         self.mean, self.deviation = latents.mean(0), latents.std()
+        ...         return self
+        ...     def draw(self, generators):
+        ...         return self.mean + self.deviation * normal(generators, self.mean.shape)
+        >>> prior = Around().fit(normal([generator(0, i) for i in range(10)], (3, 8, 8)))
+        >>> prior.draw([generator(1, i) for i in range(4)]).shape
+        torch.Size([4, 3, 8, 8])
+    """
 
     version = 1
     """Of the results: raised whenever numbers change (`source.identity`)."""

@@ -8,7 +8,9 @@ a file against these types first (`collect.cells`): of a stage's own section the
 import json
 import math
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any
+
+from typing_extensions import NotRequired, TypedDict
 
 from ood_diffusion.report.claim_words import Verdict
 from ood_diffusion.storage.atomic import atomic_write

@@ -2,7 +2,9 @@
 
 import math
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Literal, Union, get_args, get_origin
+
+from typing_extensions import get_type_hints, is_typeddict
 
 LARGEST = 1e50
 """No figure comes near it, and squares of smaller ones are finite."""

@@ -9,7 +9,23 @@ from ood_diffusion.priors.base import Prior
 
 
 class Sampler(ABC):
-    """Proposes latents; whether they are kept is the selection's business."""
+    """Proposes latents; whether they are kept is the selection's business.
+
+    Examples:
+        >>> import torch
+        >>> from ood_diffusion.priors.gaussian import Gaussian
+        >>> from ood_diffusion.seeding import generator, normal
+        >>> class Halfway(Sampler):
+        ...     def draw(self, generators):
+        ...         n = len(self.references)
+        ...         chosen = [int(torch.randint(n, (), generator=g)) for g in generators]
+        ...         return (self.references[chosen] + self.prior.draw(generators)) / 2**0.5
+        >>> references = normal([generator(0, i) for i in range(10)], (3, 8, 8))
+        >>> sampler = Halfway()
+        >>> sampler.bind(references, Gaussian("scalar").fit(references))
+        >>> sampler.draw([generator(1, i) for i in range(4)]).shape
+        torch.Size([4, 3, 8, 8])
+    """
 
     version = 1
     """Of the results, those of `propose` included: raised whenever numbers change (`source.identity`)."""

@@ -94,7 +94,12 @@ def test_a_whole_module_is_refused(tmp_path: Path) -> None:
         read_state(saved(tmp_path / "a.pt", nn.Linear(2, 2)))
 
 
-@pytest.mark.parametrize("name", ["zip.pt", "old.pt", "a.safetensors"])
+OLD = pytest.param(
+    "old.pt", marks=pytest.mark.skipif(torch.__version__ < "2.6", reason="named as code there")
+)
+
+
+@pytest.mark.parametrize("name", ["zip.pt", OLD, "a.safetensors"])
 def test_truncated(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     content = {"a": torch.zeros(5000)}
