@@ -40,7 +40,7 @@ build/oldest: pyproject.toml
 	@touch $@
 
 test-oldest: build/oldest ## the fast tests with the oldest dependencies of pyproject.toml; PYTHON=python3.10
-	build/oldest/bin/python -m pytest -n 2 --dist worksteal -m "not slow"
+	build/oldest/bin/python -m pytest -n 2 $(SPREAD) -m "not slow"
 
 lint: .venv/dev ## style, imports, docstrings, types
 	$(BIN)/ruff check .

@@ -1,10 +1,8 @@
-"""The package uses declared dependencies, and what these make public; else it stands in `compat`."""
+"""The package uses what its dependencies make public; else it stands in `compat`."""
 
 import ast
 import re
-import sys
 from collections.abc import Iterator
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -14,8 +12,6 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "compat.py
 TREES = {path: ast.parse(path.read_text()) for path in FILES}
 DOCUMENTED = {"_exit", "_asdict", "_replace", "_target_"}
 """Of the standard library, and a key of Hydra's."""
-OFFERED = {"pyarrow"}
-"""Where they are missing, a message says so."""
 
 
 def is_private(name: str) -> bool:
@@ -61,18 +57,6 @@ def private_uses(tree: ast.AST) -> list[str]:
 def test_only_public_interfaces() -> None:
     used = {str(path.relative_to(PACKAGE)): private_uses(tree) for path, tree in TREES.items()}
     assert {path: names for path, names in used.items() if names} == {}
-
-
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="few packages say there which modules they hold")
-def test_only_declared_dependencies() -> None:
-    text = (PACKAGE.parent / "pyproject.toml").read_text()
-    declared = {re.sub(r"[-_.]+", "-", name).lower() for name in re.findall(r'"([\w.-]+)(?:\[|>=|",)', text)}
-    providers = packages_distributions()
-    for path, tree in TREES.items():
-        for name in {name.split(".")[0] for name in imported(tree)} - {"ood_diffusion"}:
-            of = {re.sub(r"[-_.]+", "-", each).lower() for each in providers.get(name, [])}
-            known = name in {*sys.stdlib_module_names, *OFFERED} or of & declared
-            assert known, f"{path.relative_to(PACKAGE)} imports {name}, of {of or 'no package here'}"
 
 
 @pytest.mark.parametrize(
