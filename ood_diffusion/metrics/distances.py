@@ -1,21 +1,29 @@
-"""Exact decisions about Euclidean distances, most of them taken on one float32 matrix product.
+r"""Exact decisions about Euclidean distances, most of them taken on one matrix product.
 
 *The* distance of two feature vectors is that of `torch.cdist` from differences in float64: exactly 0 for
-a copy, and equal bit for bit for equal differences. It costs 10 to 25 times a matrix product, so a product
+a copy, and equal bit for bit for equal differences. It costs some fifty times a matrix product, so a product
 brackets its square first, and it is formed only for the pairs that the bracket leaves open.
+
+With v = 2^-53 and :math:`N = |x|^2 + |y|^2`, the square of that distance and
+:math:`q = |x|^2 + |y|^2 - 2x\cdot y`, all as computed in float64, differ by at most 2dvN for the norms and
+the inner product (in whatever order they are summed: Higham 2002, section 3.1, and :math:`2|x||y| \le N`),
+(2d + 12)vN for the distance itself (its square is at most 2N), 16vN for additions and roots, and 8d times
+the smallest normal number for underflow. Where a square overflows the bracket is NaN: the pair stays open.
 """
 
-import math
-from itertools import combinations_with_replacement
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from ood_diffusion.metrics import brackets
-from ood_diffusion.metrics.brackets import Points, squares
+PAIRS = 2**22
+"""At a time: 32 MiB in float64, however many points there are."""
 
-SPARE = 8
-"""Neighbours kept beyond those asked for, because brackets overlap."""
+
+def blocks(rows: int, columns: int) -> Iterator[slice]:
+    """Consecutive rows, as many as make at most `PAIRS` pairs (but at least one) with the columns."""
+    height = max(1, PAIRS // max(columns, 1))
+    return (slice(start, start + height) for start in range(0, rows, height))
 
 
 def distances(a: Tensor, b: Tensor) -> Tensor:
@@ -23,87 +31,59 @@ def distances(a: Tensor, b: Tensor) -> Tensor:
     return torch.cdist(a.double(), b.double(), compute_mode="donot_use_mm_for_euclid_dist")
 
 
-def distances_where(a: Tensor, b: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows, columns and exact distances of the pairs that are `wanted`, bool ``[m, n]``: ``[p]`` each."""
-    i, j = wanted.nonzero(as_tuple=True)
-    if 4 * len(i) > wanted.numel():  # a pair costs four times as much on its own as among all of its block
-        return i, j, distances(a, b)[i, j]
-    return i, j, distances_of(a, b, i, j)
-
-
-def distances_of(a: Tensor, b: Tensor, i: Tensor, j: Tensor) -> Tensor:
-    """Exact distances of the pairs (``a[i]``, ``b[j]``): float64 ``[p]``."""
-    found = torch.empty(len(i), dtype=torch.float64, device=i.device)
-    height = max(1, brackets.BLOCK // (2 * max(a.shape[1], 1)))
-    for pairs in (slice(start, start + height) for start in range(0, len(i), height)):
-        found[pairs] = distances(a[i[pairs], None], b[j[pairs], None])[:, 0, 0]
-    return found
-
-
-def k_nearest(a: Points, b: Points, k: int) -> tuple[Tensor, Tensor]:
-    """The k nearest of `b` ``[n, d]``, n >= k, to each of `a` ``[m, d]``, seen from one centre.
+def k_nearest(a: Tensor, b: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k nearest of `b` ``[n, d]``, n >= k, to each of `a` ``[m, d]``.
 
     Returns:
         Exact distances, float64 ``[m, k]``, ascending, and indices, int64 ``[m, k]``; the first index
         among equal distances where k = 1.
     """
-    found = torch.empty(len(a.given), k, dtype=torch.float64, device=a.given.device)
-    where = torch.empty(len(a.given), k, dtype=torch.int64, device=a.given.device)
-    for rows, part in a.blocks(len(b.given)):
-        q = squares(part, b)
-        at = q.topk(k, largest=False).indices
-        reach = (q.gather(1, at) + b.slack[at]).amax(dim=1) + part.slack  # k of b are within it
-        beyond = q.sub_(b.slack) > (reach + part.slack)[:, None]
-        i, j, exact = distances_where(part.given, b.given, beyond.logical_not_())
-        row = torch.full_like(q, torch.inf, dtype=torch.float64)
-        row[i, j] = exact
-        found[rows], where[rows] = row.min(dim=1, keepdim=True) if k == 1 else row.topk(k, largest=False)
+    a, b = a.double(), b.double()
+    found = torch.empty(len(a), k, dtype=torch.float64, device=a.device)
+    where = torch.empty(len(a), k, dtype=torch.int64, device=a.device)
+    for rows in blocks(len(a), len(b)):
+        q, slack = _bracket(a[rows], b)
+        reach = (q + slack).topk(k, largest=False).values[:, -1:]  # k of b are within it
+        far = _settled(a[rows], b, q, (q - slack > reach).logical_not_())
+        found[rows], where[rows] = far.min(dim=1, keepdim=True) if k == 1 else far.topk(k, largest=False)
     return found, where
 
 
-def neighbour_radii(of: Points, k: int) -> Tensor:
-    """Distance from each of n > k points to its k-th nearest other: float64 ``[n]``.
-
-    Each product serves both of its sides, which leave their likeliest neighbours with every point:
-    `SPARE` more than needed. Where those do not suffice (many points at one distance), `k_nearest` does.
-    """
-    n, keep = len(of.given), min(len(of.given), k + 1 + SPARE)
-    low = of.square.new_full((n, keep), torch.inf)
-    who = torch.zeros(n, keep, dtype=torch.int64, device=low.device)
-    side = math.isqrt(brackets.BLOCK)
-    for (rows, a), (columns, b) in combinations_with_replacement(
-        of.blocks(brackets.BLOCK // max(side, 1)), 2
-    ):
-        q = squares(a, b).sub_(a.slack[:, None]).sub_(b.slack)
-        q.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
-        for own, other, bracket in ((rows, columns, q), (columns, rows, q.T))[: 1 + (rows != columns)]:
-            low[own], at = torch.cat([low[own], bracket], dim=1).topk(keep, largest=False)
-            old = who[own].gather(1, at.clamp_max(keep - 1))
-            who[own] = torch.where(at < keep, old, at - keep + other.start)
-    reach = (low + 2 * (of.slack[:, None] + of.slack[who]))[:, : k + 1].amax(dim=1, keepdim=True)
-    i, m = (low > reach).logical_not_().nonzero(as_tuple=True)
-    near = torch.full_like(low, torch.inf, dtype=torch.float64)
-    near[i, m] = distances_of(of.given, of.given, i, who[i, m])
-    radius = near.kthvalue(k + 1, dim=1).values
-    rest = (low[:, -1:] > reach).logical_not_().nonzero()[:, 0]
-    radius[rest] = k_nearest(of.at(rest), of, k + 1)[0][:, -1]
-    return radius
+def neighbour_radii(points: Tensor, k: int) -> Tensor:
+    """Distance from each of n > k points ``[n, d]`` to its k-th nearest other: float64 ``[n]``."""
+    return k_nearest(points, points, k + 1)[0][:, -1]
 
 
-def sides(a: Points, b: Points, q: Tensor, radius: Tensor) -> Tensor:
-    """-1, 0 or 1 where the distance is below, equal to or above the radius: int8 ``[m, n]``.
+def compared(a: Tensor, b: Tensor, *radii: Tensor) -> Tensor:
+    """Distances that are below, equal to or above each radius if the exact ones are: float64 ``[m, n]``.
 
     Args:
         a: ``[m, d]``, as `b` ``[n, d]``.
-        q: `squares` of them.
-        radius: float64, ``[n]`` or ``[m, 1]``.
+        radii: float64, ``[n]`` or ``[m, 1]`` each.
     """
-    u = torch.finfo(q.dtype).eps / 2
-    square = radius.square()
-    slack = a.slack[:, None] + b.slack
-    below = q + slack < (square * (1 - 4 * u)).to(q.dtype)
-    above = q - slack > (square * (1 + 4 * u)).to(q.dtype)
-    side = above.to(torch.int8) - below.to(torch.int8)
-    i, j, exact = distances_where(a.given, b.given, (above | below).logical_not_())
-    side[i, j] = (exact - radius.expand(q.shape)[i, j]).sign().to(torch.int8)
-    return side
+    a, b = a.double(), b.double()
+    q, slack = _bracket(a, b)
+    unsure = torch.zeros_like(q, dtype=torch.bool)
+    for square in (radius.square() for radius in radii):
+        unsure |= ((q - square).abs() > slack + 2**-50 * square).logical_not_()
+    return _settled(a, b, q, unsure)
+
+
+def _bracket(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Squares of distances ``[m, n]``, and how far each may be from that of the exact one."""
+    norms = torch.linalg.vector_norm(a, dim=1).square()[:, None] + torch.linalg.vector_norm(b, dim=1).square()
+    d, v = a.shape[1], 2**-53
+    return torch.addmm(norms, a, b.T, alpha=-2), norms.mul((4 * d + 64) * v).add_(8 * d * 2.0**-1022)
+
+
+def _settled(a: Tensor, b: Tensor, q: Tensor, unsure: Tensor) -> Tensor:
+    """Distances ``[m, n]`` from their squares `q`, the exact ones where `unsure`, bool ``[m, n]``."""
+    far = q.clamp_min(0).sqrt_()
+    i, j = unsure.nonzero(as_tuple=True)
+    if 4 * len(i) > q.numel():  # a pair costs four times as much on its own as among all of its block
+        far[i, j] = distances(a, b)[i, j]
+        return far
+    for pairs in blocks(len(i), 2 * a.shape[1]):
+        rows, columns = i[pairs], j[pairs]
+        far[rows, columns] = distances(a[rows, None], b[columns, None])[:, 0, 0]
+    return far

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from ood_diffusion.checks import require, require_integer
-from ood_diffusion.metrics.brackets import points, squares
-from ood_diffusion.metrics.distances import neighbour_radii, sides
+from ood_diffusion.metrics.distances import blocks, compared, neighbour_radii
 
 
 def inside(features: Tensor, domain: Tensor, k: int) -> Tensor:
@@ -33,11 +32,5 @@ def inside(features: Tensor, domain: Tensor, k: int) -> Tensor:
         (list(features.shape), list(domain.shape)),
         "Bring more held-out images or lower nearest_k.",
     )
-    centre = domain.mean(dim=0, dtype=torch.float64)
-    balls, seen = points(domain, centre), points(features, centre)
-    radius = neighbour_radii(balls, k)
-    found = [
-        (sides(part, balls, squares(part, balls), radius) <= 0).any(dim=1)
-        for _, part in seen.blocks(len(domain))
-    ]
-    return torch.cat(found)
+    radius, parts = neighbour_radii(domain, k), blocks(len(features), len(domain))
+    return torch.cat([(compared(features[rows], domain, radius) <= radius).any(dim=1) for rows in parts])

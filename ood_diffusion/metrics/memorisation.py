@@ -3,7 +3,6 @@ r"""Are the new images copies of the references? Tests on distances to the neare
 import torch
 from torch import Tensor
 
-from ood_diffusion.metrics.brackets import points
 from ood_diffusion.metrics.distances import neighbour_radii
 from ood_diffusion.metrics.feature_metric import RowMetric, require_images, require_references
 from ood_diffusion.metrics.novelty import nearest
@@ -45,9 +44,8 @@ def authentic(generated: Tensor, references: Tensor) -> Tensor:
     Returns:
         bool ``[m]``.
     """
-    centre = references.mean(dim=0, dtype=torch.float64)
     distance, at = nearest(generated, references)
-    return distance > neighbour_radii(points(references, centre), 1)[at]
+    return distance > neighbour_radii(references, 1)[at]
 
 
 class Memorisation(RowMetric):

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from ood_diffusion.checks import require
-from ood_diffusion.metrics.brackets import points
 from ood_diffusion.metrics.distances import k_nearest
 
 COPY_QUANTILE = 0.01
@@ -32,8 +31,7 @@ def nearest(queries: Tensor, references: Tensor) -> tuple[Tensor, Tensor]:
         (list(queries.shape), list(references.shape)),
         "Take both from one extractor, and give at least one reference.",
     )
-    centre = references.mean(dim=0, dtype=torch.float64)
-    found, at = k_nearest(points(queries, centre), points(references, centre), 1)
+    found, at = k_nearest(queries, references, 1)
     return found[:, 0], at[:, 0]
 
 

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from ood_diffusion.checks import require_integer
-from ood_diffusion.metrics.brackets import points, squares
-from ood_diffusion.metrics.distances import neighbour_radii, sides
+from ood_diffusion.metrics.distances import blocks, compared, neighbour_radii
 from ood_diffusion.metrics.feature_metric import RowMetric, require_images
 
 
@@ -44,18 +43,15 @@ def prdc(real: Tensor, generated: Tensor, k: int) -> dict[str, Tensor]:
     reason = f"a metric with nearest_k={k}"
     require_images(len(real), k + 1, "real", reason)
     require_images(len(generated), k + 1, "generated", reason)
-    centre = real.mean(dim=0, dtype=torch.float64)
-    balls, seen = points(real, centre), points(generated, centre)
-    radius, reach = neighbour_radii(balls, k), neighbour_radii(seen, k)[:, None]
+    radius, reach = neighbour_radii(real, k), neighbour_radii(generated, k)[:, None]
     inside, hits = [], torch.zeros((), dtype=torch.float64, device=real.device)
     covered, reached = torch.zeros(2, len(real), dtype=torch.bool, device=real.device)
-    for rows, part in seen.blocks(len(real)):
-        q = squares(part, balls)
-        side = sides(part, balls, q, radius)
-        inside.append((side <= 0).any(dim=1))
-        hits += (side < 0).sum()
-        covered |= (side < 0).any(dim=0)
-        reached |= (sides(part, balls, q, reach[rows]) <= 0).any(dim=0)
+    for rows in blocks(len(generated), len(real)):
+        far = compared(generated[rows], real, radius, reach[rows])
+        inside.append((far <= radius).any(dim=1))
+        hits += (far < radius).sum()
+        covered |= (far < radius).any(dim=0)
+        reached |= (far <= reach[rows]).any(dim=0)
     return {
         "precision": torch.cat(inside).double().mean(),
         "recall": reached.double().mean(),

@@ -4,7 +4,7 @@ from prdc import compute_prdc
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.metrics import brackets
+from ood_diffusion.metrics import distances
 from ood_diffusion.metrics.prdc import PRDC, prdc
 
 
@@ -69,7 +69,7 @@ def test_identical_sets(sets):
 
 def test_independent_of_the_block_size(sets, monkeypatch):
     whole = all_four(*sets)
-    monkeypatch.setattr(brackets, "BLOCK", 7)
+    monkeypatch.setattr(distances, "PAIRS", 7)
     assert all_four(*sets) == whole
 
 

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from ood_diffusion.diffusion.solver import Solver
-from ood_diffusion.metrics.brackets import points
-from ood_diffusion.metrics.distances import k_nearest
+from ood_diffusion.metrics.distances import neighbour_radii
 from ood_diffusion.metrics.novelty import nearest
 from ood_diffusion.pixels import psnr
 from ood_diffusion.runs.calls import calls_along
@@ -117,8 +116,7 @@ def gallery_of(run: Run) -> Gallery:
 
 def spacing(features: Tensor) -> float:
     """Median distance from a row of ``[n, d]``, n >= 2, to the nearest other one."""
-    own = points(features, features.mean(dim=0, dtype=torch.float64))
-    return float(k_nearest(own, own, 2)[0][:, 1].median())
+    return float(neighbour_radii(features, 1).median())
 
 
 def solvers(run: Run, settings: AnalyseSettings) -> dict[str, Solver]:

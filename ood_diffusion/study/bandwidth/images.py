@@ -5,14 +5,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ood_diffusion.checks import require
 from ood_diffusion.domains.base import Domain
 from ood_diffusion.domains.source import Source
 from ood_diffusion.fingerprint import fingerprint
-from ood_diffusion.metrics.brackets import points
 from ood_diffusion.metrics.distances import neighbour_radii
 from ood_diffusion.metrics.manifold import inside
 from ood_diffusion.runs.run import Run
@@ -84,8 +82,7 @@ def real_images(
 
 def median_radius(domain: Tensor, k: int) -> float:
     """Median distance from images of a domain, features ``[m, d]``, m > k, to their k-th nearest other."""
-    radii = neighbour_radii(points(domain, domain.mean(dim=0, dtype=torch.float64)), k)
-    return float(radii.quantile(0.5))
+    return float(neighbour_radii(domain, k).quantile(0.5))
 
 
 def domain_identity(domain: Domain) -> str:
