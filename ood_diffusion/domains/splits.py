@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from unicodedata import normalize
 
 from ood_diffusion.checks import require
-from ood_diffusion.domains.natural_order import natural_key, natural_order
+from ood_diffusion.natural_order import natural_order
 
 
 def check_disjoint(references_digests: Iterable[str], held_out_digests: Iterable[str]) -> None:
@@ -41,8 +41,8 @@ def limited(names: Sequence[str], seed: int | None, limit: int) -> list[str]:
 
     A smaller limit keeps a part of what a larger one keeps.
     """
-    rank = natural_key if seed is None else _rank(seed)
-    return natural_order(heapq.nsmallest(limit, names, key=rank))
+    rank = natural_order if seed is None else _rank(seed)
+    return sorted(heapq.nsmallest(limit, names, key=rank), key=natural_order)
 
 
 def halves(ordered: Sequence[str]) -> tuple[list[str], list[str]]:

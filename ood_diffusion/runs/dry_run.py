@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from ood_diffusion.checks import UserError, require
-from ood_diffusion.report.collect.cells import natural
+from ood_diffusion.natural_order import natural_order
 from ood_diffusion.report.plan.work import Plan
 from ood_diffusion.runs.launch import ranks_wanted
 from ood_diffusion.runs.outcome import explain
@@ -85,6 +85,6 @@ def show_sweep() -> None:
         UserError: if one of them would fail.
     """
     found = Sweep.path.rglob(PLAN) if Sweep.path else ()
-    if files := sorted(found, key=lambda path: natural(str(path))):
+    if files := sorted(found, key=lambda path: natural_order(str(path))):
         plans = {path.parent: Plan.from_json(json.loads(path.read_text())) for path in files}
         show(plans, Sweep.output)

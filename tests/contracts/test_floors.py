@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "ood_diffusion"
 FLOORS = [
-    {"checks", "compat", "fingerprint", "optional", "pixels"}
+    {"checks", "compat", "fingerprint", "natural_order", "optional", "pixels"}
     | {"precision", "seeding", "source", "stopping", "terminal"},
     {"diffusion", "geometry", "simulators", "storage"},
     {"models", "domains", "priors", "metrics", "physics", "report", "statistics"},

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.report.collect.cells import find_cells, natural
+from ood_diffusion.report.collect.cells import find_cells
 from ood_diffusion.report.collect.command import SHOWN, collect
 from ood_diffusion.report.collect.rows import find, rows, status
 from ood_diffusion.report.collect.sweep_size import combinations
@@ -145,7 +145,3 @@ def test_numbers_of_cells() -> None:
     assert combinations(["eta=0,1,2", "eta=0,1"]) == 2  # the later one replaces the earlier
     assert combinations(["level=range(100,400,100)", "stages=[invert,sample]"]) == 3
     assert combinations(["eta=0,1", "dry_run=true"]) is None
-
-
-def test_natural_order() -> None:
-    assert sorted(["b/10", "b/2", "a/²", "a/3"], key=natural) == ["a/3", "a/²", "b/2", "b/10"]

@@ -6,9 +6,9 @@ from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
 from ood_diffusion.checks import require
-from ood_diffusion.domains.natural_order import natural_order
 from ood_diffusion.domains.source import Source, shown, unreadable
 from ood_diffusion.domains.walk import counted, of_kinds
+from ood_diffusion.natural_order import natural_order
 
 SUFFIXES = frozenset(
     f".{kind}"
@@ -62,7 +62,7 @@ def image_names(
     )
     # one spelling of é: macOS writes it as two characters, most keyboards as one
     folders = {name: set(PurePosixPath(normalize("NFC", name)).parts[:-1]) for name in names}
-    there = natural_order(set().union(*folders.values()))
+    there = sorted(set().union(*folders.values()), key=natural_order)
     wanted = {normalize("NFC", name) for name in classes}
     missing = sorted(wanted.difference(there))
     more = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""

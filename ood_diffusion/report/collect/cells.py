@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TypedDict, cast
 
 import yaml
 
+from ood_diffusion.natural_order import natural_order
 from ood_diffusion.report.results import SCHEMA, Results, Tested
 from ood_diffusion.report.results import Cell as Knobs
 from ood_diffusion.report.schema import mismatch, unbounded
@@ -206,7 +207,7 @@ def walk(root: Path) -> Walked:
             sweeps.append(Path(folder))
         closed = begun or "recipe.json" in files
         children[:] = [] if closed else [child for child in children if not child.startswith(".")]
-    cells.sort(key=lambda cell: natural(str(cell.folder)))
+    cells.sort(key=lambda cell: natural_order(str(cell.folder)))
     return Walked(cells, sweeps, {Path(each.filename): str(each.strerror) for each in failed})
 
 
@@ -280,11 +281,6 @@ def short(found: object) -> str:
     """Its first line, or the beginning of it."""
     lines = str(found).splitlines() or [type(found).__name__]
     return lines[0] if len(lines[0]) < 80 else f"{lines[0][:76]} ..."
-
-
-def natural(text: str) -> list[tuple[int, str]]:
-    """A key that sorts runs of digits by their value."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
 
 
 def differing(cells: Sequence[CellFolder]) -> list[str]:
