@@ -1,7 +1,9 @@
 """Array files of every kind, sound and unsound: each mistake is named before anything is computed."""
 
+import io
 import os
 import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -165,6 +167,26 @@ def test_damaged_files_are_named(name: str, make: Callable[[Path], None], why: s
         Array(16, tmp_path, "NHW", 0, 10)
 
 
+def claims_more_than_it_holds(path: Path, dtype: str = "f4") -> None:
+    header = {"descr": dtype, "fortran_order": False, "shape": (2**40,)}
+    with io.BytesIO() as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        whole = file.getvalue() + STACK.tobytes()
+    if path.suffix == ".npy":
+        path.write_bytes(whole)
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("maps.npy", whole)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "O"])
+@pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+def test_a_header_is_not_believed(name: str, dtype: str, tmp_path: Path) -> None:
+    claims_more_than_it_holds(tmp_path / name, dtype)
+    with pytest.raises(UserError, match=rf"data must be readable, but got {tmp_path}/{name} \("):
+        Array(16, tmp_path / name, "NHW", 0, 10)
+
+
 @pytest.mark.parametrize("dtype", [object, complex, bool, "U3", [("x", "f4")]])
 @pytest.mark.parametrize("save", [np.save, np.savez])
 def test_only_numbers_are_read_and_no_pickle(
@@ -172,7 +194,9 @@ def test_only_numbers_are_read_and_no_pickle(
 ) -> None:
     path = tmp_path / ("a.npy" if save is np.save else "a.npz")
     save(path, np.zeros((4, 16, 16), dtype))  # type: ignore[arg-type]
-    with pytest.raises(UserError, match=r"must hold integers or floats .*never opened.*type .* in .*a\.np"):
+    numbers = r"must hold integers or floats, .*type .* in .*a\.np"
+    objects = r"data must be readable, but got .*a\.np.*([Oo]bject|memory-mapped)"
+    with pytest.raises(UserError, match=objects if dtype is object else numbers):
         Array(16, path, "NHW", 0, 10)
 
 

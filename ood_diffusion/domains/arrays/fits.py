@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ood_diffusion.checks import UserError, require
-from ood_diffusion.domains.arrays.entries import chosen_entry
-from ood_diffusion.domains.arrays.stored import Stored
+from ood_diffusion.domains.arrays.stored import Stored, chosen_entry
 from ood_diffusion.domains.extras import import_extra
 from ood_diffusion.domains.source import shown, unreadable
 

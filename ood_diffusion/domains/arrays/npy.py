@@ -1,27 +1,22 @@
-"""Arrays in .npy files and in the members of an .npz, read from their headers: never unpickled."""
+"""Arrays in .npy files and in the members of an .npz: never unpickled."""
 
-import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+from zipfile import BadZipFile, ZipFile
 
-import numpy as np
-from numpy.lib import format as npy_format
+from numpy.lib.format import open_memmap, read_array
 from numpy.typing import NDArray
 
 from ood_diffusion.checks import UserError, require
-from ood_diffusion.domains.arrays.entries import chosen_entry
-from ood_diffusion.domains.arrays.stored import Stored, check_numbers
+from ood_diffusion.domains.arrays.stored import Stored, check_numbers, chosen_entry
 from ood_diffusion.domains.source import shown, unreadable
 
 MAX_MEMBER_BYTES = 2**30
 """A compressed member cannot be read piece by piece, so it is unpacked whole."""
-
-Header = tuple[tuple[int, ...], bool, "np.dtype[Any]"]
-"""Shape, whether the first axis is the fastest (Fortran order), type."""
 
 
 @contextmanager
@@ -33,16 +28,11 @@ def npy(path: Path, entry: str | int | None) -> Iterator[Stored]:
     """
     require(entry is None, "a .npy file holds one array", f"domain.entry={entry}", "Set domain.entry=null.")
     try:
-        with path.open("rb") as file:
-            shape, fortran, dtype = header(file, shown(path))
-            data: NDArray[Any] = np.memmap(
-                path, dtype, "r", file.tell(), shape, order="F" if fortran else "C"
-            )
-    except UserError:  # a UserError is a ValueError
-        raise
-    except (OSError, ValueError) as error:  # ValueError: no .npy, or shorter than its header says
+        data: NDArray[Any] = open_memmap(path, mode="r")
+    except (OSError, ValueError) as error:  # ValueError: no .npy, shorter than its header says, or pickled
         raise unreadable(shown(path), error) from error
-    yield Stored(shape, lambda at: data[at])
+    check_numbers(data.dtype, shown(path))
+    yield Stored(data.shape, lambda at: data[at])
 
 
 @contextmanager
@@ -57,28 +47,14 @@ def npz(path: Path, entry: str | int | None) -> Iterator[Stored]:
         data = _unpacked(path, entry, path.stat().st_mtime_ns)
     except UserError:  # a UserError is a ValueError
         raise
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, RuntimeError, MemoryError, BadZipFile, zlib.error) as error:
         raise unreadable(shown(path), error) from error
     yield Stored(data.shape, lambda at: data[at])
 
 
-def header(file: IO[bytes], where: str) -> Header:
-    """Read the header of the .npy format; the numbers follow.
-
-    Raises:
-        UserError: if the type is not one of numbers.
-        ValueError: if this is no .npy.
-    """
-    version = npy_format.read_magic(file)
-    read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-    shape, fortran, dtype = read(file)
-    check_numbers(dtype, where)
-    return shape, fortran, dtype
-
-
 @lru_cache(maxsize=1)
 def _unpacked(path: Path, entry: str | int | None, _modified: int) -> NDArray[Any]:
-    with zipfile.ZipFile(path) as archive:
+    with ZipFile(path) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
         name = chosen_entry(names, entry, shown(path))
         where, member = f"{path}[{name}]", f"{name}.npy"
@@ -90,5 +66,6 @@ def _unpacked(path: Path, entry: str | int | None, _modified: int) -> NDArray[An
             "Save it with numpy.save as .npy, which is read piece by piece.",
         )
         with archive.open(member) as file:
-            shape, fortran, dtype = header(file, where)
-            return np.frombuffer(file.read(), dtype).reshape(shape, order="F" if fortran else "C")
+            data: NDArray[Any] = read_array(file, allow_pickle=False)
+        check_numbers(data.dtype, where)
+        return data

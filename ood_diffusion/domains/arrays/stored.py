@@ -1,6 +1,6 @@
-"""An array in a file, of which parts can be read."""
+"""An array in a file: which one, what it may hold, and how parts of it are read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +25,33 @@ def check_numbers(dtype: np.dtype[Any], where: str) -> None:
     """Raise `UserError` unless a type holds real numbers: integers or floats of any width and byte order."""
     require(
         dtype.kind in "iuf",
-        "an array must hold integers or floats (Python objects are pickles, which are never opened)",
+        "an array must hold integers or floats",
         f"type {dtype} in {where}",
         "Save the numbers alone, for example with numpy.save(path, array.astype('float32')).",
     )
+
+
+def chosen_entry(entries: Sequence[str], entry: str | int | None, where: str) -> str:
+    """The entry that the user named, or the only one.
+
+    Args:
+        entries: names of the arrays in the file.
+        entry: `domain.entry`.
+        where: the file, for the message.
+
+    Raises:
+        UserError: if `entry` names none of them, or is None and there is not exactly one.
+    """
+    listed = ", ".join(entries) or "none"
+    if entry is None:
+        require(
+            len(entries) == 1,
+            f"domain.entry must name one array of {where}",
+            None,
+            f"Set it to one of: {listed}.",
+        )
+        return entries[0]
+    require(
+        str(entry) in entries, f"domain.entry must be an array of {where}", entry, f"There are: {listed}."
+    )
+    return str(entry)
