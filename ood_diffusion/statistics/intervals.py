@@ -1,4 +1,4 @@
-"""95 % intervals of means, proportions and differences, and a rank correlation with its null."""
+"""95 % intervals of means, proportions, differences, AUCs and correlations, and a rank correlation's null."""
 
 import math
 import warnings
@@ -14,6 +14,9 @@ FEWEST_RESAMPLED = 30
 """Below this a bootstrap has too few values to draw from, and Student's t is used."""
 
 RESAMPLES = 4000
+
+FEWEST_PAIRS = 4
+"""Below this the standard error of a correlation is not defined."""
 
 MOST_PERMUTED = 8
 """Up to 8! = 40,320 orders are counted one by one."""
@@ -155,3 +158,54 @@ def _bootstrap(samples: tuple[Array, ...], statistic: object, seed: int) -> tupl
         rng=numpy_generator(seed, "bootstrap"),
     ).confidence_interval
     return float(interval.low), float(interval.high)
+
+
+def auc_interval(test: NullTest) -> Estimate:
+    r"""The AUC of `separability.separability` with a score interval.
+
+    With A the AUC and h half the width of the null's 95 % range, all areas :math:`\theta` are inside with
+    :math:`|A - \theta| \le 2h\sqrt{\theta(1-\theta)}`: Wilson's interval (1927) of a proportion, of as many
+    trials as give a proportion of ½ the spread of the permuted AUC. The shape is that of the largest variance
+    that an area can have, :math:`\theta(1-\theta)/\min(n, m)` (van Dantzig 1951), so that the interval has
+    width at an AUC of 1, too. It holds ½ about where the permutation test does not reject.
+
+    Placements of held-out scores within their folds (DeLong et al. 1988; LeDell et al. 2015) were tried. They
+    take folds for independent, but two latents in different folds meet twice, either as the one that is held
+    out: where domains are alike the standard error is about 1/√2 of the true one (85 % coverage), and at an
+    AUC of 1 it is 0.
+
+    Returns:
+        The interval is for the expected AUC of classifiers trained on four fifths of as many latents (the
+        share that folds leave), within [0, 1].
+    """
+    c, area = (test.null_high - test.null_low) ** 2, test.statistic
+    centre, half = area + c / 2, math.sqrt(c * area * (1 - area) + c**2 / 4)
+    low, high = max(centre - half, 0.0) / (1 + c), min((centre + half) / (1 + c), 1.0)
+    return Estimate(area, min(low, area), max(high, area), test.n)
+
+
+def correlation_interval(rho: float, n: int) -> Estimate:
+    r"""Spearman's rho with Fisher's z interval, standard error of Bonett & Wright (2000).
+
+    .. math:: \tanh\Bigl(\operatorname{artanh} r \pm 1.96 \sqrt{\frac{1 + r^2 / 2}{n - 3}}\Bigr)
+
+    At rho = ±1, where artanh has no value, r is put half way to the next value that n untied pairs can have
+    (1 − 12 / (n³ − n)), as a continuity correction; larger |rho| than that are taken so, too, and rho itself
+    always lies in the interval. Approximate: at few pairs a test is better taken from the exact null
+    (`rank_correlation`).
+
+    Args:
+        rho: in [-1, 1].
+        n: pairs behind it; below `FEWEST_PAIRS` the interval is [-1, 1].
+
+    Raises:
+        UserError: if rho is out of range.
+    """
+    require(-1 <= rho <= 1, "a correlation must lie in [-1, 1]", rho, "Compute it again.")
+    if n < FEWEST_PAIRS:
+        return Estimate(rho, -1.0, 1.0, n)
+    most = 1 - 6 / (n**3 - n)
+    r = min(max(rho, -most), most)
+    reach = 1.96 * math.sqrt((1 + r**2 / 2) / (n - 3))
+    low, high = (math.tanh(math.atanh(r) + sign * reach) for sign in (-1, 1))
+    return Estimate(rho, min(low, rho), max(high, rho), n)

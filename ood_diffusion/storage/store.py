@@ -17,6 +17,7 @@ first seen, a row when it is first read. A damaged shard is set aside and its it
 those of one that was deleted.
 """
 
+import functools
 import json
 import logging
 import os
@@ -34,7 +35,6 @@ from torch import Tensor
 from ood_diffusion.checks import UserError
 from ood_diffusion.fingerprint import fingerprint, tensor_digest
 from ood_diffusion.storage.atomic import atomic_write, remove_leftovers
-from ood_diffusion.storage.origin import origin
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ BLOCK = 64
 """Tensors that `TensorStore.blocks` reads at a time."""
 FORMAT = 2
 """Of shards; part of the address, so that shards of another format are not found."""
+DRIVER = Path("/proc/driver/nvidia/version")
 ROUNDS = 3
 """How often items are made that are gone again when they should be there."""
 
@@ -356,3 +357,19 @@ def _opened(shard: Path) -> Iterator[Any]:
         raise _Damage(str(error)) from None
     except PermissionError:
         raise UserError(f"{shard} cannot be read. Change its permissions or use another store.") from None
+
+
+@functools.cache
+def origin(device: torch.device) -> dict[str, str]:
+    """Name of the device (of a CPU: its vector instructions), versions of torch, CUDA, cuDNN and driver.
+
+    What made a result can move last digits, but is no part of an address.
+    """
+    found = {"torch": str(torch.__version__)}
+    if device.type != "cuda":
+        cpu = f"cpu {torch.backends.cpu.get_cpu_capability()}"
+        return found | {"device": cpu if device.type == "cpu" else device.type}
+    cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    found |= {"device": torch.cuda.get_device_name(device)}
+    found |= {"cuda": str(torch.version.cuda), "cudnn": str(cudnn)}
+    return found | ({"driver": DRIVER.read_text().splitlines()[0]} if DRIVER.exists() else {})

@@ -10,9 +10,8 @@ from PIL import Image
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.domains.collection import Collection, kept
-from ood_diffusion.domains.image_folder import ImageFolder
+from ood_diffusion.domains.image_folder import FolderSource, ImageFolder
 from ood_diffusion.domains.image_zip import ImageZip
-from ood_diffusion.domains.images.folder import FolderSource
 from ood_diffusion.domains.lmdb_images import LmdbImages
 from tests.domains.trees import all_names, database, keys, names, write, zipped
 

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from ood_diffusion.seeding import generator
-from ood_diffusion.statistics.auc_interval import auc_interval
 from ood_diffusion.statistics.estimate import NullTest
-from ood_diffusion.statistics.intervals import proportion_interval
+from ood_diffusion.statistics.intervals import auc_interval, proportion_interval
 from ood_diffusion.statistics.separability import separability
 from tests.statistics.rates import coverage, holds, narrowed
 

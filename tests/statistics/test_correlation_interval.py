@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.statistics.correlation_interval import correlation_interval
+from ood_diffusion.statistics.intervals import correlation_interval
 
 
 def test_it_is_the_formula() -> None:

@@ -10,8 +10,7 @@ from ood_diffusion.checks import UserError
 from ood_diffusion.seeding import generator
 from ood_diffusion.statistics.estimate import Array
 from ood_diffusion.statistics.field_spectrum import field_powers, lag_1, radial_power, white_power, whiteness
-from ood_diffusion.statistics.gaussianity import gaussianity, project
-from ood_diffusion.statistics.normality import anderson_darling, henze_zirkler
+from ood_diffusion.statistics.gaussianity import anderson_darling, gaussianity, henze_zirkler, project
 from tests.statistics.rates import plausible, rejects_about, rejects_at_most
 
 

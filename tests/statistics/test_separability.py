@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.seeding import generator
-from ood_diffusion.statistics.auc_interval import auc_interval
+from ood_diffusion.statistics.intervals import auc_interval
 from ood_diffusion.statistics.randomness import numpy_generator
 from ood_diffusion.statistics.separability import separability, trivial_features, trivial_separability
 from tests.statistics.rates import coverage, holds, narrowed, rejects_at_most

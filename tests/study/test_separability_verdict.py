@@ -2,8 +2,8 @@
 
 import pytest
 
-from ood_diffusion.statistics.auc_interval import auc_interval
 from ood_diffusion.statistics.estimate import Estimate, NullTest
+from ood_diffusion.statistics.intervals import auc_interval
 from ood_diffusion.study.analyse.separability import distant, separable
 
 

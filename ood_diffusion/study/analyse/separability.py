@@ -2,8 +2,8 @@
 
 from ood_diffusion.claims.check import Check, null_range
 from ood_diffusion.claims.verdict import differs, not_rejected
-from ood_diffusion.statistics.auc_interval import auc_interval
 from ood_diffusion.statistics.estimate import Estimate, NullTest
+from ood_diffusion.statistics.intervals import auc_interval
 
 
 def separable(latents: NullTest, trivial: NullTest, level: float, picture: str) -> Check:

@@ -9,9 +9,8 @@ from ood_diffusion.claims.check import ACROSS, Check, limit, null_range
 from ood_diffusion.claims.excess import Floor, excess
 from ood_diffusion.claims.verdict import LEVEL, above, below, not_rejected
 from ood_diffusion.report.claim_words import Verdict
-from ood_diffusion.statistics.correlation_interval import correlation_interval
 from ood_diffusion.statistics.estimate import Estimate
-from ood_diffusion.statistics.intervals import rank_correlation
+from ood_diffusion.statistics.intervals import correlation_interval, rank_correlation
 
 FEWEST_DOMAINS = 5
 """Of 4, no order is rare enough: the exact two-sided p-value of the best one is 0.08."""
