@@ -44,8 +44,11 @@ from ood_diffusion.domains.radiation_sim import RadiationSim
 from ood_diffusion.domains.sketches_of import SketchesOf
 from ood_diffusion.lightning.training import DenoiserTraining
 from ood_diffusion.metrics.base import FeatureExtractor
+from ood_diffusion.metrics.clip import CLIP
+from ood_diffusion.metrics.dinov2 import DINOv2
 from ood_diffusion.metrics.efficientnet_lite0 import EfficientNetLite0
 from ood_diffusion.metrics.inception import Inception
+from ood_diffusion.metrics.vgg16 import VGG16
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.models.edm import EDMModel
 from ood_diffusion.models.latent_diffusion import LatentDiffusionModel, load_latent_diffusion
@@ -68,6 +71,7 @@ from ood_diffusion.samplers.slerp import Slerp
 from ood_diffusion.seeding import generator
 from ood_diffusion.source import identity
 from tests.lightning.networks import gaussian_model
+from tests.metrics.weights import save_clip, save_dinov2, save_vgg16
 from tests.models.tiny_pipelines import save_ldm, tiny_unet
 
 FILE = Path(__file__).with_name("versions.json")
@@ -234,6 +238,9 @@ PARTS: dict[type, Callable[[Path], list[Tensor]]] = {
     UNet: unet,
     EfficientNetLite0: lambda _: [EfficientNetLite0(64)(pictures(2, 40, 48))],
     Inception: inception,
+    CLIP: lambda folder: [CLIP(str(save_clip(folder / "weights.pt")))(pictures(2, 40, 48))],
+    DINOv2: lambda folder: [DINOv2(str(save_dinov2(folder / "weights.pth")))(pictures(2, 40, 48))],
+    VGG16: lambda folder: [VGG16(str(save_vgg16(folder / "weights.pth")))(pictures(2, 40, 48))],
     EncodedImages: files,
     Maps: maps,
     GalaxiesSim: lambda _: rendered(GalaxiesSim(32)),

@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from ood_diffusion.checks import UserError
-from ood_diffusion.metrics.inception import WEIGHTS_NAME, Inception
+from ood_diffusion.metrics.inception import Inception
 
 
 @pytest.fixture(autouse=True)
@@ -48,32 +47,6 @@ def test_features_of_other_weights_say_so(weights):
 
 
 def test_published_weights_are_known_by_their_hash(weights, hub, monkeypatch):
-    monkeypatch.setattr("ood_diffusion.metrics.inception._sha256", lambda path: "6726825d" + 56 * "0")
-    weights.rename(hub / WEIGHTS_NAME)
+    monkeypatch.setattr("ood_diffusion.metrics.weights_file._sha256", lambda path: "6726825d" + 56 * "0")
+    weights.rename(hub / Inception.published.file)
     assert Inception().name == "inception"
-
-
-@pytest.mark.parametrize("weights_path", [None, "/nowhere/w.pth"])
-def test_missing_weights(hub, weights_path):
-    with pytest.raises(UserError) as caught:
-        Inception(weights_path)
-    text = str(caught.value)
-    for part in (str(hub / WEIGHTS_NAME), f"weights_path={weights_path}", "offline", "efficientnet_lite0"):
-        assert part in text
-
-
-@pytest.mark.parametrize("content", [b"", b"not weights", b"PK\x03\x04 cut short"])
-def test_broken_weights(tmp_path, content):
-    path = tmp_path / "broken.pth"
-    path.write_bytes(content)
-    with pytest.raises(
-        UserError, match=r"must be torch-fidelity's Inception state dict, but got .* Fetch it again"
-    ):
-        Inception(str(path))
-
-
-def test_weights_of_another_network(tmp_path):
-    path = tmp_path / "other.pth"
-    torch.save({"a": torch.zeros(1)}, path)
-    with pytest.raises(UserError, match="cannot be loaded"):
-        Inception(str(path))
