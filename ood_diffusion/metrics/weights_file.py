@@ -90,7 +90,7 @@ def find_weights(choice: str, weights_path: str | None, published: Published) ->
 
 
 def tensors_only(path: Path) -> dict[str, Tensor]:
-    """A state dict. torch-fidelity unpickles without restrictions: PyTorch refuses more than tensors first."""
+    """A state dict. torch-fidelity unpickles without restrictions: PyTorch first refuses all else."""
     state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return state
 
