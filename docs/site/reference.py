@@ -6,13 +6,20 @@ from collections.abc import Iterable
 from contextlib import redirect_stdout, suppress
 from importlib import import_module
 from io import StringIO
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from hydra.utils import get_object
+from omegaconf import OmegaConf
 from typing_extensions import get_type_hints, is_typeddict
 
 import ood_diffusion
 from ood_diffusion.cli import COMMANDS
-from ood_diffusion.report import results, wording
+from ood_diffusion.metrics.fid import FID
+from ood_diffusion.metrics.kid import KID
+from ood_diffusion.metrics.prdc import PRDC
+from ood_diffusion.report import results
+from ood_diffusion.runs.configuration import conf_folder
 
 CONTRACTS = {
     "models.base": "A frozen model",
@@ -74,13 +81,18 @@ def results_words() -> str:
     """The page of what `results.json` holds: one table per section."""
     kinds = [kind for kind in vars(results).values() if is_typeddict(kind)]
     kinds.sort(key=lambda kind: kind is not results.Results)
-    metrics = [(f"`{word.key}`", f"{word.name} {word.arrow}", word.says) for word in wording.METRICS]
+    metrics = [each.below("metrics/sets/samples") for kind in (FID, KID, PRDC) for each in kind.figures]
+    stages = [
+        OmegaConf.load(path)["_target_"] for path in sorted(Path(conf_folder(), "stage").glob("*.yaml"))
+    ]
+    others = [each for stage in stages for each in get_object(stage).figures if each.says]
+    figures = [(f"`{each.name}`", each.head, f"`{each.path}`", each.says) for each in (*metrics, *others)]
     says = (
         "What a stage did not do is left out; numbers that are not finite are `null`. Stages that test "
         "claims add a section of their name: its figures, and their `checks` ([claims](../claims.md))."
     )
     sections = [section(kind) for kind in kinds]
-    sections.append("## Names of metrics\n\n" + table(("word", "name", "what it says"), metrics))
+    sections.append("## Figures\n\n" + table(("column", "name", "place", "what it says"), figures))
     return page("Words of results.json", says, sections)
 
 

@@ -14,14 +14,15 @@ from ood_diffusion.api.images import check_images
 from ood_diffusion.api.workplace import kept, whole, workplace
 from ood_diffusion.checks import Void, require
 from ood_diffusion.domains.splits import check_disjoint
+from ood_diffusion.figures import Figure
 from ood_diffusion.fingerprint import tensor_digest
 from ood_diffusion.lightning.features import FeaturePass
 from ood_diffusion.lightning.predict import predict_into
 from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.metrics.novelty import novelty
-from ood_diffusion.report.wording import metric_words, number
+from ood_diffusion.report.wording import number
 from ood_diffusion.runs.assemble import build
-from ood_diffusion.stages.evaluate import FEATURE_BATCH, better, feature_recipe, intervals, score
+from ood_diffusion.stages.evaluate import FEATURE_BATCH, Evaluate, declared, feature_recipe, intervals, score
 from ood_diffusion.storage.stores import Stores
 
 
@@ -36,11 +37,13 @@ class Scores(Mapping[str, float]):
         figures: "fid", "kid", "precision", "recall", "density", "coverage"; with references also "novelty"
             (as new as unseen images: 1, copies: 0) and "copies" (share of the images, 0.01 by chance).
         intervals: 95 % intervals (low, high) of those that have one.
-        better: "lower" or "higher", where one is.
+        declared: what each figure is called, and which direction is better.
 
     Examples:
         >>> from ood_diffusion import Scores
-        >>> Scores("efficientnet_lite0", 64, 128, {"fid": 12.5}, {"fid": (10.0, 15.0)}, {"fid": "lower"})
+        >>> from ood_diffusion.metrics.fid import FID
+        >>> told = {figure.name: figure for figure in FID.figures}
+        >>> Scores("efficientnet_lite0", 64, 128, {"fid": 12.5}, {"fid": (10.0, 15.0)}, told)
         64 images against 128 held-out ones, efficientnet_lite0
         FID ↓             12.5   95 %: 10 … 15
     """
@@ -50,7 +53,7 @@ class Scores(Mapping[str, float]):
     n_held_out: int
     figures: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]]
-    better: Mapping[str, str]
+    declared: Mapping[str, Figure]
 
     def __getitem__(self, name: str) -> float:
         return self.figures[name]
@@ -63,10 +66,10 @@ class Scores(Mapping[str, float]):
 
     def __repr__(self) -> str:
         lines = [f"{self.n_images} images against {self.n_held_out} held-out ones, {self.extractor}"]
-        for word in metric_words(self.better, self.figures):
-            ends = " … ".join(map(number, self.intervals.get(word.key, ())))
+        for name, value in self.items():
+            ends = " … ".join(map(number, self.intervals.get(name, ())))
             interval = f"   95 %: {ends}" if ends else ""
-            lines.append(f"{f'{word.name} {word.arrow}':<12}{number(self[word.key]):>10}{interval}")
+            lines.append(f"{self.declared[name].head:<12}{number(value):>10}{interval}")
         return "\n".join(lines)
 
 
@@ -146,15 +149,15 @@ def evaluate(
                 raise
             rows[name] = target.read(ids)
         figures = score(make_metrics, rows["held_out"], rows["images"])
-        found = intervals(figures, rows["held_out"], rows["images"])
-        directions = better(make_metrics)
+        found = intervals(make_metrics, figures, rows["held_out"], rows["images"])
+        told = {figure.path: figure for figure in declared(make_metrics)}
     n_images = int(figures.pop("n"))
     if references is not None:
         new = novelty(rows["images"], rows["references"], rows["held_out"])
         figures |= {"novelty": new["ratio"], "copies": new["copies"]}
-        directions |= {"copies": "lower"}
+        told |= {figure.name: figure for figure in Evaluate.figures}
     ends = {name: (interval["low"], interval["high"]) for name, interval in found.items()}
-    return Scores(judge.name, n_images, len(held_out), figures, ends, directions)
+    return Scores(judge.name, n_images, len(held_out), figures, ends, told)
 
 
 def _check_counts(make_metrics: Mapping[str, Callable[[], Any]], counts: Mapping[str, int]) -> None:

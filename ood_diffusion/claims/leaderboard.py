@@ -1,12 +1,15 @@
 """Which way to propose latents is best? Runs, averaged over seeds and ranked by FID."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Any, cast
 
 from ood_diffusion.claims.combined import minus
+from ood_diffusion.figures import Figure, at, number_at
 from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, word
-from ood_diffusion.report.leaderboard_table import FIGURES, Standing, best_new
+from ood_diffusion.report.declared import columns, figures_of, known, whole
+from ood_diffusion.report.leaderboard_table import RANKED, Standing, best_new
 from ood_diffusion.report.wording import MISSING
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.feature_intervals import interval_over_seeds
@@ -27,22 +30,6 @@ KNOBS = (
 """What else changes the images or their judgement; where runs differ in it, they have rows of their own."""
 PARTS = ("model", "domain", "solver", "grid", "extractor", *WAY)
 """Groups whose settings, where they were set by hand, do so too."""
-PATHS = {
-    **{
-        name: f"metrics/sets/samples/{name}" for name in ("kid", "precision", "recall", "density", "coverage")
-    },
-    "novelty": "metrics/novelty/ratio",
-    "copies": "metrics/novelty/copies",
-    "capture": "interference/own/capture/value",
-}
-"""Figures that are in the results as they are."""
-FID = "metrics/intervals/samples/fid"
-INTERVALS = {
-    **{name: f"metrics/intervals/samples/{name}" for name in ("kid", "precision", "recall")},
-    "copies": "interference/own/copies",
-    "capture": "interference/own/capture",
-}
-"""Where the intervals of those lie that have one."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +41,8 @@ class Run:
         way: values of `WAY`, then of every coordinate in which any runs differ, by name.
         seed: of its draws.
         fid: with its interval over images.
-        figures: by the names in `FIGURES`.
-        intervals: of those in `INTERVALS` that are known.
+        figures: by their names, those that are known.
+        intervals: of those that have one.
         yardstick: FID of the references.
     """
 
@@ -63,7 +50,7 @@ class Run:
     way: Mapping[str, str]
     seed: Any
     fid: Estimate
-    figures: Mapping[str, float | None]
+    figures: Mapping[str, float]
     intervals: Mapping[str, Estimate]
     yardstick: float | None
 
@@ -84,7 +71,13 @@ def leaderboards(cells: Sequence[CellFolder]) -> dict[tuple[str, str], list[Stan
 
 def can_be_ranked(cell: CellFolder) -> bool:
     """Whether its files can be read, its last attempt did not fail, and its samples' FID has an interval."""
-    return not cell.damage and not cell.error and interval_at(cell.results, FID) is not None
+    return not cell.damage and not cell.error and RANKED in estimates(cell.results)
+
+
+def heads(cells: Sequence[CellFolder]) -> dict[str, Figure]:
+    """Name -> figure, for every column that the runs have beside that by which they are ranked."""
+    found = columns((cell.results for cell in cells if can_be_ranked(cell)), "leaderboard")
+    return {name: each for name, each in found.items() if name != RANKED}
 
 
 def coordinates(cells: Sequence[CellFolder]) -> list[str]:
@@ -96,31 +89,33 @@ def coordinates(cells: Sequence[CellFolder]) -> list[str]:
 
 def read(cell: CellFolder, names: Sequence[str]) -> Run:
     """A cell's coordinates and figures."""
-    results = cell.results
-    unused = figure(results, "metrics/making/uses_prior") is False
+    results = whole(cell.results)
+    unused = at(results, "metrics/making/uses_prior") is False
     way = {name: coordinate_word(cell, name) for name in (*WAY, *names)}
     hidden = [name for name in way if unused and name.partition(".")[0] == "prior"]
-    figures = {name: figure(results, path) for name, path in PATHS.items()}
-    figures |= {"acceptance": acceptance(results), "cost": cost(results)}
+    found, intervals = known(results, "leaderboard"), estimates(results)
+    real = (each.value(results) for each in figures_of(results) if each.name == f"{RANKED}_of_references")
     return Run(
         board=(str(cell.coordinate("model")), str(cell.coordinate("domain"))),
         way={**way, **dict.fromkeys(hidden, MISSING)},
         seed=cell.coordinate("seed"),
-        fid=cast(Estimate, interval_at(results, FID)),
-        figures={name: figures[name] for name in FIGURES},
-        intervals={
-            name: found
-            for name, path in INTERVALS.items()
-            if (found := interval_at(results, path)) is not None
-        },
-        yardstick=figure(results, "metrics/sets/references/fid"),
+        fid=intervals.pop(RANKED),
+        figures={name: cast(float, each.value(results)) for name, each in found.items() if name != RANKED},
+        intervals=intervals,
+        yardstick=next(real, None),
     )
 
 
-def interval_at(results: Mapping[str, Any], path: str) -> Estimate | None:
-    """The estimate at a path; None where there is none, or an end is not known."""
-    found = [figure(results, f"{path}/{key}") for key in ("value", "low", "high", "n")]
-    return None if None in found else Estimate(*found)
+def estimates(results: Mapping[str, Any]) -> dict[str, Estimate]:
+    """Name -> estimate, for the leaderboard's figures of which both ends and the observations are known."""
+    results = whole(results)
+    found: dict[str, Estimate] = {}
+    for each in figures_of(results, "leaderboard"):
+        bounds, n = each.bounds(results), number_at(results, f"{each.interval}/n")
+        if len(bounds) == 3 and n is not None:
+            value, low, high = bounds
+            found.setdefault(each.name, Estimate(value, low, high, int(n)))
+    return found
 
 
 def standing(runs: Sequence[Run]) -> Standing:
@@ -128,14 +123,18 @@ def standing(runs: Sequence[Run]) -> Standing:
     fid = interval_over_seeds([run.fid.value for run in runs], [run.fid for run in runs])
     way = dict(runs[0].way)
     prior, sampler, selection = (way.pop(name) for name in WAY)
-    figures = {name: mean(run.figures[name] for run in runs) for name in FIGURES}
-    known = [run.intervals for run in runs]
-    intervals = {
-        name: interval_over_seeds([run[name].value for run in known], [run[name] for run in known])
-        for name in INTERVALS
-        if all(name in run for run in known)
+    figures = {
+        name: fmean(run.figures[name] for run in runs if name in run.figures)
+        for name in dict.fromkeys(name for run in runs for name in run.figures)
     }
-    yardstick = mean(run.yardstick for run in runs)
+    each_run = [run.intervals for run in runs]
+    intervals = {
+        name: interval_over_seeds([run[name].value for run in each_run], [run[name] for run in each_run])
+        for name in each_run[0]
+        if all(name in run for run in each_run)
+    }
+    real = [run.yardstick for run in runs if run.yardstick is not None]
+    yardstick = fmean(real) if real else None
     return Standing(0, False, prior, sampler, selection, way, len(runs), fid, figures, intervals, yardstick)
 
 
@@ -152,36 +151,3 @@ def ranked(standings: Sequence[Standing]) -> list[Standing]:
 def estimate(found: Standing) -> Estimate:
     """A way's FID with its interval."""
     return Estimate(found.fid.value, found.fid.low, found.fid.high, found.seeds)
-
-
-def acceptance(results: Mapping[str, Any]) -> float | None:
-    """Share of proposals kept."""
-    proposed, accepted = (figure(results, f"sample/{name}") for name in ("proposed", "accepted"))
-    return float(accepted / proposed) if proposed and accepted is not None else None
-
-
-def cost(results: Mapping[str, Any]) -> float | None:
-    """Network calls per new image: its denoising and its share of the inversions, whatever the store held.
-
-    A rejected proposal is a latent that is never denoised, and costs none.
-    """
-    per_reference = figure(results, "metrics/making/calls_per_reference")
-    per_sample = figure(results, "metrics/making/calls_per_sample")
-    references, samples = (figure(results, f"cell/{name}") for name in ("n_references", "n_samples"))
-    if per_reference is None or per_sample is None or references is None or not samples:
-        return None
-    return float(per_sample + per_reference * references / samples)
-
-
-def figure(results: Mapping[str, Any], path: str) -> Any:
-    """What lies at a path of keys; None where there is nothing."""
-    found: Any = results
-    for key in path.split("/"):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found
-
-
-def mean(values: Iterator[float | None]) -> float | None:
-    """Of those that are known; None if none is."""
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None

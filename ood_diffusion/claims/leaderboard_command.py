@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from ood_diffusion.checks import require
-from ood_diffusion.claims.leaderboard import can_be_ranked, leaderboards
+from ood_diffusion.claims.leaderboard import can_be_ranked, heads, leaderboards
 from ood_diffusion.optional import optional
 from ood_diffusion.report.collect.arguments import folder_and_output
 from ood_diffusion.report.collect.rows import find, shown
@@ -34,7 +34,7 @@ def leaderboard(arguments: Sequence[str]) -> bool:
         arguments,
     )
     found = find(folder)
-    boards = leaderboards(list(found.cells.values()))
+    boards, told = leaderboards(list(found.cells.values())), heads(list(found.cells.values()))
     require(
         bool(boards),
         "leaderboard needs runs with the stage evaluate",
@@ -42,12 +42,14 @@ def leaderboard(arguments: Sequence[str]) -> bool:
         "Run it first.",
     )
     rows = [
-        row for (model, domain), standings in boards.items() for row in file_rows(model, domain, standings)
+        row
+        for (model, domain), standings in boards.items()
+        for row in file_rows(model, domain, standings, told)
     ]
     write_rows(rows, output)
     console = screen()
     for (model, domain), standings in boards.items():
-        print_wide(console, screen_table(f"{domain}, drawn by {model}", standings))
+        print_wide(console, screen_table(f"{domain}, drawn by {model}", standings, told))
         name = re.sub(r"[^\w.-]+", "_", f"leaderboard_{model}_{domain}")
         with optional(f"draw {name}.svg"):
             atomic_write(output.with_name(f"{name}.svg"), forest(standings).encode())

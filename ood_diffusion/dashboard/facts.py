@@ -4,14 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ood_diffusion.claims.leaderboard import figure
-from ood_diffusion.dashboard.figures import Bounded, figures
-from ood_diffusion.dashboard.gaps import gaps
+from ood_diffusion.dashboard.gaps import GAP, gaps
 from ood_diffusion.dashboard.reproduce import command
 from ood_diffusion.dashboard.stage_curves import stage_curves
+from ood_diffusion.figures import at
 from ood_diffusion.report.claim_words import verdicts
 from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, differing
 from ood_diffusion.report.collect.rows import status
+from ood_diffusion.report.declared import measured
 
 AXES = ("eta", "level", "steps", "n_references")
 """Coordinates along which figures are drawn as curves."""
@@ -53,7 +53,7 @@ def facts(cells: Sequence[CellFolder], labels: Sequence[str], names: Sequence[st
             "gap": gap or None,
             "curves": stage_curves(cell.results),
             "cost": costs(cell.results),
-            "memory": figure(cell.results, "cost/peak_memory_mib"),
+            "memory": at(cell.results, "cost/peak_memory_mib"),
             "claims": dict(verdicts(cell.results)),
             "weights": cell.results.get("weights", {}),
             "versions": cell.results.get("versions", {}),
@@ -76,11 +76,11 @@ def on_axis(cell: CellFolder, name: str) -> float | None:
     return value if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def comparable(cell: CellFolder, gap: str) -> dict[str, Bounded]:
-    """A cell's figures, the domain gap only from where `gap` says that its place has it."""
-    found = figures(cell.results)
-    if not figure(cell.results, gap):
-        found.pop("gap", None)
+def comparable(cell: CellFolder, gap: str) -> dict[str, list[float]]:
+    """A cell's figures with their intervals; the domain gap only from where `gap` says."""
+    found = measured(cell.results, "dashboard")
+    if not at(cell.results, gap):
+        found.pop(GAP, None)
     return found
 
 

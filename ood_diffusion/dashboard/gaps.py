@@ -4,38 +4,46 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from ood_diffusion.claims.leaderboard import figure
-from ood_diffusion.dashboard.figures import GAPS, Bounded, bounds
+from ood_diffusion.figures import Figure, at
 from ood_diffusion.report.collect.cells import CellFolder, coordinate_word
+from ood_diffusion.report.declared import figures_of
 
+Kind = tuple[Figure | None, list[float]]
+"""A figure that measures the gap, and what it found."""
+GAP = "gap"
 PLACE = ("model", "domain", "extractor")
 
 
-def gaps(cells: Sequence[CellFolder]) -> list[tuple[str, Bounded]]:
+def gaps(cells: Sequence[CellFolder]) -> list[tuple[str, list[float]]]:
     """Of each cell where in results its place's gap comes from, and the gap; empty where none was measured.
 
-    At a place there is one kind, the first of `GAPS` that any cell there has: they are FIDs of different
-    images. A cell that measured that kind has its own gap. FID falls as images become more, so that the
-    others have the gap from the most images; of several, the mean.
+    Several stages measure it, by FIDs of different images. At a place there is one kind, the first that any
+    cell there has. A cell that measured that kind has its own gap. FID falls as images become more, so that
+    the others have the gap from the most images; of several, the mean.
     """
     places = [place(cell) for cell in cells]
-    found: dict[tuple[str, ...], tuple[str, Bounded]] = {}
+    found: dict[tuple[str, ...], Kind] = {}
     for key in dict.fromkeys(places):
         there = [cell.results for cell, its in zip(cells, places, strict=True) if its == key]
-        known = ((path, from_most([figure(results, path) for results in there])) for path in GAPS)
-        found[key] = next(((path, gap) for path, gap in known if gap), ("", []))
-    kinds = [found[key] for key in places]
+        kinds = ((each, from_most(each, there)) for each in kinds_of(there))
+        found[key] = next(((each, gap) for each, gap in kinds if gap), (None, []))
     return [
-        (path, bounds(figure(cell.results, path)) or gap)
-        for cell, (path, gap) in zip(cells, kinds, strict=True)
+        ("", []) if kind is None else (kind.interval, kind.bounds(cell.results) or gap)
+        for cell, (kind, gap) in zip(cells, (found[key] for key in places), strict=True)
     ]
 
 
-def from_most(measured: Sequence[Mapping[str, Any] | None]) -> Bounded:
+def kinds_of(runs: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    """The figures called `GAP` in the order of the stages, which runs with the most of them know best."""
+    declared = [[each for each in figures_of(run, "dashboard") if each.name == GAP] for run in runs]
+    return list(dict.fromkeys(each for some in sorted(declared, key=len, reverse=True) for each in some))
+
+
+def from_most(kind: Figure, runs: Sequence[Mapping[str, Any]]) -> list[float]:
     """The mean of those from the most images, ends too; empty if none has an interval."""
-    known = [gap for gap in measured if gap and len(bounds(gap)) == 3]
-    most = max((gap["n"] for gap in known), default=0)
-    return [fmean(ends) for ends in zip(*(bounds(gap) for gap in known if gap["n"] == most), strict=True)]
+    known = [(at(run, f"{kind.interval}/n"), ends) for run in runs if len(ends := kind.bounds(run)) == 3]
+    most = max((n for n, _ in known), default=0)
+    return [fmean(ends) for ends in zip(*(ends for n, ends in known if n == most), strict=True)]
 
 
 def place(cell: CellFolder) -> tuple[str, ...]:

@@ -9,16 +9,16 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from ood_diffusion.claims.leaderboard import figure
 from ood_diffusion.dashboard.album import PLANS, Album
 from ood_diffusion.dashboard.charts.specifications import specifications, vega_bundle
 from ood_diffusion.dashboard.facts import coordinates, facts, share
-from ood_diffusion.dashboard.figures import words
 from ood_diffusion.dashboard.sheets import pictures
 from ood_diffusion.dashboard.standings import standings
 from ood_diffusion.dashboard.theme import DARK, LIGHT, SHAPES, css_variables, vega_config
+from ood_diffusion.figures import at
 from ood_diffusion.report.collect.cells import CellFolder
 from ood_diffusion.report.collect.command import QUALIFIES
+from ood_diffusion.report.declared import columns
 from ood_diffusion.report.results import plain
 from ood_diffusion.report.wording import FID_WARNING
 
@@ -58,15 +58,16 @@ def data_of(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int) ->
     names = coordinates(cells)
     entries = facts(cells, labels, names)
     alike = {name: share(entries, name) for name in ("config", "versions")}
-    comparable = all(len({figure(cell.results, path) for cell in cells if cell.results.get("metrics")}) <= 1
+    comparable = all(len({at(cell.results, path) for cell in cells if cell.results.get("metrics")}) <= 1
                      for path in QUALIFIES)  # fmt: skip
     return {
         "cells": entries,
         "alike": alike,
         "waiting": waiting,
         "coordinates": names,
-        "figures": [{"key": w.key, "name": f"{w.name} {w.arrow}".strip(), "better": w.better, "says": w.says}
-                    for w in words([cell.results for cell in cells])],
+        "figures": [{"key": name, "name": each.head, "better": each.better, "says": each.says}
+                    for name, each in columns([cell.results for cell in cells], "dashboard").items()
+                    if any(name in entry["figures"] for entry in entries)],
         "standings": standings(cells),
         "charts": specifications(),
         "themes": {name: {"config": vega_config(theme), **{part: getattr(theme, part) for part in DRAWN}}
@@ -79,8 +80,8 @@ def data_of(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int) ->
 def counts(cell: CellFolder) -> dict[str, int]:
     """How many references and samples a cell has."""
     found = {
-        "references": figure(cell.results, "cell/n_references"),
-        "samples": figure(cell.results, "cell/n_samples"),
+        "references": at(cell.results, "cell/n_references"),
+        "samples": at(cell.results, "cell/n_samples"),
     }
     return {name: int(value) for name, value in found.items() if value is not None}
 

@@ -3,17 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ood_diffusion.claims.leaderboard import INTERVALS, WAY, leaderboards
+from ood_diffusion.claims.leaderboard import WAY, heads, leaderboards
 from ood_diffusion.report.collect.cells import CellFolder
-from ood_diffusion.report.leaderboard_table import FIGURES, Standing, file_rows
+from ood_diffusion.report.leaderboard_table import Standing, file_rows
 from ood_diffusion.report.wording import MISSING
 
 FIXED = ("rank", "fid", "model", "domain", "sampler", "prior", "selection")
-NUMBERS = (
-    *("seeds", "fid_low", "fid_high", "fid_references"),
-    *FIGURES,
-    *(f"{name}_{end}" for name in INTERVALS for end in ("low", "high")),
-)
+NUMBERS = ("seeds", "fid_low", "fid_high", "fid_references")
 
 
 def standings(cells: Sequence[CellFolder]) -> dict[str, Any]:
@@ -24,23 +20,26 @@ def standings(cells: Sequence[CellFolder]) -> dict[str, Any]:
         the coordinates of the cells that it is made of (a prior that is not used may be any); "columns":
         name -> head, for those that say something.
     """
+    told = heads(cells)
     rows = [
         {**row, "at": at(model, domain, standing)}
         for (model, domain), board in leaderboards(cells).items()
-        for row, standing in zip(file_rows(model, domain, board), board, strict=True)
+        for row, standing in zip(file_rows(model, domain, board, told), board, strict=True)
     ]
     known = {name for row in rows for name, value in row.items() if value is not None}
     names = dict.fromkeys(name for row in rows for name in row)
-    others = [name for name in names if name not in {*FIXED, *NUMBERS, "tied", "at"}]
+    numbers = {*NUMBERS, *told, *(f"{name}_{end}" for name in told for end in ("low", "high"))}
+    others = [name for name in names if name not in {*FIXED, *numbers, "tied", "at"}]
     for board in {(row["model"], row["domain"]) for row in rows}:
         label([row for row in rows if (row["model"], row["domain"]) == board], [*WAY, *others])
     alike = {
         name for name in ("model", "domain", "prior", "selection") if len({row[name] for row in rows}) == 1
     }
-    heads = {**{name: name for name in (*FIXED, *others, "seeds")}, "fid": "FID ↓", **FIGURES}
+    fixed = {**{name: name for name in (*FIXED, *others, "seeds")}, "fid": "FID ↓"}
+    shown = fixed | {name: each.head for name, each in told.items()}
     return {
         "rows": rows,
-        "columns": {name: head for name, head in heads.items() if name in known and name not in alike},
+        "columns": {name: head for name, head in shown.items() if name in known and name not in alike},
     }
 
 

@@ -1,6 +1,7 @@
 """What the metrics share: checked features, states that merge across ranks, float64 throughout."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
@@ -8,6 +9,9 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from ood_diffusion.checks import require
+from ood_diffusion.figures import Better, Figure
+from ood_diffusion.statistics.estimate import Estimate
+from ood_diffusion.statistics.intervals import proportion_interval
 
 Side = Literal["real", "generated"]
 
@@ -27,6 +31,11 @@ class FeatureMetric(Metric):
     is_differentiable = False
     names: tuple[str, ...] = ()
     """The keys of what `compute` returns."""
+    figures: tuple[Figure, ...] = ()
+    """What people are told of them: figures whose paths are the keys. Of a key without one they see its words
+    and the direction that `higher_is_better` says."""
+    ratio_to_references = False
+    """Whether its figures are distances, at least 0, whose ratio to what references score says something."""
     min_images = 2
     """The smallest number of images on either side for which it is defined."""
     takes: Literal["features", "images"] = "features"
@@ -50,6 +59,27 @@ class FeatureMetric(Metric):
     def errors(self) -> dict[str, Tensor]:
         """Standard errors over other images of those of `names` for which they are known."""
         return {}
+
+    def declared(self) -> tuple[Figure, ...]:
+        """A `Figure` for each of `names`."""
+        better: Better = "neither"
+        if self.higher_is_better is not None:
+            better = "higher" if self.higher_is_better else "lower"
+        known = {each.path: each for each in self.figures}
+        return tuple(known.get(name) or Figure(name, better=better) for name in self.names)
+
+    def intervals(
+        self, found: Mapping[str, float], real: Tensor, generated: Tensor
+    ) -> Mapping[str, Estimate]:
+        """95 % intervals of those of its figures that have one: by default Wilson's, of its `proportions`.
+
+        Args:
+            found: what `compute` returned for these images.
+            real: features of the held-out images ``[n, d]``.
+            generated: features of the images that are judged ``[m, d]``.
+        """
+        n = len(generated)
+        return {name: proportion_interval(round(found[name] * n), n) for name in self.proportions}
 
     @abstractmethod
     def accumulate(self, features: Tensor, side: Side) -> None:

@@ -1,5 +1,6 @@
 r"""Fréchet distance between the Gaussians that two sets of features would be (Heusel et al. 2017)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -7,7 +8,10 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ood_diffusion.checks import require
+from ood_diffusion.figures import Figure
 from ood_diffusion.metrics.feature_metric import FeatureMetric, Side, flat_state, require_images
+from ood_diffusion.statistics.estimate import Estimate
+from ood_diffusion.statistics.feature_intervals import fid_interval
 
 BLOCK = 512
 """Columns of a scatter matrix at a time."""
@@ -96,6 +100,15 @@ class FID(FeatureMetric):
 
     names = ("fid",)
     higher_is_better = False
+    figures = (
+        Figure(
+            "fid",
+            label="FID",
+            better="lower",
+            says="distance between the feature Gaussians of the set and of the held-out images",
+        ),
+    )
+    ratio_to_references = True
     real_scatter: list[Tensor]
     generated_scatter: list[Tensor]
 
@@ -119,6 +132,14 @@ class FID(FeatureMetric):
         require_images(int(real[0, 0]), 2, "real", "FID")
         require_images(int(generated[0, 0]), 2, "generated", "FID")
         return {"fid": frechet_distance(*moments(real), *moments(generated))}
+
+    def intervals(
+        self, found: Mapping[str, float], real: Tensor, generated: Tensor
+    ) -> Mapping[str, Estimate]:
+        """For its expectation at these numbers of images: other draws and held-out images, but the same
+        references, of which all draws are made; other references, if few, move it by more.
+        """
+        return {"fid": fid_interval(generated, real)}
 
     def _total(self, state: Tensor | list[Tensor]) -> Tensor:
         side = int(self.width) + 1

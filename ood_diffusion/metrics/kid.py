@@ -1,9 +1,14 @@
 r"""Kernel distance between two sets of features: unbiased in the number of images."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
+from ood_diffusion.figures import Figure
 from ood_diffusion.metrics.feature_metric import RowMetric, require_images
+from ood_diffusion.statistics.estimate import Estimate
+from ood_diffusion.statistics.feature_intervals import kid_interval
 
 BLOCK = 512
 """Rows of the kernel matrix at a time: bounds the memory to ``BLOCK × n × 8`` bytes."""
@@ -54,7 +59,21 @@ class KID(RowMetric):
 
     names = ("kid",)
     higher_is_better = False
+    figures = (
+        Figure(
+            "kid",
+            label="KID",
+            better="lower",
+            says="the same question by a kernel, unbiased in n; may dip below 0",
+        ),
+    )
 
     def compute(self) -> dict[str, Tensor]:
         """``{"kid": scalar}``, float64; raises `UserError` below 2 images on either side."""
         return {"kid": kernel_mmd(self.rows("real"), self.rows("generated"))}
+
+    def intervals(
+        self, found: Mapping[str, float], real: Tensor, generated: Tensor
+    ) -> Mapping[str, Estimate]:
+        """For its expectation, as of FID; none below 3 images on either side."""
+        return {"kid": kid_interval(generated, real)} if min(len(real), len(generated)) >= 3 else {}

@@ -5,14 +5,21 @@ point of the same set as radius. *Precision and density ask of each generated im
 among real ones; recall and coverage ask of each real image whether generated ones reach it.*
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ood_diffusion.checks import require_integer
+from ood_diffusion.figures import EVERYWHERE, Figure
 from ood_diffusion.metrics.distances import blocks, compared, neighbour_radii
 from ood_diffusion.metrics.feature_metric import RowMetric, require_images
+from ood_diffusion.statistics.estimate import Estimate
+from ood_diffusion.statistics.intervals import proportion_interval
+
+BESIDE = EVERYWHERE - {"collect", "tracking"}
+"""Where density and coverage are shown: the tables of many runs have no room for all four."""
 
 
 def prdc(real: Tensor, generated: Tensor, k: int) -> dict[str, Tensor]:
@@ -69,6 +76,33 @@ class PRDC(RowMetric):
 
     names = ("precision", "recall", "density", "coverage")
     higher_is_better = True
+    figures = (
+        Figure(
+            "precision",
+            better="higher",
+            unit="share",
+            says="share of the set that looks like a held-out image",
+        ),
+        Figure(
+            "recall",
+            better="higher",
+            unit="share",
+            says="share of held-out images that the set could have made",
+        ),
+        Figure(
+            "density",
+            better="higher",
+            says="how crowded by held-out images the set lies; may exceed 1",
+            surfaces=BESIDE,
+        ),
+        Figure(
+            "coverage",
+            better="higher",
+            unit="share",
+            says="share of held-out images with an image of the set close by",
+            surfaces=BESIDE,
+        ),
+    )
 
     def __init__(self, nearest_k: int = 5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -78,3 +112,14 @@ class PRDC(RowMetric):
     def compute(self) -> dict[str, Tensor]:
         """One float64 scalar per name; `UserError` at nearest_k images or fewer."""
         return prdc(self.rows("real"), self.rows("generated"), self.nearest_k)
+
+    def intervals(
+        self, found: Mapping[str, float], real: Tensor, generated: Tensor
+    ) -> Mapping[str, Estimate]:
+        """Precision: for other generated images, the same real ones; recall: the other way round. Density and
+        coverage are no means over independent images and have none.
+        """
+        return {
+            name: proportion_interval(round(found[name] * n), n)
+            for name, n in (("precision", len(generated)), ("recall", len(real)))
+        }

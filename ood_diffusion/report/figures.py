@@ -58,10 +58,10 @@ def distance_histogram(
 def acceptance_bars(acceptance: Mapping[str, Any]) -> str:
     """Bars of the share of proposals that pass each geometric test (shares in [0, 1]); SVG text."""
     figure, axes = panel("proposals accepted (%)", "", height=2.2)
-    words = [word for word in ACCEPTANCE if acceptance.get(word.key) is not None][::-1]
-    shares = [100 * float(acceptance[word.key]) for word in words]
-    colours = [PURPLE if word.key == "all" else BLUE for word in words]
-    bars = axes.barh([word.name for word in words], shares, color=colours, height=0.62)
+    words = [word for word in ACCEPTANCE if acceptance.get(word.path) is not None][::-1]
+    shares = [100 * float(acceptance[word.path]) for word in words]
+    colours = [PURPLE if word.path == "all" else BLUE for word in words]
+    bars = axes.barh([word.label for word in words], shares, color=colours, height=0.62)
     axes.bar_label(bars, [percent(share / 100) for share in shares], padding=4, color=INK, fontsize=9)
     axes.set_xlim(0, 118)
     axes.set_xticks([0, 25, 50, 75, 100])

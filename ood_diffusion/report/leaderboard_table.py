@@ -8,24 +8,14 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from ood_diffusion.figures import Figure
 from ood_diffusion.report.figures import BLUE, GREEN, INK, ORANGE, panel, svg
 from ood_diffusion.report.interval import Interval
 from ood_diffusion.report.sections import plus_minus
 from ood_diffusion.report.wording import MISSING, number
 
-FIGURES = {
-    "kid": "KID ↓",
-    "precision": "precision ↑",
-    "recall": "recall ↑",
-    "density": "density ↑",
-    "coverage": "coverage ↑",
-    "novelty": "novelty",
-    "copies": "copies ↓",
-    "capture": "captured ↓",
-    "acceptance": "accepted",
-    "cost": "calls/image ↓",
-}
-"""Name of a figure -> the head of its column; FID, by which is ranked, comes before them."""
+RANKED = "fid"
+"""Name of the figure by which is ranked; its column comes before those of the others."""
 MOSTLY = 0.5
 """Of more copies than this nothing is left that a sampler has made: `copy_references`, a trivial end."""
 
@@ -43,7 +33,7 @@ class Standing:
         others: further coordinates in which the ways compared differ.
         seeds: how many.
         fid: mean over seeds, with its interval for other seeds and other images, the references given.
-        figures: means over seeds by the names in `FIGURES`; None where unknown.
+        figures: means over seeds by the names of the figures; unknown ones are left out.
         intervals: of those that have one, likewise.
         yardstick: FID of the references, which are real images; None where unknown.
     """
@@ -56,7 +46,7 @@ class Standing:
     others: Mapping[str, str]
     seeds: int
     fid: Interval
-    figures: Mapping[str, float | None] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     yardstick: float | None = None
 
@@ -73,13 +63,15 @@ class Standing:
 
 def best_new(ordered: Sequence[Standing]) -> Standing:
     """The first whose images are not mostly copies, by which the others are measured; or else the first."""
-    new = (each for each in ordered if (each.figures.get("copies") or 0) < MOSTLY)
+    new = (each for each in ordered if each.figures.get("copies", 0) < MOSTLY)
     return next(new, ordered[0])
 
 
-def file_rows(model: str, domain: str, standings: Sequence[Standing]) -> list[dict[str, Any]]:
+def file_rows(
+    model: str, domain: str, standings: Sequence[Standing], heads: Mapping[str, Figure]
+) -> list[dict[str, Any]]:
     """One flat row per standing, for `table_file.write_rows`; a knob that is called as a figure is
-    (precision) is a "(setting)".
+    (precision) is a "(setting)". `heads`: name -> figure, for the columns beside FID.
     """
     return [
         {
@@ -90,10 +82,10 @@ def file_rows(model: str, domain: str, standings: Sequence[Standing]) -> list[di
             "prior": each.prior,
             "sampler": each.sampler,
             "selection": each.selection,
-            **{f"{k} (setting)" if k in FIGURES else k: value for k, value in each.others.items()},
+            **{f"{k} (setting)" if k in heads else k: value for k, value in each.others.items()},
             "seeds": each.seeds,
             **bounds("fid", each.fid),
-            **each.figures,
+            **{name: each.figures.get(name) for name in heads},
             **{key: v for name, found in each.intervals.items() for key, v in bounds(name, found).items()},
             "fid_references": each.yardstick,
         }
@@ -106,19 +98,19 @@ def bounds(name: str, found: Interval) -> dict[str, float]:
     return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
 
 
-def screen_table(title: str, standings: Sequence[Standing]) -> Table:
+def screen_table(title: str, standings: Sequence[Standing], heads: Mapping[str, Figure]) -> Table:
     """Ranked rows; figures that no row has are left out; "=" marks `best_new` and its ties."""
-    shown = [name for name in FIGURES if any(each.figures.get(name) is not None for each in standings)]
+    shown = [name for name in heads if any(name in each.figures for each in standings)]
     others = list(dict.fromkeys(name for each in standings for name in each.others))
     table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE)
     for name in ("rank", "sampler", "prior", "selection", *others):
         table.add_column(name)
-    for name in ("seeds", "FID ↓", *(FIGURES[name] for name in shown)):
-        table.add_column(name, justify="right")
+    for name in ("seeds", "FID ↓", *(heads[name].head for name in shown)):
+        table.add_column(Text(name), justify="right")
     for each in standings:
         where = [f"{each.rank}{' =' if each.tied else ''}", each.sampler, each.prior]
         where += [each.selection, *(each.others.get(name, MISSING) for name in others)]
-        fid = plus_minus(each.fid.value, (each.fid.high - each.fid.low) / 2).replace("\u00a0", " ")
+        fid = plus_minus([each.fid.value, each.fid.low, each.fid.high]).replace("\u00a0", " ")
         figures = [number(each.figures.get(name)) for name in shown]
         table.add_row(*(Text(entry) for entry in (*where, number(each.seeds), fid, *figures)))
     return table

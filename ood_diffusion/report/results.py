@@ -158,6 +158,7 @@ class Samples(TypedDict, total=False):
     accepted: int
     acceptance: Acceptance
     nearest_reference_latent: float | None
+    share_kept: float | None
 
 
 class SetMetrics(TypedDict, total=False):
@@ -195,12 +196,14 @@ class Making(TypedDict, total=False):
     uses_prior: bool
     calls_per_reference: float
     calls_per_sample: float
+    calls_per_image: float | None
 
 
 class Metrics(TypedDict, total=False):
     """The judgement in the features of one extractor, against `n_real` held-out images.
 
-    `intervals`: set -> metric -> its interval.
+    `intervals`: set -> metric -> its interval. `ratios`: of the samples over the references. `better` is in
+    files older than `figures`.
     """
 
     extractor: str
@@ -208,6 +211,7 @@ class Metrics(TypedDict, total=False):
     n_real: int
     better: dict[str, str]
     sets: Sets
+    ratios: dict[str, float | None]
     intervals: dict[str, dict[str, Bounds]]
     novelty: Novelty
     making: Making
@@ -314,10 +318,11 @@ class FewShot(Tested, total=False):
 
 
 class Results(TypedDict, total=False):
-    """Everything one cell reports."""
+    """Everything one cell reports; `figures`: `Figure.as_json` of those to be measured."""
 
     schema: int
     command: str
+    figures: list[dict[str, Any]]
     data: dict[str, Data]
     cell: Cell
     model: Model
@@ -340,8 +345,8 @@ class Results(TypedDict, total=False):
     weights: Weights
 
 
-PROVENANCE = ("command", "data")
-"""Sections that hold no figures."""
+PROVENANCE = ("command", "data", "figures")
+"""Sections that hold no numbers."""
 
 
 def write_json(path: Path, obj: object) -> None:

@@ -1,10 +1,12 @@
 """From results to the rows of the page's tables: every function leaves out what is missing."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from ood_diffusion.figures import SHARE, Figure, Surface, number_at
+from ood_diffusion.report.declared import figures_of, known, whole
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.results import Results
 from ood_diffusion.report.wording import (
@@ -12,15 +14,13 @@ from ood_diffusion.report.wording import (
     GEOMETRY,
     MISSING,
     SETS,
-    Word,
-    metric_words,
     number,
     percent,
     spread,
 )
 
-SYMMETRIC = ("fid", "kid")
-"""Metrics whose interval reaches as far up as down."""
+SAMPLES = "metrics/sets/samples/"
+"""Where the metrics of the samples lie; those of other sets lie beside them and stand in the same row."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Row:
 
     name: str
     entries: list[Entry]
-    word: Word | None = None
+    word: Figure | None = None
 
 
 @dataclass(frozen=True)
@@ -52,37 +52,84 @@ class Table:
         return bool(self.rows)
 
 
-def metric_table(results: Results) -> Table:
-    """Sets as columns, metrics as rows; the extractor and both counts stand under every FID.
+def metric_table(results: Results, surface: Surface) -> Table:
+    """Sets as columns, metrics as rows; the extractor and both counts stand under every number of the first.
 
-    Distances are given with half their 95 % interval, shares with the interval itself under them.
+    Where all intervals of a metric reach as far up as down, half of it stands beside the number; elsewhere
+    its ends stand under it.
     """
     metrics = results.get("metrics", {})
     sets: dict[str, Mapping[str, Any]] = dict(metrics.get("sets", {}))  # type: ignore[arg-type]
     names = [name for name in SETS if name in sets] + [name for name in sets if name not in SETS]
     rows = [Row("n", [Entry(number(sets[name].get("n"))) for name in names])] if names else []
-    for word in metric_words(metrics.get("better", {}), [key for name in names for key in sets[name]]):
-        rows.append(Row(word.name, [judged(metrics, name, word) for name in names], word))
+    told = [each for each in figures_of(results, surface) if each.path.startswith(SAMPLES)]
+    for word in told:
+        if any(word.path.removeprefix(SAMPLES) in sets[name] for name in names):
+            notes = [qualify(metrics, sets[name]) if len(rows) == 1 else "" for name in names]
+            rows.append(Row(word.title, judged(metrics, names, word, notes), word))
     return Table(names, rows)
 
 
-def judged(metrics: Mapping[str, Any], name: str, word: Word) -> Entry:
-    """One figure of one set with its 95 % interval, where there is one."""
-    found, interval = metrics["sets"][name], metrics.get("intervals", {}).get(name, {}).get(word.key, {})
-    value, low, high = found.get(word.key), interval.get("low"), interval.get("high")
-    bounded = None not in (value, low, high)
-    note = qualify(metrics, found) if word.key == "fid" else ""
-    if word.key in SYMMETRIC:
-        return Entry(plus_minus(value, (high - low) / 2) if bounded else number(value), note)
-    return Entry(number(value), f"{low:.2f} to {high:.2f}" if bounded else note)
+def judged(
+    metrics: Mapping[str, Any], names: Sequence[str], word: Figure, notes: Sequence[str]
+) -> list[Entry]:
+    """One figure of every set with its 95 % interval, where there is one, and a note."""
+    sets, intervals = metrics["sets"], metrics.get("intervals", {})
+    key = word.path.removeprefix(SAMPLES)
+    inside = Figure(f"found/{key}", interval=f"interval/{key}")
+    found = [inside.bounds({"found": sets[x], "interval": intervals.get(x, {})}) for x in names]
+    if all(map(even, found)):
+        return [Entry(plus_minus(each), note) for each, note in zip(found, notes, strict=True)]
+    write = "{:.2f}".format if word.unit == SHARE else number
+    ends = [[" to ".join(map(write, each[1:]))] * (len(each) == 3) for each in found]
+    return [
+        Entry(number(value), "; ".join([*end, *[note] * bool(note)]))
+        for value, end, note in zip((sets[name].get(key) for name in names), ends, notes, strict=True)
+    ]
 
 
-def plus_minus(value: float, half: float) -> str:
-    """``105.6 ± 4.1``: half an interval with two digits, and the value with as many decimals."""
+def even(bounds: Sequence[float]) -> bool:
+    """Whether an interval reaches as far up as down; what has none does."""
+    if len(bounds) < 3:
+        return True
+    value, low, high = bounds
+    return abs((high - value) - (value - low)) <= 1e-6 * (high - low)
+
+
+def other_table(results: Results) -> Table:
+    """The figures of the page that are no metrics of a set: value, and under it the ends of its interval."""
+    results = cast(Results, whole(results))
+    rows = [
+        Row(
+            word.label,
+            [Entry(written(word, results), " to ".join(map(number, word.bounds(results)[1:])))],
+            word,
+        )
+        for word in known(results, "report").values()
+        if not word.path.startswith(SAMPLES)
+    ]
+    return Table(["value"], rows)
+
+
+def written(figure: Figure, results: Mapping[str, Any]) -> str:
+    """A figure that stands alone: with its spread over images, if it has one, and its unit."""
+    results = whole(results)
+    value = figure.value(results)
+    unit = f"\u00a0{figure.unit}" if figure.unit else ""
+    if figure.spread:
+        return spread(value, number_at(results, figure.spread), unit)
+    return percent(value) if figure.unit == SHARE else f"{number(value)}{unit}"
+
+
+def plus_minus(bounds: Sequence[float]) -> str:
+    """``105.6 ± 4.1`` from a value and the ends of its interval, if it has one: half the interval with two
+    digits, and the value with as many decimals.
+    """
+    half = (bounds[2] - bounds[1]) / 2 if len(bounds) == 3 else 0
     if not half > 0:
-        return number(value)
+        return number(bounds[0] if bounds else None)
     decimals = max(1 - math.floor(math.log10(half)), 0)
-    return f"{value:,.{decimals}f} ±\u00a0{half:,.{decimals}f}".replace("-", "−")
+    return f"{bounds[0]:,.{decimals}f} ±\u00a0{half:,.{decimals}f}".replace("-", "−")
 
 
 def geometry_table(results: Results) -> Table:
@@ -91,10 +138,10 @@ def geometry_table(results: Results) -> Table:
     names = [name for name in ("references", "samples", "isotropic") if name in latents]
     rows = []
     for word in GEOMETRY:
-        if any(f"{word.key}_mean" in latents[name] for name in names):
-            unit = "°" if "angle" in word.key else ""
-            pairs = [(latents[n].get(f"{word.key}_mean"), latents[n].get(f"{word.key}_sd")) for n in names]
-            rows.append(Row(word.name, [Entry(spread(mean, sd, unit)) for mean, sd in pairs], word))
+        if any(f"{word.path}_mean" in latents[name] for name in names):
+            unit = "°" if "angle" in word.path else ""
+            pairs = [(latents[n].get(f"{word.path}_mean"), latents[n].get(f"{word.path}_sd")) for n in names]
+            rows.append(Row(word.label, [Entry(spread(mean, sd, unit)) for mean, sd in pairs], word))
     return Table(["N(0, I) predicts" if name == "isotropic" else name for name in names], rows)
 
 
@@ -104,14 +151,14 @@ def selection_table(results: Results) -> Table:
     acceptance = sample.get("acceptance", {})
     rows = [Row(key, [Entry(number(sample.get(key)))]) for key in ("proposed", "accepted") if key in sample]
     rows += [
-        Row(word.name, [Entry(percent(acceptance.get(word.key)))], word)  # type: ignore[arg-type]
+        Row(word.label, [Entry(percent(acceptance.get(word.path)))], word)  # type: ignore[arg-type]
         for word in ACCEPTANCE
-        if word.key in acceptance
+        if word.path in acceptance
     ]
     if "nearest_reference_latent" in sample:
         says = "of a draw, over the mean distance between references; 0 is a copy"
-        word = Word("nearest", "nearest reference latent", "neither", says)
-        rows.append(Row(word.name, [Entry(number(sample["nearest_reference_latent"]))], word))
+        word = Figure("nearest", label="nearest reference latent", says=says)
+        rows.append(Row(word.label, [Entry(number(sample["nearest_reference_latent"]))], word))
     return Table(["value"], rows)
 
 
@@ -119,17 +166,17 @@ def novelty_table(results: Results) -> Table:
     """Feature distance to the nearest reference, for new samples and for unseen real images."""
     novelty = results.get("metrics", {}).get("novelty", {})
     words = (
-        Word("generated", "new samples", "neither", "mean feature distance to the nearest reference"),
-        Word("held_out", "held-out images", "neither", "the same for real images not given to the model"),
-        Word("ratio", "ratio", "neither", "1: as new as unseen real images; well below 1: copying"),
-        Word("copies", "copies", "lower", "share of new samples judged to be copies of a reference"),
+        Figure("generated", label="new samples", says="mean feature distance to the nearest reference"),
+        Figure("held_out", label="held-out images", says="the same for real images not given to the model"),
+        Figure("ratio", says="1: as new as unseen real images; well below 1: copying"),
+        Figure("copies", better="lower", says="share of new samples judged to be copies of a reference"),
     )
     rows = []
     for word in words:
-        if word.key in novelty:
-            value: Any = dict(novelty)[word.key]
+        if word.path in novelty:
+            value: Any = dict(novelty)[word.path]
             rows.append(
-                Row(word.name, [Entry(percent(value) if word.key == "copies" else number(value))], word)
+                Row(word.label, [Entry(percent(value) if word.path == "copies" else number(value))], word)
             )
     return Table(["value"], rows)
 

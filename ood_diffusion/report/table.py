@@ -9,17 +9,18 @@ from rich.text import Text
 
 from ood_diffusion.report.claim_words import checks_of
 from ood_diffusion.report.claims_table import claims_table
+from ood_diffusion.report.declared import known
 from ood_diffusion.report.results import Results
-from ood_diffusion.report.sections import metric_table, weights_equal
+from ood_diffusion.report.sections import SAMPLES, metric_table, weights_equal, written
 from ood_diffusion.report.wide import print_wide, screen
-from ood_diffusion.report.wording import SETS, number, percent, spread
+from ood_diffusion.report.wording import SETS, number
 
 
 def summary_table(results: Results) -> Table:
     """The cell in one table: sets as columns, and each number under the set that it describes."""
     cell, metrics = results.get("cell", {}), results.get("metrics", {})
     title = Text(f"{cell.get('domain', 'unseen domain')}, drawn by {cell.get('model', 'a frozen model')}")
-    judged = metric_table(results)
+    judged = metric_table(results, "terminal")
     columns = judged.columns or list(SETS)
     extractor = f"Features: {metrics['extractor']}." if "extractor" in metrics else ""
     caption = f"{extractor} ±: half the 95 % interval." if metrics.get("intervals") else extractor
@@ -40,8 +41,8 @@ def summary_table(results: Results) -> Table:
         table.add_row(Text(name), *(Text(value) for value in values))
     table.add_section()
     for name, column, value in _single_numbers(results):
-        if column in columns:
-            table.add_row(Text(name), *(Text(value if column == other else "") for other in columns))
+        place = column if column in columns else columns[0]
+        table.add_row(Text(name), *(Text(value if place == other else "") for other in columns))
     return table
 
 
@@ -65,17 +66,9 @@ def print_summary(results: Results, report_path: Path | None, console: Console |
 
 
 def _single_numbers(results: Results) -> list[tuple[str, str, str]]:
-    rows = []
-    psnr, sample = results.get("reconstruct", {}), results.get("sample", {})
-    novelty = results.get("metrics", {}).get("novelty", {})
-    if "psnr_mean" in psnr:
-        value = spread(psnr["psnr_mean"], psnr.get("psnr_sd"), " dB").replace("\u00a0", " ")
-        rows.append(("round-trip PSNR ↑", "reconstructions", value))
-    if "accepted" in sample:
-        value = f"{number(sample['accepted'])} of {number(sample.get('proposed'))}"
-        rows.append(("latents kept", "samples", value))
-    if "ratio" in novelty:
-        rows.append(("novelty (unseen: 1)", "samples", number(novelty["ratio"])))
-    if "copies" in novelty:
-        rows.append(("copies ↓", "samples", percent(novelty["copies"])))
-    return rows
+    """Head, column and text of every figure that is no metric of a set."""
+    return [
+        (f"{each.label} {each.arrow}".rstrip(), each.of, written(each, results).replace("\u00a0", " "))
+        for each in known(results, "terminal").values()
+        if not each.path.startswith(SAMPLES)
+    ]

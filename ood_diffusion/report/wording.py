@@ -1,67 +1,26 @@
 """How numbers are called and written, once for the page and the terminal."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Any
+
+from ood_diffusion.figures import Figure
 
 MISSING = "—"
 
 
-@dataclass(frozen=True)
-class Word:
-    """The name of one number, which direction is better, and what it says in one line."""
-
-    key: str
-    name: str
-    better: Literal["lower", "higher", "neither"]
-    says: str
-
-    @property
-    def arrow(self) -> str:
-        """↓ for lower is better, ↑ for higher is better, empty otherwise."""
-        return {"lower": "↓", "higher": "↑", "neither": ""}[self.better]
-
-
-METRICS = (
-    Word(
-        "fid", "FID", "lower", "distance between the feature Gaussians of the set and of the held-out images"
-    ),
-    Word("kid", "KID", "lower", "the same question by a kernel, unbiased in n; may dip below 0"),
-    Word("precision", "precision", "higher", "share of the set that looks like a held-out image"),
-    Word("recall", "recall", "higher", "share of held-out images that the set could have made"),
-    Word("density", "density", "higher", "how crowded by held-out images the set lies; may exceed 1"),
-    Word("coverage", "coverage", "higher", "share of held-out images with an image of the set close by"),
-)
-
-
-def metric_words(better: Mapping[str, str], keys: Iterable[str]) -> list[Word]:
-    """A word for every metric in `keys`: the known ones first, in their order, then any others by key.
-
-    `better`: metric name -> "higher" or "lower", from `results.json`, for metrics not known here.
-    """
-    wanted = dict.fromkeys(key for key in keys if key != "n")
-    known = [word for word in METRICS if word.key in wanted]
-    others = [key for key in wanted if key not in {word.key for word in METRICS}]
-    directions: dict[str, Literal["lower", "higher"]] = {"lower": "lower", "higher": "higher"}
-    return known + [
-        Word(key, key.replace("_", " "), directions.get(better.get(key, ""), "neither"), "") for key in others
-    ]
-
-
 SETS = ("samples", "reconstructions", "references")
 GEOMETRY = (
-    Word("norm", "norm", "neither", "distance from the origin"),
-    Word("origin_angle", "angle at the origin", "neither", "between two latents, in degrees"),
-    Word("pair_distance", "pair distance", "neither", "between two latents"),
-    Word("vertex_angle", "angle at a vertex", "neither", "of a triangle of latents, in degrees"),
+    Figure("norm", says="distance from the origin"),
+    Figure("origin_angle", label="angle at the origin", says="between two latents, in degrees"),
+    Figure("pair_distance", says="between two latents"),
+    Figure("vertex_angle", label="angle at a vertex", says="of a triangle of latents, in degrees"),
 )
 ACCEPTANCE = (
-    Word("distance", "distance to references", "neither", "mean distance within the learned spread"),
-    Word("origin_angle", "angle at the origin", "neither", "mean angle with references within the spread"),
-    Word("pair_angle", "angle between references", "neither", "seen from the proposal"),
-    Word("all", "all tests", "neither", "the share that is kept"),
+    Figure("distance", label="distance to references", says="mean distance within the learned spread"),
+    Figure("origin_angle", label="angle at the origin", says="mean angle with references within the spread"),
+    Figure("pair_angle", label="angle between references", says="seen from the proposal"),
+    Figure("all", label="all tests", says="the share that is kept"),
 )
 FID_WARNING = (
     "FIDs with different extractors or sample counts cannot be compared, and FID at small n is biased upward."

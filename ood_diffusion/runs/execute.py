@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities.warnings import PossibleUserWarning
 
 from ood_diffusion.checks import UserError, Void
+from ood_diffusion.figures import Figure, require_one_meaning
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.lightning.memory import peak_mib
 from ood_diffusion.lightning.ranks import Ranks
@@ -37,10 +38,17 @@ from ood_diffusion.terminal import printing
 log = logging.getLogger(__name__)
 
 NONE = torch.empty(0, 3, 1, 1, dtype=torch.uint8)
-OURS = {"schema", "command", "cell", "data", "versions", "weights", "claims", "cost", "store"}
+OURS = {"schema", "command", "figures", "cell", "data", "versions", "weights", "claims", "cost", "store"}
 """Sections of the results that no stage may take."""
 ROUNDS = 10
 """How often the stages are run at most; whatever is damaged in one store is found in one round."""
+COST = (
+    Figure("cost/network_calls/*", "network_calls", better="lower", surfaces=frozenset()),
+    Figure("cost/seconds/*", "seconds", better="lower", surfaces=frozenset()),
+    Figure("cost/images_per_second/*", "images_per_second", better="higher", surfaces=frozenset()),
+    Figure("cost/peak_memory_mib", better="lower", unit="MiB", surfaces=frozenset()),
+)
+"""What every run measures."""
 VERSIONS = ("ood-diffusion", "torch", "pytorch-lightning", "torchmetrics", "diffusers", "hydra-core", "wandb")
 
 
@@ -99,7 +107,7 @@ def run_stages(cfg: DictConfig, run: Run, before: str) -> None:
         run: assembled from it.
         before: digest of the weights at the start.
     """
-    results, workspace = Results(), run.workspace
+    results, workspace = Results(figures=declared(run)), run.workspace
     with_images = any("images" in stage.needs for stage in run.stages.values())
     if with_images and run.domain.drawing:
         with workspace.accounted(PICTURES, run.network_calls):
@@ -191,6 +199,18 @@ def at_recommended_level(run: Run, results: Results, before: str) -> Run:
     results["cell"] = cast(Cell, describe(chosen, with_images=False))
     keep_accounts(chosen, results, before)
     return chosen
+
+
+def declared(run: Run) -> list[dict[str, Any]]:
+    """The figures of a run's stages as `results.json` holds them; the metrics, which compare runs, first.
+
+    Raises:
+        UserError: if two of them have one name and are not the same.
+    """
+    found = [figure for stage in run.stages.values() for figure in stage.declared(run)]
+    found.sort(key=lambda figure: not figure.path.startswith("metrics/"))
+    require_one_meaning(found := [*found, *COST])
+    return [figure.as_json() for figure in found]
 
 
 def describe(run: Run, with_images: bool) -> dict[str, Any]:

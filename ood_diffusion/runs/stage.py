@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from ood_diffusion.figures import Figure
 from ood_diffusion.report.plan.work import Share
 from ood_diffusion.report.results import Results
 
@@ -26,6 +27,8 @@ class Stage(ABC):
 
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "level"})
     """What must be there before anything is computed."""
+    figures: ClassVar[tuple[Figure, ...]] = ()
+    """What it measures, each with its place in `results.json`: declared here they are on every surface."""
     last: ClassVar[bool] = False
     """Whether it comes after all stages that are not."""
 
@@ -42,6 +45,10 @@ class Stage(ABC):
             section "checks" is a list of `Check.as_json`, and "plots" one of files that the stage has
             written to ``run.workspace.folder``; the report shows both.
         """
+
+    def declared(self, run: "Run") -> Sequence[Figure]:
+        """Its `figures`, and any that depend on the run's parts."""
+        return self.figures
 
     def check(self, run: "Run") -> None:  # noqa: B027  (most stages have nothing to add)
         """Raise `UserError` for what would only fail after compute has been spent."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torchmetrics import MetricCollection
 
+from ood_diffusion.figures import EVERYWHERE, Figure, Surface
 from ood_diffusion.fingerprint import architecture, weights_digest
 from ood_diffusion.lightning.features import FeaturePass
 from ood_diffusion.metrics.base import FeatureExtractor
@@ -22,8 +23,6 @@ from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.source import identity, is_foreign, network_identity
 from ood_diffusion.stages.reconstruct import reconstruction_ids
 from ood_diffusion.stages.sample import draw
-from ood_diffusion.statistics.estimate import Estimate
-from ood_diffusion.statistics.feature_intervals import fid_interval, kid_interval
 from ood_diffusion.statistics.intervals import proportion_interval
 from ood_diffusion.storage.store import TensorStore
 
@@ -40,6 +39,35 @@ class Evaluate(Stage):
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "features", "metrics"})
+    figures: ClassVar[tuple[Figure, ...]] = (
+        Figure(
+            "metrics/novelty/ratio",
+            "novelty",
+            says="1: as far from the references as unseen images are; 0: copies",
+        ),
+        Figure(
+            "metrics/novelty/copies",
+            better="lower",
+            unit="share",
+            says="share closer to a reference than 99 % of unseen images are",
+            interval="metrics/intervals/samples/copies",
+            surfaces=EVERYWHERE - {"collect", "tracking"},
+        ),
+        Figure(
+            "metrics/making/calls_per_image",
+            "cost",
+            label="calls per image",
+            better="lower",
+            says="of the network, with the image's share of the inversions",
+            surfaces=frozenset({"report", "leaderboard", "dashboard"}),
+        ),
+        Figure("metrics/making/calls_per_reference", better="lower", surfaces=frozenset()),
+        Figure("metrics/making/calls_per_sample", better="lower", surfaces=frozenset()),
+    )
+
+    def declared(self, run: Run) -> list[Figure]:
+        """The metrics' and its own."""
+        return [*figures_of(run), *self.figures]
 
     def __call__(self, run: Run, earlier: Results) -> Results:
         """All metrics of the three sets."""
@@ -62,14 +90,20 @@ def evaluate(run: Run) -> Metrics:
     if not decoded.missing(rebuilt):
         sets["reconstructions"] = features_in_order(run, decoded, rebuilt)
     scores = {name: score(run.make_metrics, judge, generated) for name, generated in sets.items()}
+    bounds = {
+        name: intervals(run.make_metrics, scores[name], judge, generated) for name, generated in sets.items()
+    }
+    new = novelty(samples, references, judge)
+    copies = proportion_interval(round(new["copies"] * len(samples)), len(samples))
+    bounds["samples"]["copies"] = dict(vars(copies))
     found = {
         "extractor": run.extractor.name,
         "num_features": run.extractor.num_features,
         "n_real": len(judge),
-        "better": better(run.make_metrics),
         "sets": scores,
-        "intervals": {name: intervals(scores[name], judge, generated) for name, generated in sets.items()},
-        "novelty": novelty(samples, references, judge),
+        "ratios": ratios(run.make_metrics, scores),
+        "intervals": bounds,
+        "novelty": new,
         "making": making(run),
     }
     return cast(Metrics, found)  # whose sets may hold a user's metrics too
@@ -116,45 +150,84 @@ def score(make_metrics: Mapping[str, Callable[[], Any]], real: Tensor, generated
     return {"n": len(generated), **{name: float(value) for name, value in metrics.compute().items()}}
 
 
-def intervals(found: Mapping[str, float], real: Tensor, generated: Tensor) -> dict[str, dict[str, float]]:
-    """95 % intervals of the figures in `found` that have one, each as the fields of an `Estimate`.
+def intervals(
+    make_metrics: Mapping[str, Callable[[], Any]], found: Mapping[str, float], real: Tensor, generated: Tensor
+) -> dict[str, dict[str, float]]:
+    """95 % intervals of the figures in `found` that have one, each as the fields of an `Estimate`."""
+    made = [make().intervals(found, real, generated) for make in make_metrics.values()]
+    return {name: dict(vars(estimate)) for some in made for name, estimate in some.items()}
 
-    FID and KID: for their expectation at these numbers of images, with other draws and other held-out images
-    but the same references, of which all draws are made: other references, if few, move FID by more.
-    Precision: other generated images, the same real ones. Recall: other real images, the same generated ones.
-    Density and coverage are no means over independent images and get none.
-    """
-    made: dict[str, Estimate] = {}
-    if "fid" in found:
-        made["fid"] = fid_interval(generated, real)
-    if "kid" in found and min(len(generated), len(real)) >= 3:
-        made["kid"] = kid_interval(generated, real)
-    for name, n in (("precision", len(generated)), ("recall", len(real))):
-        if name in found:
-            made[name] = proportion_interval(round(found[name] * n), n)
-    return {name: dict(vars(estimate)) for name, estimate in made.items()}
+
+def ratios(
+    make_metrics: Mapping[str, Callable[[], Any]], scores: Mapping[str, Mapping[str, float]]
+) -> dict[str, float | None]:
+    """What samples score over what references do, of the metrics that are distances."""
+    return {
+        name: scores["samples"][name] / scores["references"][name] if scores["references"][name] else None
+        for make in make_metrics.values()
+        if (metric := make()).ratio_to_references
+        for name in metric.names
+    }
+
+
+def declared(make_metrics: Mapping[str, Callable[[], Any]]) -> list[Figure]:
+    """What the metrics say of their figures, whose paths are their keys."""
+    return [figure for make in make_metrics.values() for figure in make().declared()]
+
+
+def figures_of(run: Run) -> list[Figure]:
+    """The metrics' figures of the samples, then of the sets beside them, and ratios."""
+    found = declared(run.make_metrics)
+    distances = {
+        name for make in run.make_metrics.values() if (m := make()).ratio_to_references for name in m.names
+    }
+    return [
+        *(
+            each.below("metrics/sets/samples", interval=f"metrics/intervals/samples/{each.path}")
+            for each in found
+        ),
+        *(beside(each, "references", each.surfaces & {"tracking"}) for each in found),
+        *(beside(each, "reconstructions", frozenset()) for each in found),
+        *(ratio(each) for each in found if each.path in distances),
+    ]
+
+
+def beside(figure: Figure, name: str, surfaces: frozenset[Surface]) -> Figure:
+    """A metric's figure of another set than the samples."""
+    return figure.below(
+        f"metrics/sets/{name}",
+        name=f"{figure.name}_of_{name}",
+        label=f"{figure.label} of {name}",
+        interval=f"metrics/intervals/{name}/{figure.path}",
+        of=name,
+        surfaces=surfaces,
+    )
+
+
+def ratio(figure: Figure) -> Figure:
+    """A metric's figure of the samples over that of the references."""
+    return Figure(
+        f"metrics/ratios/{figure.path}",
+        f"{figure.name}_ratio",
+        label=f"{figure.label} over that of real images",
+        better=figure.better,
+        says="of the samples over the references' own",
+        surfaces=figure.surfaces & {"report", "dashboard"},
+    )
 
 
 def making(run: Run) -> dict[str, Any]:
-    """What the samples depend on and cost: network calls to invert a reference and to denoise a sample.
+    """What the samples depend on and cost: network calls to invert a reference, to denoise a sample, and for
+    an image in all, with its share of the inversions, whatever the store held.
 
     An implicit solver may need fewer calls; rejected proposals cost none.
     """
     down = run.levels[::-1]
-    up, eta = calls_along(run.solver, run.model.schedule, run.levels), run.settings.eta
+    up = calls_along(run.solver, run.model.schedule, run.levels).most
+    denoise = calls_along(run.solver, run.model.schedule, down, run.settings.eta).most
     return {
         "uses_prior": run.sampler.uses_prior,
-        "calls_per_reference": up.most,
-        "calls_per_sample": calls_along(run.solver, run.model.schedule, down, eta).most,
+        "calls_per_reference": up,
+        "calls_per_sample": denoise,
+        "calls_per_image": denoise + up * len(run.references) / run.settings.n_samples,
     }
-
-
-def better(make_metrics: Mapping[str, Callable[[], Any]]) -> dict[str, str]:
-    """Metric name -> "higher" or "lower", as each metric class says; left out where neither is."""
-    words = {True: "higher", False: "lower"}
-    found: dict[str, str] = {}
-    for make in make_metrics.values():
-        metric = make()
-        if metric.higher_is_better is not None:
-            found |= dict.fromkeys(metric.names, words[metric.higher_is_better])
-    return found

@@ -2,9 +2,11 @@
 
 import logging
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
+from ood_diffusion.figures import EVERYWHERE, Figure
 from ood_diffusion.lightning.trajectory import Generator
 from ood_diffusion.pixels import psnr, to_bytes, to_unit_range
 from ood_diffusion.report.plan.work import Share, Work
@@ -25,6 +27,21 @@ CLOSE = 3.0
 @dataclass(frozen=True)
 class Reconstruct(Stage):
     """Decodes the bank deterministically, whatever the run's eta, and measures PSNR."""
+
+    figures: ClassVar[tuple[Figure, ...]] = (
+        Figure(
+            "reconstruct/psnr_mean",
+            "psnr",
+            label="round-trip PSNR",
+            better="higher",
+            unit="dB",
+            says="of references after inversion and denoising",
+            spread="reconstruct/psnr_sd",
+            of="reconstructions",
+            surfaces=EVERYWHERE - {"leaderboard"},
+        ),
+        Figure("reconstruct/psnr_min", better="higher", unit="dB", surfaces=frozenset()),
+    )
 
     def __call__(self, run: Run, earlier: Results) -> Results:
         """PSNR over the references; a poor one is explained in a warning."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor
 
+from ood_diffusion.figures import EVERYWHERE, Figure
 from ood_diffusion.geometry.gram import distances, gram, isotropic, squared_norms
 from ood_diffusion.geometry.within import within
 from ood_diffusion.report.plan.work import Share, Work
@@ -30,15 +31,27 @@ class Sample(Stage):
     """Draws what is not drawn yet, decodes what is not decoded yet, and describes the latents."""
 
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "draws"})
+    figures: ClassVar[tuple[Figure, ...]] = (
+        Figure(
+            "sample/share_kept",
+            "acceptance",
+            label="latents kept",
+            unit="share",
+            says="share of proposed latents that the selection keeps",
+            surfaces=EVERYWHERE - {"collect", "tracking"},
+        ),
+    )
 
     def __call__(self, run: Run, earlier: Results) -> Results:
         """What was drawn and kept, and where the latents lie."""
         draws, ids = sample(run)
+        kept = cast(Samples, read_record(draws.folder / ACCEPTANCE))
         latents = run.bank.read(list(run.references)[:SHOWN])
         drawn = draws.read(ids[:SHOWN])
         return {
             "sample": {
-                **cast(Samples, read_record(draws.folder / ACCEPTANCE)),
+                **kept,
+                "share_kept": kept["accepted"] / kept["proposed"],
                 "nearest_reference_latent": nearest_reference(drawn, latents),
             },
             "latents": {

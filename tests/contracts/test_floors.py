@@ -7,10 +7,11 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "ood_diffusion"
 FLOORS = [
-    {"checks", "compat", "fingerprint", "natural_order", "optional", "pixels"}
+    {"checks", "compat", "figures", "fingerprint", "natural_order", "optional", "pixels"}
     | {"precision", "seeding", "source", "stopping", "terminal"},
     {"diffusion", "geometry", "simulators", "storage"},
-    {"models", "domains", "priors", "metrics", "physics", "report", "statistics"},
+    {"statistics"},
+    {"models", "domains", "priors", "metrics", "physics", "report"},
     {"claims", "samplers"},
     {"lightning", "dashboard"},
     {"runs"},

@@ -14,10 +14,10 @@ from ood_diffusion.checks import UserError
 from ood_diffusion.dashboard import page
 from ood_diffusion.dashboard.command import dashboard
 from ood_diffusion.dashboard.facts import coordinates, facts
-from ood_diffusion.dashboard.figures import figures
 from ood_diffusion.dashboard.standings import standings
 from ood_diffusion.report.collect.cells import find_cells
 from ood_diffusion.report.collect.rows import find
+from ood_diffusion.report.declared import measured
 from tests.dashboard.conftest import HOSTILE, data_in, found
 from tests.report.fake import cell
 
@@ -105,8 +105,8 @@ def test_a_folder_may_have_a_name_that_is_no_text(tmp_path: Path) -> None:
 def test_metrics_of_ones_own_are_offered() -> None:
     made = found()
     made["metrics"]["sets"]["samples"]["my_metric"] = 3.5
-    assert figures(made)["my_metric"] == [3.5]
-    assert figures({}) == {}
+    assert measured(made, "dashboard")["my_metric"] == [3.5]
+    assert measured({}, "dashboard") == {}
 
 
 @pytest.mark.usefixtures("without_charts")
@@ -143,7 +143,7 @@ def test_an_interval_without_an_end_is_none(tmp_path: Path) -> None:
     made = found()
     made["metrics"]["intervals"]["samples"]["fid"]["low"] = None
     cell(tmp_path / "0", found=made)
-    assert figures(made)["fid"] == [100] and standings(find_cells(tmp_path))["rows"] == []
+    assert measured(made, "dashboard")["fid"] == [100] and standings(find_cells(tmp_path))["rows"] == []
 
 
 def test_without_altair_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

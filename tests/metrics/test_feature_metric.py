@@ -47,7 +47,8 @@ def test_a_collection_holds_them_all(sets, wanted):
 def test_metrics_name_what_they_return_and_say_which_way_is_better(sets):
     for kind in METRICS:
         assert set(numbers(feed(kind(), *[x[:9] for x in sets]))) == set(kind.names)
-        assert kind.higher_is_better is (kind.names[0] not in ("fid", "kid"))
+        assert [each.path for each in kind().declared()] == list(kind.names)
+        assert {each.better for each in kind().declared()} == {"higher" if kind.higher_is_better else "lower"}
 
 
 @pytest.mark.parametrize("batch", [1, 37])

@@ -10,7 +10,7 @@ import yaml
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.report.collect.cells import find_cells
-from ood_diffusion.report.collect.command import SHOWN, collect
+from ood_diffusion.report.collect.command import collect
 from ood_diffusion.report.collect.rows import find, rows, status
 from ood_diffusion.report.collect.sweep_size import combinations
 from tests.report.fake import cell, results
@@ -75,7 +75,10 @@ def test_the_command_says_what_is_missing(sweep: Path, capsys: pytest.CaptureFix
     assert "unfinished: 11: 1 of 3 stages done" in said
     assert f"not begun: 1 cells of {sweep}" in said
     header = next(line for line in said.splitlines() if "FID" in line)
-    assert re.split(r"\s\s+", header.strip()) == ["cell", "eta", "status", *SHOWN]
+    assert re.split(r"\s\s+", header.strip()) == [
+        *("cell", "eta", "status"),
+        *("FID ↓", "KID ↓", "precision ↑", "recall ↑", "round-trip PSNR (dB) ↑", "novelty"),
+    ]
     with (sweep / "cells.csv").open() as file:
         table = list(csv.DictReader(file))
     assert [row["status"] for row in table] == ["complete", "complete", "failed", "unfinished"]

@@ -68,7 +68,7 @@ def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
 
 def test_headings_are_nested_and_named(tmp_path: Path) -> None:
     _, page = write(tmp_path, results(), pictures())
-    assert [tag for tag, _ in page.tags if re.fullmatch(r"h\d", tag)] == ["h1"] + ["h2"] * 8
+    assert [tag for tag, _ in page.tags if re.fullmatch(r"h\d", tag)] == ["h1"] + ["h2"] * 9
     assert page.all("html")[0]["lang"] == "en" and len(page.all("main")) == 1
 
 

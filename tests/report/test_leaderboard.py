@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.claims.leaderboard import leaderboards
+from ood_diffusion.claims.leaderboard import heads, leaderboards
 from ood_diffusion.claims.leaderboard_command import leaderboard
+from ood_diffusion.figures import Figure
 from ood_diffusion.report.collect.rows import find
 from ood_diffusion.report.leaderboard_table import Standing, file_rows, screen_table
 from tests.report.fake import cell, results
@@ -72,19 +73,23 @@ def test_ties_are_with_the_best_that_does_not_copy(tmp_path: Path) -> None:
         run(tmp_path / str(i), fid, sampler=sampler, copies=copies)
     found = boards(tmp_path)[BOARD]
     assert [(each.sampler, each.tied) for each in found] == [("copy", True), ("draw", True), ("slerp", True)]
-    assert "1 =" in text_of(found) and "3 =" in text_of(found)
+    assert "1 =" in text_of(found, tmp_path) and "3 =" in text_of(found, tmp_path)
 
 
-def text_of(standings: list[Standing]) -> str:
+def told(folder: Path) -> dict[str, Figure]:
+    return heads(list(find(folder).cells.values()))
+
+
+def text_of(standings: list[Standing], folder: Path) -> str:
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(screen_table("board", standings))
+    console.print(screen_table("board", standings, told(folder)))
     return console.export_text()
 
 
 def test_figures_have_intervals_over_seeds(tmp_path: Path) -> None:
     for seed, precision in enumerate((0.5, 0.7)):
         run(tmp_path / str(seed), 90.0, seed=seed, precision_interval=(precision, 0.1))
-    (row,) = file_rows(*BOARD, boards(tmp_path)[BOARD])
+    (row,) = file_rows(*BOARD, boards(tmp_path)[BOARD], told(tmp_path))
     within, between = 0.1 / 1.959964, 0.1  # of the mean of two
     half = (row["precision_high"] - row["precision_low"]) / 2
     assert half > 1.96 * math.hypot(within, between) and "kid_low" not in row
@@ -128,7 +133,7 @@ def test_other_settings_that_differ_are_ways_of_their_own(tmp_path: Path) -> Non
 def test_a_knob_called_as_a_figure_keeps_its_column(tmp_path: Path) -> None:
     run(tmp_path / "0", 100.0, precision="fp32")
     run(tmp_path / "1", 150.0, precision="bf16")
-    rows = file_rows(*BOARD, boards(tmp_path)[BOARD])
+    rows = file_rows(*BOARD, boards(tmp_path)[BOARD], told(tmp_path))
     assert [row["precision (setting)"] for row in rows] == ["fp32", "bf16"]
     assert [row["precision"] for row in rows] == [0.6875, 0.6875]
 

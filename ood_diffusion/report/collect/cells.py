@@ -16,6 +16,8 @@ from typing import Any, NoReturn, TypedDict, cast
 
 import yaml
 
+from ood_diffusion.checks import UserError
+from ood_diffusion.figures import Figure
 from ood_diffusion.natural_order import natural_order
 from ood_diffusion.report.results import SCHEMA, Results, Tested
 from ood_diffusion.report.results import Cell as Knobs
@@ -252,10 +254,20 @@ def parse_results(data: bytes) -> dict[str, Any]:
     wrong = unbounded(found) or mismatch(found, dict[str, Any])
     if not wrong and found.get("schema", SCHEMA) == SCHEMA:
         further = {name: section for name, section in found.items() if isinstance(section, dict)}
-        wrong = mismatch(found, Results) or mismatch(further, dict[str, Tested])
+        wrong = mismatch(found, Results) or mismatch(further, dict[str, Tested]) or undeclared(found)
     if wrong:
         raise Unreadable(wrong)
     return cast(dict[str, Any], found)
+
+
+def undeclared(results: dict[str, Any]) -> str:
+    """Why what results say of their figures cannot be read; empty if it can."""
+    try:
+        for each in results.get("figures", ()):
+            Figure.from_json(each)
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def parse_yaml(data: bytes, shape: Any) -> dict[str, Any]:

@@ -12,18 +12,10 @@ from ood_diffusion.report.collect.arguments import folder_and_output
 from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, differing
 from ood_diffusion.report.collect.rows import find, rows, shown
 from ood_diffusion.report.collect.table_file import write_rows
+from ood_diffusion.report.declared import columns, measured
 from ood_diffusion.report.wide import print_wide, screen
 from ood_diffusion.report.wording import FID_WARNING, number
 
-SHOWN = {
-    "FID ↓": "metrics/sets/samples/fid",
-    "KID ↓": "metrics/sets/samples/kid",
-    "precision ↑": "metrics/sets/samples/precision",
-    "recall ↑": "metrics/sets/samples/recall",
-    "PSNR ↑": "reconstruct/psnr_mean",
-    "novelty": "metrics/novelty/ratio",
-}
-"""Column on the screen -> the figure's path."""
 QUALIFIES = ("metrics/extractor", "metrics/sets/samples/n", "metrics/n_real")
 """What must be equal where FIDs are compared."""
 
@@ -65,15 +57,17 @@ def collect(arguments: Sequence[str]) -> bool:
 def screen_table(cells: Sequence[CellFolder], found: Sequence[dict[str, Any]]) -> Table:
     """Cells as rows: where they differ, and the figures that any of them has."""
     names = differing(cells)
-    heads = {name: path for name, path in SHOWN.items() if any(path in row for row in found)}
+    figures = [measured(cell.results, "collect") for cell in cells]
+    told = columns([cell.results for cell in cells], "collect")
+    heads = {name: each for name, each in told.items() if any(name in those for those in figures)}
     with_status = any(row["status"] != "complete" for row in found)
     table = Table(box=box.SIMPLE)
     for name in ["cell", *names, *["status"] * with_status]:
         table.add_column(Text(name))
-    for name in heads:
-        table.add_column(name, justify="right")
-    for cell, row in zip(cells, found, strict=True):
+    for each in heads.values():
+        table.add_column(Text(each.head), justify="right")
+    for cell, row, those in zip(cells, found, figures, strict=True):
         where = [row["folder"], *(coordinate_word(cell, name) for name in names)]
-        values = [number(row.get(path)) for path in heads.values()]
+        values = [number(those.get(name, [None])[0]) for name in heads]
         table.add_row(*(Text(entry) for entry in (*where, *[row["status"]] * with_status, *values)))
     return table

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.figures import directions
 from ood_diffusion.optional import optional
 from ood_diffusion.report.collect.rows import scalar
+from ood_diffusion.report.declared import figures_of
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.pictures import Pictures, grid, pair_grid
 from ood_diffusion.report.results import PROVENANCE, Results
-from ood_diffusion.report.tracking.directions import directions
 from ood_diffusion.report.tracking.mode import Mode, import_wandb, resolve_mode
 from ood_diffusion.report.tracking.settings import Tracking, read_tracking
 from ood_diffusion.report.tracking.tables import staged_in, tables, wandb_image
@@ -95,11 +96,11 @@ def log_results(run: "Run", results: Results, pictures: Pictures) -> None:
     W&B is told which figures are better when lower or higher: their summary is the minimum or the maximum.
     """
     flat = flatten({name: found for name, found in results.items() if name not in PROVENANCE})
-    for path, way in directions(flat, results.get("metrics", {}).get("better", {})).items():
+    for path, way in directions(figures_of(results), flat).items():
         run.define_metric(path, summary="min" if way == "lower" else "max")
     numbers = {key: value for key, value in flat.items() if not isinstance(value, str)}
     with staged_in(Path(run.dir).parent):
-        run.log({**numbers, **_images(pictures), **tables(flat, pictures)})
+        run.log({**numbers, **_images(pictures), **tables(results, pictures)})
     run.summary.update(flat)  # under its own path; left alone, the definitions make it PATH.min
 
 

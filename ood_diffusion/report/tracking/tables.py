@@ -7,15 +7,19 @@ that holds its pictures, which is a file of the run and goes wherever its folder
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from ood_diffusion.figures import number_at
 from ood_diffusion.pixels import psnr
+from ood_diffusion.report.declared import columns, measured
+from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.pictures import Pictures, data_uri
+from ood_diffusion.report.results import Results
 from ood_diffusion.report.tiles import LOSSLESS
 from ood_diffusion.report.tracking.mode import import_wandb
 from ood_diffusion.report.wording import number
@@ -24,16 +28,6 @@ ROWS = 16
 """Rows of a table with pictures, at most."""
 REBUILT = ("row", "reference", "reconstruction", "PSNR (dB)")
 DRAWN = ("row", "sample", "nearest reference", "distance", "novelty")
-COMPARED = {
-    "fid": "metrics/sets/samples/fid",
-    "kid": "metrics/sets/samples/kid",
-    "precision": "metrics/sets/samples/precision",
-    "recall": "metrics/sets/samples/recall",
-    "fid_of_references": "metrics/sets/references/fid",
-    "novelty": "metrics/novelty/ratio",
-    "psnr": "reconstruct/psnr_mean",
-}
-"""Column of the table "cell" -> the figure's path; every cell has all, as W&B puts their tables together."""
 HEAD = """<!doctype html>
 <meta charset="utf-8">
 <style>
@@ -45,29 +39,31 @@ HEAD = """<!doctype html>
 Row = tuple[int | float | Tensor | None, ...]
 
 
-def tables(flat: Mapping[str, Any], pictures: Pictures) -> dict[str, Any]:
+def tables(results: Results, pictures: Pictures) -> dict[str, Any]:
     """What `Run.log` takes: the cell as one row; its pictures as tables and, for keeps, as pages.
 
     Args:
-        flat: the results by path.
+        results: of the cell.
         pictures: the images of the cell; a table has `ROWS` of them at most.
     """
     wandb = import_wandb()
-    found: dict[str, Any] = {"tables/cell": wandb.Table(*cell_row(flat))}
-    for name, (columns, rows) in picture_rows(pictures, flat.get("metrics/novelty/held_out")).items():
+    found: dict[str, Any] = {"tables/cell": wandb.Table(*cell_row(results))}
+    held_out = number_at(results, "metrics/novelty/held_out")
+    for name, (heads, rows) in picture_rows(pictures, held_out).items():
         cells = [[wandb_image(x) if isinstance(x, Tensor) else x for x in row] for row in rows]
-        found[f"tables/{name}"] = wandb.Table(list(columns), cells)
-        found[f"pages/{name}"] = wandb.Html(page(columns, rows), inject=False, data_is_not_path=True)
+        found[f"tables/{name}"] = wandb.Table(list(heads), cells)
+        found[f"pages/{name}"] = wandb.Html(page(heads, rows), inject=False, data_is_not_path=True)
     return found
 
 
-def cell_row(flat: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
-    """Columns and the only row of a cell: its coordinates, then the figures in `COMPARED`; a coordinate
-    that is called as a figure is (precision) is a "(setting)".
+def cell_row(results: Results) -> tuple[list[str], list[list[Any]]]:
+    """Columns and the only row of a cell: its coordinates, then the figures that it declared, measured or
+    not, as W&B puts the rows of many cells together; a coordinate that is called as a figure is (precision)
+    is a "(setting)".
     """
-    found = {path.removeprefix("cell/"): value for path, value in flat.items() if path.startswith("cell/")}
-    where = {f"{name} (setting)" if name in COMPARED else name: value for name, value in found.items()}
-    row = {**where, **{name: flat.get(path) for name, path in COMPARED.items()}}
+    names, found = columns([results], "tracking"), measured(results, "tracking")
+    where = {f"{k} (setting)" if k in names else k: v for k, v in flatten(results.get("cell", {})).items()}
+    row = {**where, **{name: found.get(name, [None])[0] for name in names}}
     return list(row), [list(row.values())]
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from ood_diffusion.figures import Figure
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.optional import optional
 from ood_diffusion.report.pictures import grid, png_bytes
@@ -46,6 +47,24 @@ class Bandwidth(BandwidthSettings, Stage):
     """The band at every level, the level that it recommends, and the band of the training domain's images."""
 
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "features"})
+    figures: ClassVar[tuple[Figure, ...]] = (
+        Figure(
+            "bandwidth/gap/value",
+            "gap",
+            label="domain gap",
+            says="FID between the unseen domain and the training domain",
+            interval="bandwidth/gap",
+            surfaces=frozenset({"report", "dashboard"}),
+        ),
+        Figure(
+            "bandwidth/comparison/unseen/value",
+            "bandwidth",
+            unit="degrees",
+            says="turn of a latent that half of the images survive",
+            interval="bandwidth/comparison/unseen",
+            surfaces=frozenset({"report", "dashboard"}),
+        ),
+    )
 
     def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
         """The figures, and the checks of C6 and auto. Held-out images are touched by `check_levels` only."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ood_diffusion.checks import require
 from ood_diffusion.claims.check import Check
+from ood_diffusion.figures import Figure
 from ood_diffusion.metrics.novelty import COPY_QUANTILE, nearest
 from ood_diffusion.metrics.probe import FOLDS
 from ood_diffusion.optional import optional
@@ -54,6 +55,26 @@ class Interference(InterferenceSettings, Stage):
     """A probe of the domain on the run's own samples, the same latents at every eta, and other samplers."""
 
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "draws", "metrics"})
+    figures: ClassVar[tuple[Figure, ...]] = (
+        Figure(
+            "interference/training_domain/fid_unseen/value",
+            "gap",
+            label="domain gap",
+            says="FID between the unseen domain and the training domain",
+            interval="interference/training_domain/fid_unseen",
+            surfaces=frozenset({"report", "dashboard"}),
+        ),
+        Figure(
+            "interference/own/capture/value",
+            "capture",
+            label="captured",
+            better="lower",
+            unit="share",
+            says="share of samples taken for images of the training domain",
+            interval="interference/own/capture",
+            surfaces=frozenset({"report", "leaderboard", "dashboard"}),
+        ),
+    )
 
     def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
         """The figures, and the checks of C5 and C7."""
