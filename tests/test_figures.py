@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from hydra.utils import get_object
-from omegaconf import OmegaConf
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.figures import EVERYWHERE, SURFACES, Figure, at, directions, require_one_meaning
@@ -14,7 +14,9 @@ from ood_diffusion.metrics.prdc import PRDC
 from ood_diffusion.report.older import METRICS, OTHERS
 from ood_diffusion.runs.configuration import conf_folder
 
-STAGES = [OmegaConf.load(path)["_target_"] for path in Path(conf_folder(), "stage").glob("*.yaml")]
+STAGES = [
+    yaml.safe_load(path.read_text())["_target_"] for path in Path(conf_folder(), "stage").glob("*.yaml")
+]
 DECLARED = [
     *(figure for kind in (FID, PRDC) for figure in kind.figures),
     *(figure for stage in STAGES for figure in get_object(stage).figures),

@@ -9,8 +9,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+import yaml
 from hydra.utils import get_object
-from omegaconf import OmegaConf
 from typing_extensions import get_type_hints, is_typeddict
 
 import ood_diffusion
@@ -83,7 +83,8 @@ def results_words() -> str:
     kinds.sort(key=lambda kind: kind is not results.Results)
     metrics = [each.below("metrics/sets/samples") for kind in (FID, KID, PRDC) for each in kind.figures]
     stages = [
-        OmegaConf.load(path)["_target_"] for path in sorted(Path(conf_folder(), "stage").glob("*.yaml"))
+        yaml.safe_load(path.read_text())["_target_"]
+        for path in sorted(Path(conf_folder(), "stage").glob("*.yaml"))
     ]
     others = [each for stage in stages for each in get_object(stage).figures if each.says]
     figures = [(f"`{each.name}`", each.head, f"`{each.path}`", each.says) for each in (*metrics, *others)]
