@@ -32,6 +32,7 @@ def test_the_page_works(command: str, tmp_path: Path) -> None:
         page = (folder / "report.html").read_text()
         for where in (done.stdout, page):
             assert "New images are as bright as those of the domain" in where
+        assert any("brightness" in line and " bytes" in line for line in done.stdout.splitlines())
         assert "brightness: brightness.svg" in page and r["claims"]["brightness"]
         planned = run_cli(tmp_path, *shlex.split(command), *TINY, "dry_run=true")
         assert "brightness: no network calls beyond those of the samples" in planned.stdout
