@@ -31,7 +31,8 @@ class Gaussian(nn.Module):
 
     def __init__(self, mean: Tensor, variance: Tensor) -> None:
         super().__init__()
-        self.mean, self.variance = nn.Buffer(mean), nn.Buffer(variance)
+        self.register_buffer("mean", mean)
+        self.register_buffer("variance", variance)
         self.shapes: list[tuple[int, ...]] = []
 
     def forward(self, x: Tensor, timestep: Tensor) -> Tensor:
