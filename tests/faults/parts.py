@@ -33,15 +33,16 @@ class Ending(GaussianNetwork):
 
 
 class Gated(GaussianNetwork):
-    """Waits for a file `go` in the working folder, but for the first two calls: what a process is asked after
-    its first batch of two steps finds it in the middle of a loop, however fast the machine."""
+    """Waits for a file `go` in the working folder, but for the first two calls: what befalls a process after
+    its first batch of two steps finds it in the middle of a loop, however fast the machine. One or two images
+    are the probe's, before the loop."""
 
     def __init__(self) -> None:
         super().__init__()
         self.calls = 0
 
     def forward(self, x: Tensor, timestep: Tensor) -> Tensor:
-        self.calls += 1
+        self.calls += len(x) > 2
         while self.calls > 2 and not Path("go").exists():
             time.sleep(0.02)
         return super().forward(x, timestep)

@@ -139,7 +139,7 @@ def test_a_killed_rank_ends_the_job_and_loses_nothing(one: Path, tmp_path: Path)
     (tmp_path / "go").touch()
     done = run_cli(tmp_path, *JOB, *GATED, "stages=[invert]")
     assert done.returncode == 0, done.stderr
-    assert results(tmp_path)[-1]["cost"]["network_calls"]["invert"] == 2 * (13 - len(kept))
+    assert results(tmp_path)[-1]["cost"]["network_calls"]["invert"] <= 2 * 4 * -(-(13 - len(kept)) // 4)
 
 
 def rank_of(parent: int, rank: int) -> int:
