@@ -45,13 +45,20 @@ def test_every_figure_is_there_and_finite(folder: Path) -> None:
         assert set(figures) == {"n", "fid", "kid", "precision", "recall", "density", "coverage"}
         assert all(math.isfinite(value) for value in figures.values())
         intervals = r["metrics"]["intervals"][name]
-        bounded = {"fid", "kid", "precision", "recall", *["copies"] * (name == "samples")}
-        assert set(intervals) == bounded
+        if name == "samples":
+            figures = {**figures, "copies": r["metrics"]["novelty"]["copies"]}
+        assert set(intervals) == {"fid", "kid", "precision", "recall", "copies"} & {*figures}
         for metric, found in intervals.items():
             assert found["value"] == pytest.approx(figures[metric], rel=1e-6, abs=1e-9)
             assert found["low"] < found["value"] < found["high"] or found["value"] in (0, 1)
         assert intervals["precision"]["n"] == figures["n"] and intervals["recall"]["n"] == 16
-    assert r["metrics"]["making"] == {"uses_prior": False, "calls_per_reference": 2, "calls_per_sample": 2}
+    made = {
+        "uses_prior": False,
+        "calls_per_reference": 2,
+        "calls_per_sample": 2,
+        "calls_per_image": 2 + 2 * 12 / 8,
+    }
+    assert r["metrics"]["making"] == made and r["sample"]["share_kept"] == 1
     assert r["metrics"]["sets"]["samples"]["n"] == 8 and r["metrics"]["n_real"] == 16
     assert r["metrics"]["extractor"].startswith("efficientnet_lite0")
     assert r["weights"]["before"] == r["weights"]["after"]
