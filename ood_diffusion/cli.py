@@ -39,10 +39,10 @@ def job(cfg: "DictConfig") -> None:
     from ood_diffusion.runs.configuration import GROUPS
     from ood_diffusion.runs.dry_run import dry_run, is_dry_run
     from ood_diffusion.runs.failure import explained, occupied, recorded
-    from ood_diffusion.runs.json_output import print_cell
     from ood_diffusion.runs.launch import launch, leads
     from ood_diffusion.runs.outcome import reported
     from ood_diffusion.runs.settings import read_settings
+    from ood_diffusion.runs.sweep import print_cell
     from ood_diffusion.terminal import replace_unprintable
 
     replace_unprintable()  # a launcher's process has not been through `main`
@@ -94,8 +94,8 @@ def main() -> None:
 
     from ood_diffusion.runs.configuration import conf_folder
     from ood_diffusion.runs.dry_run import show_sweep
-    from ood_diffusion.runs.json_output import print_others
     from ood_diffusion.runs.outcome import reported
+    from ood_diffusion.runs.sweep import print_others
     from ood_diffusion.terminal import replace_unprintable
 
     replace_unprintable()

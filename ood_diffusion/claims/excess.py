@@ -17,7 +17,7 @@ class Floor:
     """What a perfect sampler would score.
 
     Args:
-        fid: of real images of the domain, by the judges of the samples.
+        fid: of real images of the domain, against the samples' held-out images.
         n_real: how many real images.
         n_samples: how many samples there are in a FID that is compared with it. With fewer real images the
             floor is too high (FID falls with their number), the excess too large, and less is supported.
@@ -38,8 +38,8 @@ class Floor:
 def excess(fid: Estimate, base: Estimate, floor: Estimate) -> Estimate:
     r"""(fid − base) / (base − floor), with an interval by the delta method.
 
-    The three are taken as independent. They share judges, and samples descend from the references that make
-    the floor, so the interval is approximate.
+    The three are taken as independent. They share held-out images, and samples descend from the
+    references that make the floor, so the interval is approximate.
 
     Args:
         fid: F, the one that may be larger.

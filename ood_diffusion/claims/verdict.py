@@ -9,7 +9,7 @@ are
 - C1 compares signal-to-noise ratios; PSNR had favoured dark and smooth pictures.
 - C2 asks for intervals inside the bands; a test that did not reject had counted as support, and few latents
   had widened the bands.
-- C4 judges the unseen domain alone, no longer the training domain as well.
+- C4 is about the unseen domain alone, no longer the training domain as well.
 
 The second time turned denials into "inconclusive" where nothing else could come out. `docs/claims.md` names
 all revisions and what else was not set blind.

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import torch
 
@@ -49,7 +50,7 @@ class Images:
 
     @cached_property
     def held_out(self) -> dict[str, str]:
-        """Images of the unseen domain that only judge; disjoint from the references."""
+        """Images of the unseen domain used only for evaluation; disjoint from the references."""
         held_out = self._at_most(self.domain, "held_out", self.counts[1])
         return without_shared(self.domain, self.references, held_out)
 
@@ -77,9 +78,7 @@ class Images:
             vars(self).pop(name, None)
 
     def _at_most(self, domain: Domain, split: Split, wanted: int) -> dict[str, str]:
-        available = domain.size(split)
-        n = wanted if available is None else min(wanted, available)
-        return stored_split(domain, self.pictures, split, n, self.ranks)
+        return stored_split(domain, self.pictures, split, at_most(domain, split, wanted), self.ranks)
 
     def _of_training(self, split: Split) -> dict[str, str]:
         images = self._at_most(self.training_domain, split, self.counts[2])
@@ -118,6 +117,17 @@ def drawn_for(domain: Domain, store: TensorStore, split: Split, n: int) -> dict[
     if domain.drawing:
         wanted = sorted({i for number in wanted for i in block_of(number)})
     return {i: domain.address(split, i) for i in wanted}
+
+
+def first(images: Mapping[str, str], n: int) -> dict[str, str]:
+    """The first `n` of content digest -> picture id, or all if there are fewer."""
+    return dict(islice(images.items(), n))
+
+
+def at_most(domain: Domain, split: Split, wanted: int) -> int:
+    """How many images of a split a run uses, if it wants so many."""
+    available = domain.size(split)
+    return wanted if available is None else min(wanted, available)
 
 
 def without_shared(

@@ -28,7 +28,7 @@ class Settings:
             that the stage `bandwidth`, run first, recommends.
         seed: determines draws and noise; item i of seed s is the same in every run.
         n_references: images inverted and learned from.
-        n_held_out: images of the domain kept for judging only, at most.
+        n_held_out: images of the domain used only for evaluation, at most.
         n_samples: new images to make.
         n_training: images of the training domain, per split, that the stages about it compare with.
         batch_size: images per network call, or "auto" for the largest that fits and still pays.

@@ -1,11 +1,22 @@
-"""The sweep that this process has started, if it has: where its runs are, whichever launcher runs them."""
+"""The sweep that this process has started, if it has: where its runs are, whichever launcher runs them.
+
+With ``output=json`` a run that runs in this process is printed when it ends, one that a launcher runs in
+another process, whose output may go elsewhere, when the sweep has ended.
+"""
 
 import os
 from pathlib import Path
 from typing import Any, ClassVar
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig
+
+from ood_diffusion.report.collect.cells import find_cells
+from ood_diffusion.report.collect.rows import status
+from ood_diffusion.report.json_line import json_line
+from ood_diffusion.terminal import printing
 
 PLAN = "dry_run.json"
 """What a dry run leaves in the folder of a run."""
@@ -32,3 +43,27 @@ class Sweep(Callback):
         for path in Sweep.path.rglob(PLAN):
             path.unlink()
         Sweep.known = {path: path.stat().st_mtime_ns for path in Sweep.path.rglob(RESULTS)}
+
+
+def print_cell(folder: Path) -> None:
+    """Print the run in `folder`, which this process has just run, unless another one will."""
+    if HydraConfig.get().mode == RunMode.RUN or Sweep.path is not None:
+        print_results(folder / RESULTS)
+
+
+def print_others() -> None:
+    """Print the complete runs of this process's sweep that have not been printed yet."""
+    if Sweep.path is None or Sweep.output != "json":
+        return
+    for run in find_cells(Sweep.path):
+        path = run.folder / RESULTS
+        news = path.exists() and path.stat().st_mtime_ns != Sweep.known.get(path)
+        if news and status(run).word == "complete":
+            print_results(path)
+
+
+def print_results(path: Path) -> None:
+    """Print the run whose results these are."""
+    Sweep.known[path] = path.stat().st_mtime_ns
+    with printing():
+        print(json_line(path.parent), flush=True)

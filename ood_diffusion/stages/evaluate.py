@@ -32,7 +32,7 @@ FEATURE_BATCH = 64
 
 @dataclass(frozen=True)
 class Evaluate(Stage):
-    """Judges samples, reconstructions and the references themselves by the held-out images.
+    """Compares samples, reconstructions and the references themselves with the held-out images.
 
     The references are the yardstick: real images of the domain score what a perfect sampler would
     score at that number of images.
@@ -80,8 +80,8 @@ class Evaluate(Stage):
 
 
 def evaluate(run: Run) -> Metrics:
-    """The judgement of the run's samples, references and, where there are any, reconstructions."""
-    judge = features_of(run, run.pictures, run.held_out)
+    """All metrics of the run's samples, references and, where there are any, reconstructions."""
+    held_out = features_of(run, run.pictures, run.held_out)
     references = features_of(run, run.pictures, run.references)
     samples = features_in_order(run, *samples_of(run))
     rebuilt = list(reconstruction_ids(run).values())
@@ -89,17 +89,18 @@ def evaluate(run: Run) -> Metrics:
     sets = {"samples": samples, "references": references}
     if not decoded.missing(rebuilt):
         sets["reconstructions"] = features_in_order(run, decoded, rebuilt)
-    scores = {name: score(run.make_metrics, judge, generated) for name, generated in sets.items()}
+    scores = {name: score(run.make_metrics, held_out, generated) for name, generated in sets.items()}
     bounds = {
-        name: intervals(run.make_metrics, scores[name], judge, generated) for name, generated in sets.items()
+        name: intervals(run.make_metrics, scores[name], held_out, generated)
+        for name, generated in sets.items()
     }
-    new = novelty(samples, references, judge)
+    new = novelty(samples, references, held_out)
     copies = proportion_interval(round(new["copies"] * len(samples)), len(samples))
     bounds["samples"]["copies"] = dict(vars(copies))
     found = {
         "extractor": run.extractor.name,
         "num_features": run.extractor.num_features,
-        "n_real": len(judge),
+        "n_real": len(held_out),
         "sets": scores,
         "ratios": ratios(run.make_metrics, scores),
         "intervals": bounds,

@@ -91,7 +91,7 @@ def kid_interval(generated: Tensor, real: Tensor) -> Estimate:
 def interval_over_seeds(values: Sequence[float], within: Sequence[Estimate]) -> Estimate:
     r"""Mean over seeds with an interval for both other seeds and other images.
 
-    The seeds are judged on the same held-out images, whose chance averages out over no number of seeds.
+    The seeds are compared with the same held-out images, whose chance averages out over no number of seeds.
     With B the variance of the k values and W the mean squared standard error within a seed, the variance
     of the mean is :math:`B/k + W`, with Student's t of
     :math:`(k-1)\,(1 + W/(B/k))^2` degrees of freedom: the rule for synthetic data sets made from one real one

@@ -1,4 +1,4 @@
-"""What real images score where samples are judged by FID: the floor of claims about it."""
+"""What real images score in FID: the floor of claims about it."""
 
 from itertools import islice
 
@@ -10,13 +10,13 @@ from ood_diffusion.stages.evaluate import features_of
 from ood_diffusion.statistics.feature_intervals import fid_interval
 
 
-def floor_of(run: Run, judge: Tensor, n_samples: int) -> Floor:
-    """FID of the first `n_samples` references of the run, or of all if there are fewer, by the same judges.
+def floor_of(run: Run, held_out: Tensor, n_samples: int) -> Floor:
+    """FID of the first `n_samples` references of the run, or of all, against the same images.
 
     Args:
         run: with at least 2 references.
-        judge: features of held-out images, ``[n, d]``.
+        held_out: features of held-out images, ``[n, d]``.
         n_samples: images in each FID that will be compared with the floor.
     """
     real = features_of(run, run.pictures, dict(islice(run.references.items(), n_samples)))
-    return Floor(fid_interval(real, judge), len(real), n_samples)
+    return Floor(fid_interval(real, held_out), len(real), n_samples)

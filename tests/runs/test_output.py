@@ -16,8 +16,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from ood_diffusion.report.collect.cells import differing, find_cells
-from ood_diffusion.runs.json_output import print_others, print_results
-from ood_diffusion.runs.sweep import Sweep
+from ood_diffusion.runs.sweep import Sweep, print_others, print_results
 from tests.cli import TINY, environment_with, run_cli
 from tests.report.fake import STAGES, cell
 from tests.report.fake import results as fake_results

@@ -12,11 +12,11 @@ from ood_diffusion.checks import UserError
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.geometry.gram import isotropic
 from ood_diffusion.pixels import to_unit_range
-from ood_diffusion.study.analyse.gaussianity import STATISTICS
 from ood_diffusion.study.analyse.latents import angles, compared, isotropy, principal, spectrum
 from ood_diffusion.study.analyse.round_trip import spacing
 from ood_diffusion.study.analyse.settings import AnalyseSettings
 from ood_diffusion.study.analyse.stage import Analyse, noised
+from ood_diffusion.study.analyse.verdict import STATISTICS
 from tests.cli import QUICK, TINY, results, run_cli
 from tests.statistics.rates import coverage, holds, narrowed
 

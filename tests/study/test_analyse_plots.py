@@ -4,11 +4,11 @@ import numpy as np
 import torch
 
 from ood_diffusion.report.pictures import SEPARATOR
-from ood_diffusion.study.analyse.pictures import latent_sheet
 from ood_diffusion.study.analyse.plots import (
     angle_curves,
     auc_curve,
     components,
+    latent_sheet,
     round_trip_curve,
     spectra,
 )

@@ -29,19 +29,24 @@ from ood_diffusion.runs.settings import AUTO, Settings
 from ood_diffusion.runs.workspace import Workspace
 from ood_diffusion.statistics.estimate import Array
 from ood_diffusion.storage.stores import Stores
-from ood_diffusion.study.bandwidth.curve import (
+from ood_diffusion.study.bandwidth.band import (
     bandwidth_difference,
     bandwidth_interval,
     censored,
+    eta_bands,
     half_fall,
 )
-from ood_diffusion.study.bandwidth.eta import eta_bands
-from ood_diffusion.study.bandwidth.images import domain_identity, judges, median_radius
 from ood_diffusion.study.bandwidth.plots import band_plot, curves_plot, recommendation_plot
 from ood_diffusion.study.bandwidth.recommend import level_score, recommend_level, unexplained
 from ood_diffusion.study.bandwidth.settings import BandwidthSettings
-from ood_diffusion.study.bandwidth.stage import Bandwidth
-from ood_diffusion.study.bandwidth.walk import Walk, apart, moved_latents
+from ood_diffusion.study.bandwidth.stage import Bandwidth, domain_identity
+from ood_diffusion.study.bandwidth.walk import (
+    Walk,
+    apart,
+    domain_features,
+    median_radius,
+    moved_latents,
+)
 from tests.cli import QUICK, TINY, results, run_cli
 from tests.report.workspace import shown_figures
 
@@ -266,7 +271,7 @@ def test_what_a_run_reports(folder: Path) -> None:
         assert {**each["half_way"], **beyond} == each["half_way"]
     assert found["real"]["radius"] > 0 and found["training"]["real"]["radius"] > 0
     assert found["gap"]["value"] > 0 and found["real"]["n"] == found["training"]["real"]["n"] == 4
-    assert found["comparison"]["equal"]["images"][1:] == [4, 4]  # 4 moved; 12 - 4 and 8 - 4 judges: the fewer
+    assert found["comparison"]["equal"]["images"][1:] == [4, 4]  # 4 moved; 12 - 4 and 8 - 4 others: the fewer
     assert (found["floor"]["n_real"], found["floor"]["n_samples"]) == (8, 8)
     assert [check["claim"] for check in found["checks"]] == ["C6", "C6", "auto"]
     (run,) = (folder / "outputs" / "runs").iterdir()
@@ -341,17 +346,19 @@ def test_a_domain_twice_as_far_apart_has_balls_twice_as_large() -> None:
     assert median_radius(line, 2) == pytest.approx(5) and median_radius(2 * line, 2) == pytest.approx(10)
 
 
-def test_judges_are_none_of_the_images_that_are_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_stands_for_a_domain_is_not_moved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     sets = {
         "references": {f"u{i}": "" for i in range(9)},
         "training_references": {f"t{i}": "" for i in range(11)},
     }
     cell = cast(Run, SimpleNamespace(**sets, pictures=None))
-    monkeypatch.setattr("ood_diffusion.study.bandwidth.images.features_of", lambda *given: list(given[2]))
-    unseen, own = judges(cell, BandwidthSettings(**{**GOOD, "n_judges": 20, "nearest_k": 3}))
+    monkeypatch.setattr("ood_diffusion.study.bandwidth.walk.features_of", lambda *given: list(given[2]))
+    unseen, own = domain_features(cell, BandwidthSettings(**{**GOOD, "n_judges": 20, "nearest_k": 3}))
     assert list(unseen) == [f"u{i}" for i in range(4, 9)] and list(own) == [f"t{i}" for i in range(4, 9)]
     with pytest.raises(UserError, match="more than 5 images"):
-        judges(cell, BandwidthSettings(**GOOD))
+        domain_features(cell, BandwidthSettings(**GOOD))
 
 
 def test_too_few_images_are_found_before_compute() -> None:
@@ -374,7 +381,7 @@ def test_galleries_of_either_domain_are_equally_large(monkeypatch: pytest.Monkey
         sizes.append(len(cell.references))
         return np.array([[True, False]] * len(cell.references))
 
-    monkeypatch.setattr("ood_diffusion.study.bandwidth.eta.recognised", recognised)
+    monkeypatch.setattr("ood_diffusion.study.bandwidth.band.recognised", recognised)
     cell = SimpleNamespace(
         at=lambda subset: SimpleNamespace(references=subset), settings=SimpleNamespace(seed=0)
     )

@@ -11,8 +11,8 @@ from PIL import Image
 from ood_diffusion.checks import UserError
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.statistics.estimate import Estimate
-from ood_diffusion.study.interference import judges as domain_judges
-from ood_diffusion.study.interference.judges import Judges, fitted_on, judges_of
+from ood_diffusion.study.interference import held_out as domain_held_out
+from ood_diffusion.study.interference.held_out import HeldOut, fitted_on, held_out_of
 from ood_diffusion.study.interference.plots import capture_curve, fid_curves, sampler_bars
 from ood_diffusion.study.interference.settings import InterferenceSettings
 from ood_diffusion.study.interference.stage import Interference
@@ -124,11 +124,11 @@ def test_the_probe_is_fitted_on_half_of_the_held_out_images_at_most(
 
 
 @pytest.fixture
-def judged(monkeypatch: pytest.MonkeyPatch) -> Judges:
-    """`judges_of` a cell whose sets of images are numbers, so that one sees which were read for what."""
+def held_out(monkeypatch: pytest.MonkeyPatch) -> HeldOut:
+    """`held_out_of` a run whose sets of images are numbers, so that one sees which were read for what."""
     sets = {name: torch.randn(n, 9) + i for i, (name, n) in enumerate((("a", 6), ("b", 20), ("c", 7)))}
-    monkeypatch.setattr(domain_judges, "features_of", lambda cell, pictures, which: sets[which["name"]])
-    monkeypatch.setattr(domain_judges, "fit_probe", lambda training, unseen, seed: (training, unseen))
+    monkeypatch.setattr(domain_held_out, "features_of", lambda cell, pictures, which: sets[which["name"]])
+    monkeypatch.setattr(domain_held_out, "fit_probe", lambda training, unseen, seed: (training, unseen))
     names = {"training_references": "a", "held_out": "b", "training_held_out": "c"}
     cell: Any = SimpleNamespace(
         pictures=None,
@@ -138,14 +138,14 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Judges:
             for split, name in names.items()
         },
     )
-    return judges_of(cell)
+    return held_out_of(cell)
 
 
-def test_the_probe_never_sees_references_nor_what_it_judges(judged: Judges) -> None:
-    fitted: Any = judged.probe
-    assert [len(part) for part in fitted] == [6, 6] and len(judged.fresh) == 14
-    assert torch.equal(torch.cat([fitted[1], judged.fresh]), judged.unseen)
-    assert len(judged.training) == 7 and not torch.equal(fitted[0], judged.training[:6])
+def test_the_probe_never_sees_references_nor_what_it_is_asked_about(held_out: HeldOut) -> None:
+    fitted: Any = held_out.probe
+    assert [len(part) for part in fitted] == [6, 6] and len(held_out.fresh) == 14
+    assert torch.equal(torch.cat([fitted[1], held_out.fresh]), held_out.unseen)
+    assert len(held_out.training) == 7 and not torch.equal(fitted[0], held_out.training[:6])
 
 
 def checked(**changes: int) -> None:

@@ -13,7 +13,7 @@ from ood_diffusion.study.physics.verdict import GROUPS
 from tests.cli import QUICK, TINY, results, run_cli
 
 
-def test_samples_references_and_blurred_references_are_judged(tmp_path: Path) -> None:
+def test_samples_references_and_blurred_references_are_compared(tmp_path: Path) -> None:
     done = run_cli(tmp_path, *TINY, *QUICK, "stages=[physics]")
     assert done.returncode == 0, done.stderr
     (r,) = results(tmp_path)

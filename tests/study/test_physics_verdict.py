@@ -6,7 +6,7 @@ from scipy.stats import norm
 
 from ood_diffusion.physics.comparison import statistics
 from ood_diffusion.statistics.estimate import Estimate
-from ood_diffusion.study.physics.verdict import GROUPS, judge, physical, widened
+from ood_diffusion.study.physics.verdict import GROUPS, group_verdict, physical, widened
 
 ALL = [name for names in GROUPS.values() for name in names]
 SPECTRUM = GROUPS["power spectrum"]
@@ -43,19 +43,19 @@ def test_verdict_of_a_group(d: float, half: float, p: float, verdict: str) -> No
     found = differences() | {
         "small_scale_power": differences(half, p, small_scale_power=d)["small_scale_power"]
     }
-    worst, what = judge(found, SPECTRUM, 0.2)
+    worst, what = group_verdict(found, SPECTRUM, 0.2)
     assert what == verdict and worst == "small_scale_power"
 
 
 def test_other_groups_do_not_matter() -> None:
     found = differences(gini=9.0)
-    assert judge(found, SPECTRUM, 0.2)[1] == "supported"
-    assert judge(found, GROUPS["morphology"], 0.2) == ("gini", "not supported")
+    assert group_verdict(found, SPECTRUM, 0.2)[1] == "supported"
+    assert group_verdict(found, GROUPS["morphology"], 0.2) == ("gini", "not supported")
 
 
 def test_the_one_that_denies_is_shown_rather_than_the_one_of_another_shape() -> None:
     found = differences(gini=1.0) | {"m20": {"difference": 0.0, "low": -0.1, "high": 0.1, "p_holm": 1e-9}}
-    assert judge(found, GROUPS["morphology"], 0.2) == ("gini", "not supported")
+    assert group_verdict(found, GROUPS["morphology"], 0.2) == ("gini", "not supported")
 
 
 def test_widened_as_bonferroni_and_on_each_side() -> None:

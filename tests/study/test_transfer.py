@@ -9,7 +9,7 @@ from PIL import Image
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.domains.sketches_of import SketchesOf
-from ood_diffusion.study.transfer.settings import TransferSettings
+from ood_diffusion.study.transfer.stage import Transfer
 from tests.cli import QUICK, TINY, results, run_cli
 
 SMALL = [*TINY, *QUICK, "stages=[transfer]", "stage.transfer.levels=[300]", "batch_size=6"]
@@ -60,6 +60,6 @@ def test_what_it_cannot_do_is_refused_before_compute(tmp_path: Path) -> None:
 )
 def test_settings_out_of_range(wrong: dict[str, Any]) -> None:
     right: dict[str, Any] = {"style": SketchesOf, "n_images": 2, "levels": [], "strength": 1.0, "blend": 1.0}
-    assert TransferSettings(**right).n_images == 2
+    assert Transfer(**right).n_images == 2
     with pytest.raises(UserError, match=rf"stage\.transfer\.{next(iter(wrong))} must"):
-        TransferSettings(**{**right, **wrong})
+        Transfer(**{**right, **wrong})

@@ -12,6 +12,7 @@ from ood_diffusion.metrics.distances import neighbour_radii
 from ood_diffusion.metrics.novelty import nearest
 from ood_diffusion.pixels import psnr
 from ood_diffusion.runs.calls import calls_along
+from ood_diffusion.runs.images import first
 from ood_diffusion.runs.run import Run
 from ood_diffusion.stages.decode import decode
 from ood_diffusion.stages.evaluate import features_in_order, features_of
@@ -133,8 +134,3 @@ def solvers(run: Run, settings: AnalyseSettings) -> dict[str, Solver]:
 def domains(run: Run) -> dict[str, Mapping[str, str]]:
     """Domain -> content digest -> picture id."""
     return {"unseen": run.references, "training": run.training_references}
-
-
-def first(images: Mapping[str, str], n: int) -> dict[str, str]:
-    """The first `n` of content digest -> picture id, or all if there are fewer."""
-    return dict(list(images.items())[:n])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ood_diffusion.checks import require
 from ood_diffusion.diffusion.solver import Solver
-from ood_diffusion.study.analyse.gaussianity import STATISTICS
+from ood_diffusion.study.analyse.verdict import STATISTICS
 
 FEWEST = 8
 """Latents that the tests of normality need."""

@@ -10,21 +10,28 @@ from torch import Tensor
 from ood_diffusion.checks import require
 from ood_diffusion.claims.check import Check
 from ood_diffusion.diffusion.marginal import marginal
+from ood_diffusion.lightning.trajectory import PassageInverter
 from ood_diffusion.optional import optional
 from ood_diffusion.report.results import Results
+from ood_diffusion.runs.images import first
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.seeding import generator
 from ood_diffusion.statistics.estimate import Estimate, NullTest
-from ood_diffusion.study.analyse.gaussianity import gaussian
-from ood_diffusion.study.analyse.geometry import annulus, equilateral, orthogonal
 from ood_diffusion.study.analyse.latents import compared, described
-from ood_diffusion.study.analyse.pictures import PICTURES, draw_pictures
-from ood_diffusion.study.analyse.reconstruction import as_exact, retrieved
-from ood_diffusion.study.analyse.round_trip import domains, first, round_trips
-from ood_diffusion.study.analyse.separability import distant, separable
+from ood_diffusion.study.analyse.plots import PICTURES, draw_pictures
+from ood_diffusion.study.analyse.round_trip import domains, round_trips
 from ood_diffusion.study.analyse.settings import FEWEST, AnalyseSettings
-from ood_diffusion.study.analyse.states import passage
+from ood_diffusion.study.analyse.verdict import (
+    annulus,
+    as_exact,
+    distant,
+    equilateral,
+    gaussian,
+    orthogonal,
+    retrieved,
+    separable,
+)
 from ood_diffusion.study.sdedit import states as clean_states
 
 
@@ -43,12 +50,12 @@ class Analyse(AnalyseSettings, Stage):
             latents = {name: z[:, k] for name, z in states.items()}
             found.append(compared(level, latents, run.settings.seed, self.n_null))
         own = min(range(len(levels)), key=lambda k: abs(levels[k] - run.levels[-1]))
-        judged = list(dict.fromkeys((own, len(levels) - 1)))
-        for k, z in zip(judged, noised(run, self, [levels[k] for k in judged]), strict=True):
+        decisive = list(dict.fromkeys((own, len(levels) - 1)))
+        for k, z in zip(decisive, noised(run, self, [levels[k] for k in decisive]), strict=True):
             found[k]["noised"] = described(z, run.settings.seed, self.n_null)
         with optional("draw the pictures of analyse"):
             draw_pictures(run, trips, found, states, own)
-        checks = [*round_trip_checks(trips, self), *latent_checks(found, judged, self)]
+        checks = [*round_trip_checks(trips, self), *latent_checks(found, decisive, self)]
         return {
             "analyse": {
                 "round_trip": trips,
@@ -133,17 +140,17 @@ def round_trip_checks(trips: Mapping[str, Any], settings: AnalyseSettings) -> li
 
 
 def latent_checks(
-    found: Sequence[Mapping[str, Any]], judged: Sequence[int], settings: AnalyseSettings
+    found: Sequence[Mapping[str, Any]], decisive: Sequence[int], settings: AnalyseSettings
 ) -> list[Check]:
-    """C2 and C3 at the levels that are judged, C4 at the first of them.
+    """C2 and C3 at the decisive levels, C4 at the first of them.
 
     Args:
-        found: what `compared` returned, level by level; the judged ones with "noised", as "unseen".
-        judged: number of the level nearest to the run's, then that of the top.
+        found: what `compared` returned, level by level; the decisive ones with "noised", as "unseen".
+        decisive: number of the level nearest to the run's, then that of the top.
         settings: the limits.
     """
-    checks, own = [], judged[0]
-    for k in judged:
+    checks, own = [], decisive[0]
+    for k in decisive:
         at, level = found[k], found[k]["level"]
         tests, true_noise, training_tests = (
             {name: NullTest(**test) for name, test in at[of]["gaussianity"].items()}
@@ -172,3 +179,28 @@ def latent_checks(
         rule(unseen[name], training[name], level, limit, picture) for name, (rule, limit) in rules.items()
     ]
     return checks
+
+
+def passage(
+    run: Run, images: Mapping[str, str], wanted: Sequence[float], description: str
+) -> tuple[list[float], Tensor]:
+    """States of images of the store `pictures` at levels of the run's grid.
+
+    Args:
+        run: its level is where the trajectory ends.
+        images: content digest -> picture id.
+        wanted: levels; of the grid the nearest ones are taken, each once.
+        description: shown beside the progress bar.
+
+    Returns:
+        The levels, ascending, and the states, float32 ``[len(images), levels, *state_shape]``.
+    """
+    grid = torch.tensor(run.levels, dtype=torch.float64)
+    kept = sorted({int((grid[1:] - level).abs().argmin()) + 1 for level in wanted})
+    levels = [run.levels[i] for i in kept]
+    recipe = {**run.trajectory_recipe, "kept": [float(f"{t:.9g}") for t in levels]}
+    store = run.workspace.stores.open("passages", recipe, torch.float32)
+    run.predict(
+        store, run.pictures, images, PassageInverter(run.model, run.solver, run.levels, kept), description
+    )
+    return levels, store.read(list(images))

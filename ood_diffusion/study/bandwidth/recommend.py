@@ -1,4 +1,4 @@
-r"""Which level to sample from, judged by points half way between references, before any sample is drawn.
+r"""Which level to sample from, chosen by points half way between references, before any sample is drawn.
 
 The rule was written down before any FID was seen, and uses neither one nor held-out images (other
 references took their place once, after a review that had seen a first run on one domain). Half way between
@@ -9,7 +9,8 @@ good level has to give an image
 * that is new: at low levels the network has little to do, and returns the two pictures laid over each other.
 
 Each is expressed as a share of what *real* images of the domain score, 1 at most, and the level with the
-largest product is recommended. No threshold is needed, and for a perfect sampler both shares are 1.
+largest product is recommended. No threshold is needed, and for a perfect sampler both shares are 1. Whether
+it was a good level only FIDs of samples from several can say (`check_recommendation`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,22 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from ood_diffusion.claims.check import Check
+from ood_diffusion.claims.excess import Floor
+from ood_diffusion.optional import optional
+from ood_diffusion.runs.run import Run
+from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of
+from ood_diffusion.stages.invert import invert
+from ood_diffusion.stages.sample import sample
+from ood_diffusion.statistics.estimate import Estimate
+from ood_diffusion.statistics.feature_intervals import fid_interval
+from ood_diffusion.storage.atomic import atomic_write
+from ood_diffusion.study.bandwidth.plots import recommendation_plot
+from ood_diffusion.study.bandwidth.verdict import well_recommended
+from ood_diffusion.study.floor import floor_of
+
+PLOT = "bandwidth_recommended.svg"
 
 
 def unexplained(images: Tensor, first: Tensor, second: Tensor) -> Tensor:
@@ -62,3 +79,43 @@ def recommend_level(levels: Sequence[Mapping[str, Any]]) -> float:
     """
     best = max(levels, key=lambda found: (found["score"], -found["level"]))
     return float(best["level"])
+
+
+def fids_at(run: Run, levels: Sequence[float]) -> tuple[dict[float, Estimate], Floor]:
+    """FID of the run's samples against all held-out images, if it sampled from each of these levels.
+
+    Returns:
+        Level -> FID, and the FID of as many real images.
+    """
+    held_out, found = features_of(run, run.pictures, run.held_out), {}
+    for level in levels:
+        child = run.at(level=level)
+        invert(child)
+        sample(child)
+        found[level] = fid_interval(features_in_order(child, *samples_of(child)), held_out)
+    return found, floor_of(run, held_out, run.settings.n_samples)
+
+
+def check_recommendation(
+    run: Run,
+    fids: Mapping[float, Estimate],
+    floor: Floor,
+    levels: Sequence[Mapping[str, Any]],
+    recommended: float,
+    max_regret: float,
+) -> list[Check]:
+    """Draw FID and score against the level, and compare the recommended level with the others, if there are.
+
+    Args:
+        run: where the picture goes.
+        fids: of `fids_at`, the recommended level among them.
+        floor: of `fids_at`.
+        levels: "level" and "score" of each measured level.
+        recommended: the level of the largest score.
+        max_regret: the limit, of `BandwidthSettings`.
+    """
+    checked = [{"level": level, "fid": vars(fid)} for level, fid in fids.items()]
+    with optional(f"draw {PLOT}"):
+        text = recommendation_plot(levels, checked, recommended, floor.fid.value)
+        atomic_write(run.workspace.folder / PLOT, text.encode())
+    return [well_recommended(fids, floor, recommended, max_regret, PLOT)] if len(fids) > 1 else []

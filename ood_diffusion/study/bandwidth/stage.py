@@ -2,37 +2,49 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
+from ood_diffusion.domains.base import Domain
+from ood_diffusion.domains.source import Source
 from ood_diffusion.figures import Figure
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.optional import optional
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.report.results import Results
 from ood_diffusion.runs.feasible import check_learners
+from ood_diffusion.runs.images import first
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.stages.evaluate import features_of
 from ood_diffusion.statistics.feature_intervals import fid_interval
 from ood_diffusion.storage.atomic import atomic_write
-from ood_diffusion.study.bandwidth.check import check_recommendation, fids_at
-from ood_diffusion.study.bandwidth.curve import bandwidth_difference, bandwidth_interval, censored, start
-from ood_diffusion.study.bandwidth.eta import eta_bands
-from ood_diffusion.study.bandwidth.images import (
-    domain_identity,
-    first,
-    judges,
-    real_images,
-    require_judges,
+from ood_diffusion.study.bandwidth.band import (
+    bandwidth_difference,
+    bandwidth_interval,
+    censored,
+    eta_bands,
+    start,
 )
 from ood_diffusion.study.bandwidth.plots import band_plot, curves_plot, eta_plot
-from ood_diffusion.study.bandwidth.recommend import level_score, recommend_level
+from ood_diffusion.study.bandwidth.recommend import (
+    check_recommendation,
+    fids_at,
+    level_score,
+    recommend_level,
+)
 from ood_diffusion.study.bandwidth.settings import BandwidthSettings
 from ood_diffusion.study.bandwidth.verdict import wider
-from ood_diffusion.study.bandwidth.walk import Walk, walk
+from ood_diffusion.study.bandwidth.walk import (
+    Walk,
+    domain_features,
+    real_images,
+    require_domain_images,
+    walk,
+)
 
 CURVES, BANDS, MOVED, ETAS = (
     "bandwidth_curves.svg",
@@ -40,6 +52,8 @@ CURVES, BANDS, MOVED, ETAS = (
     "bandwidth_moved.png",
     "bandwidth_eta.svg",
 )
+SELECTING = {"seed", "limit", "device", "image_size"}
+"""Settings that choose pictures of a domain, or how to show them, and make no other domain of it."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +82,7 @@ class Bandwidth(BandwidthSettings, Stage):
 
     def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
         """The figures, and the checks of C6 and auto. Held-out images are touched by `check_levels` only."""
-        domain, own = judges(run, self)
+        domain, own = domain_features(run, self)
         unseen = first(run.references, self.n_images)
         real = real_images(run, unseen, domain, self)
         walks = {
@@ -138,7 +152,7 @@ class Bandwidth(BandwidthSettings, Stage):
         """Raise `UserError` unless each domain has images to move and others to say what is inside."""
         available, wanted = run.training_domain.size("references"), run.settings.n_training
         training = wanted if available is None else min(wanted, available)
-        require_judges(min(run.settings.n_references, training) - self.n_images, self)
+        require_domain_images(min(run.settings.n_references, training) - self.n_images, self)
         if self.check_levels:
             check_learners(run)
 
@@ -169,3 +183,29 @@ def nearest_level(run: Run, levels: Sequence[float], recommended: float) -> floa
     return (
         recommended if isinstance(wanted, str) else float(min(levels, key=lambda level: abs(level - wanted)))
     )
+
+
+def domain_identity(domain: Domain) -> str:
+    """Hash what makes a domain another one than others: its type, place and settings, but no seed or limit.
+
+    So that runs on other pictures of one domain are known as such. Paths count as they are: a copy of a
+    folder is another domain.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    return fingerprint(_traits(domain))
+
+
+def _traits(part: Domain | Source[Any]) -> dict[str, Any]:
+    recipe = getattr(part, "recipe", None)  # of what a model draws: its weights and trajectory
+    settings = recipe if isinstance(recipe, Mapping) else vars(part)
+    traits: dict[str, Any] = {"type": type(part).__name__}
+    for name, value in settings.items():
+        if name in SELECTING or name.startswith("_"):
+            continue
+        if isinstance(value, Domain | Source):
+            traits[name] = _traits(value)
+        elif isinstance(value, Path | str | int | float | Mapping) or name == "classes":
+            traits[name] = str(value)
+    return traits

@@ -1,21 +1,25 @@
-"""Latents moved along the shell, and what they decode to."""
+"""Latents moved along the shell, what they decode to, and which of it is inside the domain."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ood_diffusion.checks import require
 from ood_diffusion.geometry.gram import origin_angles, squared_norms
 from ood_diffusion.geometry.shell import move
 from ood_diffusion.geometry.slerp import slerp
+from ood_diffusion.metrics.distances import neighbour_radii
 from ood_diffusion.metrics.manifold import inside
 from ood_diffusion.pixels import psnr
+from ood_diffusion.runs.images import first
 from ood_diffusion.runs.run import Run
 from ood_diffusion.seeding import generator, normal
 from ood_diffusion.stages.decode import decode, stored_latents
-from ood_diffusion.stages.evaluate import features_in_order
+from ood_diffusion.stages.evaluate import features_in_order, features_of
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.statistics.estimate import Array
 from ood_diffusion.statistics.intervals import proportion_interval
@@ -148,3 +152,60 @@ def moves_recipe(
     """What determines `moved_latents` beside the trajectory."""
     moves = {"angles": [float(angle) for angle in angles], "towards": list(towards), "half_way": True}
     return {"stage": "bandwidth", "references": list(references), **moves, "seed": seed}
+
+
+def domain_features(run: Run, settings: BandwidthSettings) -> tuple[Tensor, Tensor]:
+    """Features of equally many images of the unseen and of the training domain, none of them moved.
+
+    They are references too, the ones after those that are moved: held-out images evaluate what is
+    sampled from the recommended level, and a level that was chosen by them would have seen them (as it had
+    before a review that had seen a first run on one domain).
+
+    Raises:
+        UserError: if `nearest_k` or fewer are left in a domain.
+    """
+    sets = (run.references, run.training_references)
+    others = [dict(islice(images.items(), settings.n_images, None)) for images in sets]
+    n = min(settings.n_judges, *map(len, others))
+    require_domain_images(n, settings)
+    unseen, own = (features_of(run, run.pictures, first(images, n)) for images in others)
+    return unseen, own
+
+
+def require_domain_images(n: int, settings: BandwidthSettings) -> None:
+    """Raise `UserError` unless n images of each domain, beside those moved, are enough for the balls."""
+    require(
+        n > settings.nearest_k,
+        f"the stage bandwidth needs more than {settings.nearest_k} images of each domain, in addition to "
+        f"the {settings.n_images} that it moves",
+        n,
+        f"Raise n_references and n_training above {settings.n_images + settings.nearest_k}, or lower "
+        "stage.bandwidth.n_images.",
+    )
+
+
+def real_images(
+    run: Run, images: Mapping[str, str], domain: Tensor, settings: BandwidthSettings
+) -> dict[str, Any]:
+    """What the images that are moved score as they are: the yardstick of `levels`.
+
+    How many are inside depends on how far apart the domain's own images lie, not on the gap alone;
+    "radius", the median radius of the balls (feature distance), says how far.
+
+    Args:
+        run: whose pictures they are.
+        images: those that are moved, content digest -> picture id.
+        domain: of `domain_features`, ``[m, d]``.
+        settings: of the stage.
+    """
+    pictures = run.pictures.read(list(images.values()))
+    new = unexplained(pictures, pictures.roll(-1, 0), pictures.roll(-2, 0))
+    within = inside(features_of(run, run.pictures, images), domain, settings.nearest_k)
+    share = proportion_interval(int(within.sum()), len(within))
+    radius = median_radius(domain, settings.nearest_k)
+    return {"inside": share.value, "unexplained": float(new.mean()), "radius": radius, "n": share.n}
+
+
+def median_radius(domain: Tensor, k: int) -> float:
+    """Median distance from images of a domain, features ``[m, d]``, m > k, to their k-th nearest other."""
+    return float(neighbour_radii(domain, k).quantile(0.5))

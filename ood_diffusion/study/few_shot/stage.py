@@ -28,7 +28,7 @@ PLOT = "few_shot.svg"
 
 @dataclass(frozen=True)
 class FewShot(Stage):
-    """Samples from subsets of each size, judged by the held-out images.
+    """Samples from subsets of each size against the held-out images.
 
     Args:
         counts: numbers of references; those above `n_references` are left out, and all references added.

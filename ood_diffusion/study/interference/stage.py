@@ -15,6 +15,8 @@ from ood_diffusion.metrics.probe import FOLDS
 from ood_diffusion.optional import optional
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.report.results import Results
+from ood_diffusion.runs.assemble import build, with_code
+from ood_diffusion.runs.feasible import check_learners
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.stages.decode import decode
@@ -25,24 +27,25 @@ from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.feature_intervals import fid_interval
 from ood_diffusion.statistics.intervals import proportion_interval
 from ood_diffusion.storage.atomic import atomic_write
-from ood_diffusion.study.interference.generation import (
-    nearer_than_training_domain,
-    new,
-    of_the_domain,
-    unbridged,
-)
-from ood_diffusion.study.interference.judges import (
-    Judges,
+from ood_diffusion.study.interference.held_out import (
+    HeldOut,
     capture_rate,
     figures,
-    judges_of,
+    held_out_of,
     precision_of,
     quality,
 )
 from ood_diffusion.study.interference.plots import capture_curve, fid_curves, sampler_bars
 from ood_diffusion.study.interference.settings import OWN, InterferenceSettings
-from ood_diffusion.study.interference.verdict import captured_more, drifted, not_defined
-from ood_diffusion.study.interference.with_sampler import with_sampler
+from ood_diffusion.study.interference.verdict import (
+    captured_more,
+    drifted,
+    nearer_than_training_domain,
+    new,
+    not_defined,
+    of_the_domain,
+    unbridged,
+)
 
 CAPTURE, FID, SAMPLERS = "interference_capture.svg", "interference_fid.svg", "interference_samplers.svg"
 ETA_GRID, SAMPLER_GRID = "interference_eta.png", "interference_samplers.png"
@@ -83,8 +86,8 @@ class Interference(InterferenceSettings, Stage):
         sweep = [run.at(eta=eta, n_samples=n) for eta in etas]
         others = with_samplers(run, self, n)
         references = features_of(run, run.pictures, run.references)
-        judges = judges_of(run)
-        probe = quality(judges)
+        held_out = held_out_of(run)
+        probe = quality(held_out)
         readable = probe["accuracy"].low > self.least_accuracy
 
         invert(run)
@@ -93,13 +96,13 @@ class Interference(InterferenceSettings, Stage):
         by_sampler = {OWN: (own[:n], own_pictures)} | {
             name: new_images(child, f"sample, {name}") for name, child in others.items()
         }
-        curve = [{"eta": eta, **figures(judges, x, seed)} for eta, (x, _) in zip(etas, at_eta, strict=True)]
-        compared = {name: figures(judges, x, seed) for name, (x, _) in by_sampler.items()}
-        gap = figures(judges, judges.training[:n], seed)
-        del gap["fid_training"]  # they are their own judges there
+        curve = [{"eta": eta, **figures(held_out, x, seed)} for eta, (x, _) in zip(etas, at_eta, strict=True)]
+        compared = {name: figures(held_out, x, seed) for name, (x, _) in by_sampler.items()}
+        gap = figures(held_out, held_out.training[:n], seed)
+        del gap["fid_training"]  # of images against themselves
 
-        found, checks = generation(run, self, judges, own, references)
-        checks += noise_checks(self, judges, [x for x, _ in at_eta], etas, seed, readable)
+        found, checks = generation(run, self, held_out, own, references)
+        checks += noise_checks(self, held_out, [x for x, _ in at_eta], etas, seed, readable)
         if len(etas) < len(set(self.etas)):
             checks.append(not_defined(run.names["solver"]))
         with optional("draw the plots of interference"):
@@ -112,7 +115,7 @@ class Interference(InterferenceSettings, Stage):
             "interference": {
                 "probe": plain(probe),
                 "own": plain(found),
-                "n_judges": len(judges.equal[0]),
+                "n_judges": len(held_out.equal[0]),
                 "training_domain": plain(gap),
                 "etas": [plain(point) for point in curve],
                 "samplers": {name: plain(found) for name, found in compared.items()},
@@ -132,7 +135,7 @@ class Interference(InterferenceSettings, Stage):
         n_held_out = wanted if unseen is None else min(wanted, unseen)
         counts = {
             "n_training": (n_training, FOLDS),
-            "n_held_out": (n_held_out, 2 * FOLDS),  # half of them to fit the probe, half to judge it
+            "n_held_out": (n_held_out, 2 * FOLDS),  # half of them to fit the probe, half to check it
             "n_references": (run.settings.n_references, 2),
             "n_samples": (run.settings.n_samples, 2),
         }
@@ -162,7 +165,7 @@ def new_images(run: Run, description: str) -> tuple[Tensor, Tensor]:
 
 def noise_checks(
     settings: InterferenceSettings,
-    judges: Judges,
+    held_out: HeldOut,
     images: Sequence[Tensor],
     etas: Sequence[float],
     seed: int,
@@ -171,29 +174,29 @@ def noise_checks(
     """The rows of C7: the largest eta against eta 0, latent by latent; none where eta 0 is all there is."""
     if len(etas) < 2:
         return []
-    most, without, eta = judges.probe.scores(images[-1]), judges.probe.scores(images[0]), etas[-1]
+    most, without, eta = held_out.probe.scores(images[-1]), held_out.probe.scores(images[0]), etas[-1]
     return [
         captured_more(most, without, eta, settings.negligible, readable, CAPTURE),
-        drifted(most, without, judges.ends, eta, seed, readable, ETA_GRID),
+        drifted(most, without, held_out.ends, eta, seed, readable, ETA_GRID),
     ]
 
 
 def generation(
-    run: Run, settings: InterferenceSettings, judges: Judges, own: Tensor, references: Tensor
+    run: Run, settings: InterferenceSettings, held_out: HeldOut, own: Tensor, references: Tensor
 ) -> tuple[dict[str, Any], list[Check]]:
     """The figures and rows of C5, of all the run's samples; FIDs, which fall with n, of equal numbers."""
-    n = min(len(own), len(references), len(judges.training))
-    sets = {"samples": own[:n], "references": references[:n], "training": judges.training[:n]}
-    fid = {name: fid_interval(x, judges.unseen) for name, x in sets.items()}
-    whole = {"samples": own, "references": references, "training": judges.training}
-    precision = {name: precision_of(x, judges.unseen) for name, x in whole.items()}
-    far, unseen = (nearest(x, references)[0] for x in (own, judges.unseen))
+    n = min(len(own), len(references), len(held_out.training))
+    sets = {"samples": own[:n], "references": references[:n], "training": held_out.training[:n]}
+    fid = {name: fid_interval(x, held_out.unseen) for name, x in sets.items()}
+    whole = {"samples": own, "references": references, "training": held_out.training}
+    precision = {name: precision_of(x, held_out.unseen) for name, x in whole.items()}
+    far, unseen = (nearest(x, references)[0] for x in (own, held_out.unseen))
     limit = torch.quantile(unseen, COPY_QUANTILE)
     copies, chance = (proportion_interval(int((x < limit).sum()), len(x)) for x in (far, unseen))
     found = {
         "eta": run.settings.eta,
         "n": n,
-        "capture": capture_rate(judges.probe.scores(own)),
+        "capture": capture_rate(held_out.probe.scores(own)),
         "copies": copies,
         "fid": fid,
         "precision": precision,
@@ -227,3 +230,35 @@ def plain(found: Any) -> Any:
     if isinstance(found, Mapping):
         return {key: plain(value) for key, value in found.items()}
     return vars(found) if isinstance(found, Estimate) else found
+
+
+PARTS = ("prior", "sampler", "selection")
+
+
+def with_sampler(run: Run, name: str, parts: Mapping[str, Mapping[str, Any]], **knobs: Any) -> Run:
+    """A child with this prior, sampler and selection.
+
+    Its draws have the address that they have in a run with the three as its own, so each finds the other's.
+
+    Args:
+        run: the parent.
+        name: what error messages call it.
+        parts: the composed settings of the groups in `PARTS`, as plain dictionaries.
+        knobs: passed on to `Run.at`.
+
+    Raises:
+        UserError: if a group is missing or another there, or one needs more references than the run has.
+    """
+    require(set(parts) == set(PARTS), f"{name} must hold {PARTS}", sorted(parts), "Compose all three.")
+    selection = dict(parts["selection"])
+    child = run.at(
+        draw_recipe={group: with_code(parts[group]) for group in PARTS},
+        max_proposals=selection.pop("max_proposals"),
+        prior=build(dict(parts["prior"])),
+        sampler=build(dict(parts["sampler"])),
+        selection=build(selection),
+        names={**run.names, **dict.fromkeys(PARTS, name)},
+        **knobs,
+    )
+    check_learners(child)
+    return child

@@ -63,7 +63,7 @@ class Physics(Stage):
             "blurred references": blurred_references(run, self.blur),
         }
         features = {name: features_in_order(run, *where) for name, where in sets.items()}
-        judges = features_of(run, run.pictures, run.held_out)
+        held_out = features_of(run, run.pictures, run.held_out)
         numbers = {name: measured(*where) for name, where in sets.items()}
         real = measured(run.pictures, list(run.held_out.values()))
         found = {
@@ -80,12 +80,12 @@ class Physics(Stage):
             SHOWN_WITH,
         )
         result = {
-            "n_held_out": len(judges),
+            "n_held_out": len(held_out),
             "n_fid": n,
             "sets": {
                 name: {
                     "n": len(features[name]),
-                    "fid": vars(fid_interval(features[name][:n], judges)),
+                    "fid": vars(fid_interval(features[name][:n], held_out)),
                     "statistics": found[name],
                 }
                 for name in sets

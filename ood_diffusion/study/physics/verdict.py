@@ -13,13 +13,13 @@ GROUPS = {
     "morphology": ("half_light_radius", "concentration", "asymmetry", "smoothness", "gini", "m20"),
     "intensity": ("intensity_mean", "intensity_sd", "intensity_skewness", "intensity_kurtosis"),
 }
-"""Every statistic of `physics.comparison.statistics`, in the groups that are judged together."""
+"""Every statistic of `physics.comparison.statistics`, in the groups that have one verdict."""
 
 Differences = Mapping[str, Mapping[str, Any]]
 """Of `physics.comparison.differences`."""
 
 
-def judge(differences: Differences, names: Sequence[str], band: float) -> tuple[str, Verdict]:
+def group_verdict(differences: Differences, names: Sequence[str], band: float) -> tuple[str, Verdict]:
     """The statistic of a group that speaks most against likeness, and the verdict on the whole group.
 
     Supported: every interval lies within ± `band` and no distribution differs (Holm-adjusted p at least
@@ -62,11 +62,11 @@ def physical(
         n: numbers of samples and of references.
         pictures: group -> file that shows it.
     """
-    found_out = judge(corrupted, GROUPS["power spectrum"], band)[1] == "not supported"
+    found_out = group_verdict(corrupted, GROUPS["power spectrum"], band)[1] == "not supported"
     checks = []
     for group, names in GROUPS.items():
-        worst, verdict = judge(samples, names, band)
-        real = judge(references, names, band)[1]
+        worst, verdict = group_verdict(samples, names, band)
+        real = group_verdict(references, names, band)[1]
         why = undecided(samples, names, worst, band)
         if verdict == "supported" and not found_out:
             verdict, why = (
@@ -86,7 +86,7 @@ def physical(
 
 
 def undecided(differences: Differences, names: Sequence[str], worst: str, band: float) -> str:
-    """Why `judge` neither supports nor denies: what is missing for each."""
+    """Why `group_verdict` neither supports nor denies: what is missing for each."""
     found = estimate(differences[worst], 0)
     if within(found, -band, band) == "not supported":
         wide = widened(found, len(differences))

@@ -54,7 +54,7 @@ class Preservation(PreservationSettings, Stage):
         sample(job)
         samples = samples_of(job)
         results: dict[str, Any] = {
-            "ours": judged(run, samples),
+            "ours": unseen_figures(run, samples),
             "sdedit": edited(run, self.sdedit_levels, samples),
         }
         ours = Estimate(**results["ours"]["fid_unseen"])
@@ -88,7 +88,7 @@ class Preservation(PreservationSettings, Stage):
         }
 
     def check(self, run: Run) -> None:
-        """Raise `UserError` unless the baselines can run, and their images be judged."""
+        """Raise `UserError` unless the baselines can run, and their images be evaluated."""
         for level in self.sdedit_levels:
             name = f"stage.preservation.sdedit_levels: {level:g}"
             require(1 < level <= run.model.schedule.timesteps, "levels lie in (1, T]", name, "Choose others.")
@@ -108,28 +108,28 @@ def drawn_by(domain: Domain, model: FrozenModel) -> bool:
     return drawing is not None and bool(drawing.model.recipe() == model.recipe())
 
 
-def judged(run: Run, images: Images) -> dict[str, Any]:
+def unseen_figures(run: Run, images: Images) -> dict[str, Any]:
     """Images as pictures of the unseen domain: FID with its interval, novelty, share of copies."""
-    features, judge = features_in_order(run, *images), features_of(run, run.pictures, run.held_out)
-    found = novelty(features, features_of(run, run.pictures, run.references), judge)
-    fid = vars(fid_interval(features, judge))
+    features, held_out = features_in_order(run, *images), features_of(run, run.pictures, run.held_out)
+    found = novelty(features, features_of(run, run.pictures, run.references), held_out)
+    fid = vars(fid_interval(features, held_out))
     return {"n": len(features), "fid_unseen": fid, "novelty": found["ratio"], "copies": found["copies"]}
 
 
-def judged_at_home(run: Run, images: Images) -> dict[str, Any]:
+def training_fid(run: Run, images: Images) -> dict[str, Any]:
     """FID of images as pictures of the training domain."""
-    judge = features_of(run, run.pictures, run.training_held_out)
-    return vars(fid_interval(features_in_order(run, *images), judge))
+    held_out = features_of(run, run.pictures, run.training_held_out)
+    return vars(fid_interval(features_in_order(run, *images), held_out))
 
 
 def edited(run: Run, levels: Sequence[float], samples: Images) -> list[dict[str, Any]]:
-    """SDEdit at every level, judged; and a picture of references, their edits, and our samples."""
+    """SDEdit at every level; and a picture of references, their edits, and our samples."""
     shown = list(run.references.values())[:SHOWN]
     figures, rows = [], [run.pictures.read(shown)]
     for level in levels:
         child = run.at(level=float(level))
         images = sdedit(child)
-        figures.append({"level": float(level), **judged(child, images)})
+        figures.append({"level": float(level), **unseen_figures(child, images)})
         rows.append(row(images, len(shown)))
     rows.append(row(samples, len(shown)))
     with optional(f"draw {EDITS}"):
@@ -144,7 +144,7 @@ def finetuned(run: Run, settings: FinetuneSettings, samples: Images) -> dict[str
     attempt at both domains. The noise is the same for every model.
     """
     own, calls = stored_own_images(run), job_calls(run)
-    frozen = {"fid_training": judged_at_home(run, own), "n": len(own[1])}
+    frozen = {"fid_training": training_fid(run, own), "n": len(own[1])}
     copies, rows = [], [row(own, SHOWN), row(samples, SHOWN)]
     for budget in settings.budgets:
         training = settings.training(budget * calls)
@@ -156,8 +156,8 @@ def finetuned(run: Run, settings: FinetuneSettings, samples: Images) -> dict[str
             "steps": training.max_steps,
             "training_calls": training.max_steps * training.batch_size * settings.calls_per_image,
             "weights": model.digest(),
-            **judged(child, images),
-            "fid_training": judged_at_home(child, images),
+            **unseen_figures(child, images),
+            "fid_training": training_fid(child, images),
         }
         run.model.network_calls += model.network_calls  # of this stage, though of another model
         copies.append(figures)

@@ -81,8 +81,8 @@ def against_sdedit(
 
     Close to the references SDEdit cannot help having a low FID: it returns them. So its best level is
     compared first whatever it copies, and, unless they are one, so is the best of those whose
-    share of copies is at most `most_copies`. Each is the best of several by the judges that then compare
-    it, which favours SDEdit; the row says so.
+    share of copies is at most `most_copies`. Each is the best of several by the images that it is then
+    compared with, which favours SDEdit; the row says so.
 
     Args:
         ours: FID of our new images in the unseen domain.

@@ -21,7 +21,7 @@ def style_curve(results: Results, ends: Mapping[str, Mapping[str, float]], level
     Args:
         results: "way" (a key of `STYLES`), "level" and "fid" ("value", "low", "high").
         ends: "source" and "truth", the FID of each, drawn with their intervals.
-        level: the judged one.
+        level: the run's own.
     """
     figure, axes = panel("level (0: pixels)", "FID to the other style")
     _points(axes, results, "fid", 1)
@@ -31,7 +31,7 @@ def style_curve(results: Results, ends: Mapping[str, Mapping[str, float]], level
     ):
         axes.axhline(ends[name]["value"], color=colour, linewidth=1.4, linestyle="--", label=label)
         axes.axhspan(ends[name]["low"], ends[name]["high"], color=colour, alpha=0.12, linewidth=0)
-    axes.axvline(level, color=INK, linewidth=0.8, linestyle=":", label="judged")
+    axes.axvline(level, color=INK, linewidth=0.8, linestyle=":", label="the run's level")
     axes.set_ylim(bottom=0)
     return svg(figure, axes)
 
@@ -42,14 +42,14 @@ def content_curve(results: Results, n: int, level: float, most: float) -> str:
     Args:
         results: as in `style_curve`, with "content".
         n: sources: chance is 1 / n.
-        level: the judged one.
+        level: the run's own.
         most: the share above which content is kept.
     """
     figure, axes = panel("level (0: pixels)", "own source found (%)")
     _points(axes, results, "content", 100)
     axes.axhline(100 * most, color=GREEN, linewidth=1.4, linestyle="--", label="kept above this")
     axes.axhline(100 / n, color=INK, linewidth=1.4, linestyle="--", label="chance")
-    axes.axvline(level, color=INK, linewidth=0.8, linestyle=":", label="judged")
+    axes.axvline(level, color=INK, linewidth=0.8, linestyle=":", label="the run's level")
     axes.set_ylim(-4, 104)
     return svg(figure, axes)
 

@@ -1,6 +1,6 @@
 """Style transfer through mid-level latents of the frozen model: photo to sketch and sketch to photo."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ood_diffusion.checks import require
 from ood_diffusion.claims.check import Check
+from ood_diffusion.domains.base import Domain
 from ood_diffusion.geometry.transfer import slerp_to_nearest, wasserstein_transfer
 from ood_diffusion.lightning.trajectory import Inverter
 from ood_diffusion.metrics.outlines import retrieved
@@ -27,7 +28,6 @@ from ood_diffusion.statistics.intervals import proportion_interval
 from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.storage.store import TensorStore
 from ood_diffusion.study.transfer.plots import content_curve, style_curve
-from ood_diffusion.study.transfer.settings import TransferSettings
 from ood_diffusion.study.transfer.verdict import MOST, beats_pixels, content_kept, style_moved
 
 STYLE, CONTENT, PICTURES = "_style.svg", "_content.svg", ".png"
@@ -47,7 +47,7 @@ class Direction:
         other: images of the other style, of other pictures; their latents' statistics are the aim, ``[n]``.
         truth: what the sources look like in the other style, ``[n]``; only ever compared with.
         photos: the pictures' own look, ``[n]``: `source` or `truth`; content is compared with their outlines.
-        judges: held-out images of the other style.
+        held_out: held-out images of the other style.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Direction:
     other: Sequence[str]
     truth: Sequence[str]
     photos: Sequence[str]
-    judges: Sequence[str]
+    held_out: Sequence[str]
 
     def file(self, what: str) -> str:
         """Name of a file in the run folder."""
@@ -63,10 +63,35 @@ class Direction:
 
 
 @dataclass(frozen=True)
-class Transfer(TransferSettings, Stage):
-    """Style transfer both ways at every level; the run's own level is judged."""
+class Transfer(Stage):
+    """Style transfer both ways at every level; the verdict is on the run's own.
+
+    The choices are explained in `conf/stage/transfer.yaml`.
+
+    Args:
+        style: builds the domain of the other style when called as ``style(image_size=…, of=…)``; its picture
+            i is made of picture i of the domain that ``of(image_size=…)`` gives.
+        n_images: images per style.
+        levels: measured beside the run's own.
+        strength: share of the transport, in (0, 1].
+        blend: share of the way to the nearest latent after it, in (0, 1]; the second way.
+    """
 
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "features"})
+    style: Callable[..., Domain]
+    n_images: int
+    levels: Sequence[float]
+    strength: float
+    blend: float
+
+    def __post_init__(self) -> None:
+        prefix = "stage.transfer"
+        require(self.n_images >= 2, f"{prefix}.n_images must be at least 2", self.n_images, "Try 32.")
+        lowest = min(self.levels, default=2)
+        require(lowest > 1, f"{prefix}.levels must be above 1", lowest, "Try [300,500,700].")
+        for name in ("strength", "blend"):
+            share = getattr(self, name)
+            require(0 < share <= 1, f"{prefix}.{name} must lie in (0, 1]", share, "See the file's default.")
 
     def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
         """The figures, and the checks of C10."""
@@ -74,7 +99,7 @@ class Transfer(TransferSettings, Stage):
         children = {level: run.at(level=level, eta=0.0) for level in sorted({*map(float, self.levels), own})}
         directions = pairs(run, self)
         found = {direction.name: one_way(run, self, direction, children) for direction in directions}
-        checks = [check for each in directions for check in judged(each, found[each.name], own)]
+        checks = [check for each in directions for check in direction_checks(each, found[each.name], own)]
         return {
             "transfer": {
                 "n": len(directions[0].source),
@@ -108,7 +133,7 @@ class Transfer(TransferSettings, Stage):
         _ = self.style(image_size=run.domain.image_size, of=lambda image_size: run.domain)
 
 
-def pairs(run: Run, settings: TransferSettings) -> tuple[Direction, Direction]:
+def pairs(run: Run, settings: Transfer) -> tuple[Direction, Direction]:
     """Both directions: photos of the first references and sketches of the next ones, never of the same."""
     sketches = settings.style(image_size=run.domain.image_size, of=lambda image_size: run.domain)
     keys = [run.domain.address("references", i) for i in range(run.settings.n_references)]
@@ -135,15 +160,15 @@ def pairs(run: Run, settings: TransferSettings) -> tuple[Direction, Direction]:
 
 
 def one_way(
-    run: Run, settings: TransferSettings, direction: Direction, children: Mapping[float, Run]
+    run: Run, settings: Transfer, direction: Direction, children: Mapping[float, Run]
 ) -> dict[str, Any]:
     """Results of one direction at every level and on pixels, with style and content; writes its pictures."""
-    judges = features_in_order(run, run.pictures, direction.judges)
+    held_out = features_in_order(run, run.pictures, direction.held_out)
     photos = run.pictures.read(direction.photos)
 
     def measured(images: TensorStore, ids: Sequence[str]) -> dict[str, Any]:
         hits = int(retrieved(images.read(ids), photos).sum())
-        fid = fid_interval(features_in_order(run, images, ids), judges)
+        fid = fid_interval(features_in_order(run, images, ids), held_out)
         return {"fid": vars(fid), "content": vars(proportion_interval(hits, len(ids)))}
 
     columns = [run.pictures.read(direction.source[:SHOWN])]
@@ -162,11 +187,16 @@ def one_way(
         ):
             atomic_write(run.workspace.folder / direction.file(what), content)
     names = [f"{found['way']} at level {found['level']:g}" for found in results]
-    return {"columns": ["source", *names, "truth"], "n_judges": len(judges), "ends": ends, "results": results}
+    return {
+        "columns": ["source", *names, "truth"],
+        "n_judges": len(held_out),
+        "ends": ends,
+        "results": results,
+    }
 
 
 def transferred(
-    run: Run, settings: TransferSettings, direction: Direction, children: Mapping[float, Run]
+    run: Run, settings: Transfer, direction: Direction, children: Mapping[float, Run]
 ) -> Iterator[tuple[str, float, TensorStore, list[str]]]:
     """Way, level, and where the results lie: on pixels, then by transport at each level, then the blend."""
     recipe = {"transfer": direction.name, "strength": settings.strength} | {
@@ -214,7 +244,7 @@ def decoded(run: Run, recipe: Mapping[str, Any], latents: Tensor) -> tuple[Tenso
     )
 
 
-def judged(direction: Direction, found: Mapping[str, Any], level: float) -> list[Check]:
+def direction_checks(direction: Direction, found: Mapping[str, Any], level: float) -> list[Check]:
     """The checks of one direction, on the transport at the run's own level."""
     fid = {(each["way"], each["level"]): Estimate(**each["fid"]) for each in found["results"]}
     content = next(x["content"] for x in found["results"] if (x["way"], x["level"]) == ("transport", level))

@@ -1,4 +1,4 @@
-"""Images judged by two domains: which one a probe gives them to, and how far they are from either."""
+"""Images between two domains: which one a probe assigns them to, and how far they are from each."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +19,10 @@ NEIGHBOURS = 5
 
 
 @dataclass(frozen=True)
-class Judges:
-    """What images are judged by: the probe, and held-out features of both domains.
+class HeldOut:
+    """What images are compared with: the probe, and held-out features of both domains.
 
-    FID, precision and copies are judged by all held-out images, the probe by those it was not fitted on:
-    they are different judges, and only the probe learns.
+    FID, precision and copies are of all held-out images, the probe's figures of those it was not fitted on.
 
     Args:
         probe: fitted on references of the training domain and on the first held-out images of the unseen
@@ -51,7 +50,7 @@ class Judges:
         return float(unseen.mean()), float(training.mean())
 
 
-def judges_of(run: Run) -> Judges:
+def held_out_of(run: Run) -> HeldOut:
     """Fit the run's probe and gather the features of the held-out images.
 
     Raises:
@@ -60,7 +59,7 @@ def judges_of(run: Run) -> Judges:
     unseen = features_of(run, run.pictures, run.held_out)
     fitted = fitted_on(len(run.training_references), len(unseen))
     training = features_of(run, run.pictures, run.training_references)
-    return Judges(
+    return HeldOut(
         fit_probe(training, unseen[:fitted], run.settings.seed),
         unseen,
         unseen[fitted:],
@@ -74,9 +73,9 @@ def fitted_on(n_training: int, n_held_out: int) -> int:
     return min(n_training, n_held_out // 2)
 
 
-def quality(judges: Judges) -> dict[str, Any]:
+def quality(held_out: HeldOut) -> dict[str, Any]:
     """How well the probe tells images apart that it never saw; both its false rates; its penalty."""
-    unseen, training = (judges.probe.scores(x) for x in (judges.fresh, judges.training))
+    unseen, training = (held_out.probe.scores(x) for x in (held_out.fresh, held_out.training))
     right = proportion_interval(int((unseen <= 0).sum()), len(unseen))
     recognised = capture_rate(training)
     return {
@@ -84,7 +83,7 @@ def quality(judges: Judges) -> dict[str, Any]:
         "auc": area_under_curve(training, unseen),
         "false_capture": capture_rate(unseen),
         "recognised": recognised,
-        "strength": judges.probe.strength,
+        "strength": held_out.probe.strength,
     }
 
 
@@ -93,14 +92,14 @@ def capture_rate(scores: Array) -> Estimate:
     return proportion_interval(int((scores > 0).sum()), len(scores))
 
 
-def figures(judges: Judges, features: Tensor, seed: int) -> dict[str, Any]:
-    """Where one set of images lies: capture rate, position between the domains, FID against either."""
-    scores = judges.probe.scores(features)
-    unseen, training = judges.equal
+def figures(held_out: HeldOut, features: Tensor, seed: int) -> dict[str, Any]:
+    """Where one set of images lies: capture rate, position between the domains, FID against each."""
+    scores = held_out.probe.scores(features)
+    unseen, training = held_out.equal
     return {
         "n": len(features),
         "capture": capture_rate(scores),
-        "position": mean_interval(position(scores, judges.ends), seed),
+        "position": mean_interval(position(scores, held_out.ends), seed),
         "fid_unseen": fid_interval(features, unseen),
         "fid_training": fid_interval(features, training),
     }

@@ -1,12 +1,55 @@
-"""C2's rule: every interval inside its band, where exact noise has its own inside; few latents support
-nothing."""
+"""The rules of C1 to C4, on figures made up to lie on each side of a limit."""
 
 import pytest
 import torch
 
-from ood_diffusion.statistics.estimate import NullTest
+from ood_diffusion.statistics.estimate import Estimate, NullTest
 from ood_diffusion.statistics.gaussianity import gaussianity
-from ood_diffusion.study.analyse.gaussianity import approximately, gaussian, measured, worst
+from ood_diffusion.statistics.intervals import auc_interval, proportion_interval
+from ood_diffusion.study.analyse.verdict import (
+    annulus,
+    approximately,
+    as_exact,
+    distant,
+    equilateral,
+    gaussian,
+    measured,
+    orthogonal,
+    retrieved,
+    separable,
+    worst,
+)
+
+
+@pytest.mark.parametrize(
+    ("found", "n", "verdict"),
+    [
+        (96, 96, "supported"),
+        (93, 96, "supported"),
+        (92, 96, "inconclusive"),
+        (16, 16, "inconclusive"),  # all of them, but too few to say nine in ten
+        (35, 35, "supported"),
+        (70, 96, "not supported"),
+    ],
+)
+def test_retrieval_needs_the_whole_interval(found: int, n: int, verdict: str) -> None:
+    check = retrieved(proportion_interval(found, n), 704, 0.9, "p.svg")
+    assert check.verdict == verdict and check.claim == "C1" and "704" in check.figure
+    assert check.found.value == found / n and check.against_found.value == 0.9
+
+
+@pytest.mark.parametrize(
+    ("gain", "verdict"),
+    [((0, -1, 1), "supported"), ((-2.5, -4, -1), "inconclusive"), ((-5, -6, -3.5), "not supported")],
+)
+def test_ratio_may_be_three_decibels_worse(gain: tuple[float, float, float], verdict: str) -> None:
+    unseen = {"snr": Estimate(20, 19, 21, 96), "psnr": Estimate(55.8, 54, 57, 96)}
+    training = {"snr": Estimate(25, 24, 26, 16), "psnr": Estimate(50.4, 48, 53, 16)}
+    check = as_exact(unseen, training, Estimate(*gain, 112), 3.0, "p.svg")
+    assert check.verdict == verdict
+    assert (check.found, check.against_found) == (unseen["snr"], training["snr"])
+    assert "55.8" in check.figure and "50.4" in check.against  # PSNR is named and decides nothing
+
 
 BANDS = {"mean_square": [0.9, 1.1], "lag_1": [-0.05, 0.05], "whiteness": [0, 0.1]}
 MEANS = {"mean_square": 1.0, "lag_1": 0.0, "whiteness": 0.02}
@@ -97,3 +140,48 @@ def test_noise_is_gaussian_if_there_is_enough_of_it_and_blurred_noise_is_not() -
     for latents, verdict in ((many, "supported"), (many[:8, :, :8, :8], "inconclusive")):
         assert worst(gaussianity(latents, 0, 100), bands)[0] == verdict
     assert worst(gaussianity(blurred, 0, 100), bands)[0] == "not supported"
+
+
+@pytest.mark.parametrize(("p_value", "verdict"), [(0.005, "supported"), (0.05, "inconclusive")])
+def test_verdict_follows_the_p_value(p_value: float, verdict: str) -> None:
+    test = NullTest(0.97, 0.5, 0.4, 0.6, p_value, 192)
+    trivial = NullTest(0.874, 0.5, 0.4, 0.6, 0.5, 192)
+    check = separable(test, trivial, 500.0, "p.svg")
+    assert check.verdict == verdict and check.found == auc_interval(test)
+    assert "0.874" in check.against and check.against_found.high == 0.6  # the null is of the latents' AUC
+    interval = Estimate(0.97, 0.9, 1.1, 192)
+    assert distant(test, interval, 500.0, "").verdict == verdict
+    assert distant(test, interval, 500.0, "").found == interval
+
+
+TRAINING = Estimate(1234, 1234, 1234, 96)
+"""Far beyond every limit: it is named and decides nothing."""
+
+
+@pytest.mark.parametrize(
+    ("angle", "verdict"),
+    [
+        ((88, 87.9, 88.1), "supported"),  # the paper's own figure
+        ((86, 84, 88), "inconclusive"),
+        ((75, 70, 80), "not supported"),
+        ((97, 96, 98), "not supported"),
+    ],
+)
+def test_right_angles_lie_within_the_band(angle: tuple[float, float, float], verdict: str) -> None:
+    check = orthogonal(Estimate(*angle, 96), TRAINING, 500.0, 5.0, "p.svg")
+    assert check.verdict == verdict
+    assert (check.against_found.low, check.against_found.high) == (85, 95)
+
+
+@pytest.mark.parametrize("rule", [annulus, equilateral])
+@pytest.mark.parametrize(
+    ("spread", "verdict"),
+    [((1, 0.5, 1.5), "supported"), ((2, 1, 3), "inconclusive"), ((4, 3, 5), "not supported")],
+)
+def test_spreads_lie_below_their_limit(
+    rule: object, spread: tuple[float, float, float], verdict: str
+) -> None:
+    assert callable(rule)
+    check = rule(Estimate(*spread, 96), TRAINING, 500.0, 2.5, "p.svg")
+    assert check.verdict == verdict and check.claim == "C4" and check.against_found.value == 2.5
+    assert "1.23e+03" in check.against and "500" in check.figure
