@@ -148,8 +148,10 @@ def evaluate(
                 stores.withdraw()
                 raise
             rows[name] = target.read(ids)
-        figures = score(make_metrics, rows["held_out"], rows["images"])
-        found = intervals(make_metrics, figures, rows["held_out"], rows["images"])
+        origins = None if references is None else {"features": rows["references"], "images": references}
+        seen = rows["held_out"], rows["images"], (held_out, images), origins
+        figures = score(make_metrics, *seen)
+        found = intervals(make_metrics, figures, *seen)
         told = {figure.path: figure for figure in declared(make_metrics)}
     n_images = int(figures.pop("n"))
     if references is not None:

@@ -71,15 +71,25 @@ class FeatureMetric(Metric):
     def intervals(
         self, found: Mapping[str, float], real: Tensor, generated: Tensor
     ) -> Mapping[str, Estimate]:
-        """95 % intervals of those of its figures that have one: by default Wilson's, of its `proportions`.
+        """95 % intervals of those of its figures that have one.
+
+        By default Wilson's for its `proportions`, and normal ones where `errors` knows the standard error. To
+        be called on a metric that has seen nothing yet.
 
         Args:
             found: what `compute` returned for these images.
-            real: features of the held-out images ``[n, d]``.
-            generated: features of the images that are judged ``[m, d]``.
+            real: the held-out images, in the form that `update` takes.
+            generated: the images that are judged, likewise.
         """
         n = len(generated)
-        return {name: proportion_interval(round(found[name] * n), n) for name in self.proportions}
+        made = {name: proportion_interval(round(found[name] * n), n) for name in self.proportions}
+        if type(self).errors is not FeatureMetric.errors:
+            self.update(real, real=True)
+            self.update(generated, real=False)
+            for name, error in self.errors().items():
+                half = 1.959964 * float(error)
+                made[name] = Estimate(found[name], found[name] - half, found[name] + half, min(len(real), n))
+        return made
 
     @abstractmethod
     def accumulate(self, features: Tensor, side: Side) -> None:

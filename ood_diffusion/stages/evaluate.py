@@ -83,17 +83,26 @@ def evaluate(run: Run) -> Metrics:
     """All metrics of the run's samples, references and, where there are any, reconstructions."""
     held_out = features_of(run, run.pictures, run.held_out)
     references = features_of(run, run.pictures, run.references)
-    samples = features_in_order(run, *samples_of(run))
+    drawn = samples_of(run)
+    samples = features_in_order(run, *drawn)
     rebuilt = list(reconstruction_ids(run).values())
     decoded = run.decoded(eta=0.0)
     sets = {"samples": samples, "references": references}
     if not decoded.missing(rebuilt):
         sets["reconstructions"] = features_in_order(run, decoded, rebuilt)
-    scores = {name: score(run.make_metrics, held_out, generated) for name, generated in sets.items()}
-    bounds = {
-        name: intervals(run.make_metrics, scores[name], held_out, generated)
-        for name, generated in sets.items()
-    }
+    images: dict[str, Tensor] = {}
+    if any(getattr(make(), "takes", "features") == "images" for make in run.make_metrics.values()):
+        pictures = run.pictures, list(run.references.values())
+        sources = {"samples": drawn, "references": pictures, "reconstructions": (decoded, rebuilt)}
+        images = {name: store.read(ids) for name, (store, ids) in sources.items() if name in sets}
+        images["held_out"] = run.pictures.read(list(run.held_out.values()))
+    origins = {"features": references, "images": images.get("references", references)}
+    scores, bounds = {}, {}
+    for name, generated in sets.items():
+        seen = (images["held_out"], images[name]) if images else None
+        known = origins if name == "samples" else None
+        scores[name] = score(run.make_metrics, held_out, generated, seen, known)
+        bounds[name] = intervals(run.make_metrics, scores[name], held_out, generated, seen, known)
     new = novelty(samples, references, held_out)
     copies = proportion_interval(round(new["copies"] * len(samples)), len(samples))
     bounds["samples"]["copies"] = dict(vars(copies))
@@ -141,22 +150,63 @@ def features_in_order(run: Run, source: TensorStore, ids: Sequence[str]) -> Tens
     return torch.stack([rows[digest] for digest in digests])
 
 
-def score(make_metrics: Mapping[str, Callable[[], Any]], real: Tensor, generated: Tensor) -> dict[str, float]:
-    """All metrics of one set, and how many images it has."""
-    metrics = MetricCollection({name: make() for name, make in make_metrics.items()})
-    for metric in metrics.values():
-        metric.distributed_available_fn = lambda: False  # whatever rank computed a feature, all are here
-    for features, is_real in ((real, True), (generated, False)):
-        metrics.update(features, real=is_real)
-    return {"n": len(generated), **{name: float(value) for name, value in metrics.compute().items()}}
+def score(
+    make_metrics: Mapping[str, Callable[[], Any]],
+    real: Tensor,
+    generated: Tensor,
+    images: tuple[Tensor, Tensor] | None = None,
+    references: Mapping[str, Tensor] | None = None,
+) -> dict[str, float]:
+    """All metrics of one set for which there is what they need, and how many images it has.
+
+    Args:
+        make_metrics: by name.
+        real: features of the held-out images ``[n, d]``.
+        generated: features of the images that are judged ``[m, d]``.
+        images: real and generated ones themselves, uint8 ``[n, C, H, W]`` and ``[m, C, H, W]``.
+        references: what the generated ones were made from, as "features" and as "images".
+    """
+    found: dict[str, float] = {"n": len(generated)}
+    made = {name: make() for name, make in make_metrics.items()}
+    for takes, sides in (("features", (real, generated)), ("images", images)):
+        own = {name: metric for name, metric in made.items() if getattr(metric, "takes", "features") == takes}
+        if references is None:
+            own = {name: each for name, each in own.items() if not getattr(each, "needs_references", False)}
+        if sides is None or not own:
+            continue
+        for metric in own.values():
+            metric.distributed_available_fn = lambda: False  # whatever rank computed a feature, all are here
+            if references is not None and getattr(metric, "needs_references", False):
+                metric.bind(references[takes])
+        metrics = MetricCollection(own)
+        for side, is_real in zip(sides, (True, False), strict=True):
+            metrics.update(side, real=is_real)
+        found |= {name: float(value) for name, value in metrics.compute().items()}
+    return found
 
 
 def intervals(
-    make_metrics: Mapping[str, Callable[[], Any]], found: Mapping[str, float], real: Tensor, generated: Tensor
+    make_metrics: Mapping[str, Callable[[], Any]],
+    found: Mapping[str, float],
+    real: Tensor,
+    generated: Tensor,
+    images: tuple[Tensor, Tensor] | None = None,
+    references: Mapping[str, Tensor] | None = None,
 ) -> dict[str, dict[str, float]]:
-    """95 % intervals of the figures in `found` that have one, each as the fields of an `Estimate`."""
-    made = [make().intervals(found, real, generated) for make in make_metrics.values()]
-    return {name: dict(vars(estimate)) for some in made for name, estimate in some.items()}
+    """95 % intervals of the figures in `found` that have one, each as the fields of an `Estimate`.
+
+    The other arguments are those with which `score` found them.
+    """
+    made: dict[str, dict[str, float]] = {}
+    for metric in (make() for make in make_metrics.values()):
+        takes = getattr(metric, "takes", "features")
+        sides = images if takes == "images" else (real, generated)
+        if sides is None or not set(metric.names) <= set(found):
+            continue
+        if references is not None and getattr(metric, "needs_references", False):
+            metric.bind(references[takes])
+        made |= {name: dict(vars(each)) for name, each in metric.intervals(found, *sides).items()}
+    return made
 
 
 def ratios(

@@ -1,0 +1,54 @@
+"""Each metric is given what it takes, and left out where that is missing."""
+
+from functools import partial
+
+import torch
+
+from ood_diffusion.metrics.fid import FID
+from ood_diffusion.metrics.kid import KID
+from ood_diffusion.metrics.memorisation import Memorisation
+from ood_diffusion.metrics.mixture import FeatureMixture, PixelMixture
+from ood_diffusion.metrics.texture import Texture
+from ood_diffusion.stages.evaluate import intervals, score
+
+MAKE = {
+    "fid": FID,
+    "kid": KID,
+    "texture": partial(Texture, 4, 4),
+    "mixture": PixelMixture,
+    "mixture_features": FeatureMixture,
+    "memorisation": Memorisation,
+}
+
+
+def test_a_metric_is_given_what_it_takes() -> None:
+    generator = torch.Generator().manual_seed(0)
+    real, new, origins = (
+        torch.randint(0, 256, (n, 3, 28, 28), dtype=torch.uint8, generator=generator) for n in (30, 9, 5)
+    )
+    rows = [each.flatten(1)[:, :50].float() for each in (real, new, origins)]
+    alone = score(MAKE, rows[0], rows[1])
+    assert set(alone) == {"n", "fid", "kid"} and alone["n"] == 9
+    seen = score(MAKE, rows[0], rows[1], (real, new))
+    assert set(seen) == {*alone, *Texture.names}
+    whole = score(MAKE, rows[0], rows[1], (real, new), {"features": rows[2], "images": origins})
+    assert set(whole) == {*seen, "mixture", "mixture_features", *Memorisation.names}
+    assert {name: whole[name] for name in alone} == alone
+    copies = score(MAKE, rows[0], rows[2], (real, origins), {"features": rows[2], "images": origins})
+    assert copies["mixture"] == copies["mixture_features"] == copies["authentic"] == 0
+
+
+def test_intervals_of_what_was_found() -> None:
+    generator = torch.Generator().manual_seed(0)
+    real, new = (
+        torch.randint(0, 256, (n, 3, 28, 28), dtype=torch.uint8, generator=generator) for n in (30, 9)
+    )
+    rows = [each.flatten(1)[:, :50].float() for each in (real, new)]
+    found = score(MAKE, *rows, (real, new))
+    made = intervals(MAKE, found, *rows, (real, new))
+    assert set(made) == {"fid", "kid", *Texture.names}
+    origins = {"features": rows[0][:5], "images": real[:5]}
+    whole = score(MAKE, *rows, (real, new), origins)
+    made = intervals(MAKE, whole, *rows, (real, new), origins)
+    assert set(made) == {"fid", "kid", *Texture.names, "mixture", "mixture_features", "authentic"}
+    assert all(each["low"] <= whole[name] <= each["high"] for name, each in made.items())
