@@ -13,7 +13,7 @@ from ood_diffusion.runs.assemble import build, plain
 from ood_diffusion.runs.feasible import Learner, check_learner
 from ood_diffusion.runs.settings import read_settings
 from ood_diffusion.samplers.base import Sampler
-from ood_diffusion.samplers.propose import Acceptance, propose
+from ood_diffusion.samplers.propose import Acceptance, Proposer
 from ood_diffusion.samplers.selection import Selection
 
 
@@ -73,8 +73,6 @@ def draw(
             parts[group] = part if own else build(said[group])
             name = type(part).__name__ if own else chosen[group]
             check_learner(group, name, parts[group], len(references))
-    bank = references.values
-    parts["sampler"].bind(bank, parts["prior"].fit(bank))
-    parts["selection"].bind(bank)
-    drawn = propose(parts["sampler"], parts["selection"], asked.n_samples, asked.seed, limit, Acceptance())
+    proposer = Proposer(**parts, n=asked.n_samples, seed=asked.seed, max_proposals=limit)
+    drawn = proposer.fitted(references.values).items(Acceptance())
     return replace(references, values=torch.cat(list(drawn)))

@@ -23,6 +23,7 @@ from ood_diffusion.runs.settings import Settings
 from ood_diffusion.runs.stage import Stage
 from ood_diffusion.runs.workspace import Workspace
 from ood_diffusion.samplers.base import Sampler
+from ood_diffusion.samplers.propose import Proposer
 from ood_diffusion.samplers.selection import Selection
 from ood_diffusion.storage.store import TensorStore
 
@@ -170,6 +171,12 @@ class Run:
         return remembered_batch_size(
             self.model, workspace.ranks.device, workspace.stores.root / "batch_sizes"
         )
+
+    def proposer(self) -> Proposer:
+        """How this run makes new latents from its bank."""
+        n = self.settings.n_samples
+        parts = self.prior, self.sampler, self.selection
+        return Proposer(*parts, n, self.settings.seed, self.max_proposals * n)
 
     def network_calls(self) -> int:
         """Images passed so far through the model and through those that draw the domains' pictures."""

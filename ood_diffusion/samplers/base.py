@@ -38,6 +38,10 @@ class Sampler(ABC):
         """Take the inverted references ``[n, C, H, W]`` and the prior fitted on them."""
         self.references, self.prior = references, prior
 
+    def plain(self) -> "Sampler":
+        """The same sampler without what keeps the variance of latents, where it has such a part."""
+        return self
+
     @abstractmethod
     def draw(self, generators: Sequence[Generator]) -> Tensor:
         """One proposal per generator, float32 ``[len(generators), C, H, W]``."""

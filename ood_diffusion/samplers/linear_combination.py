@@ -1,10 +1,12 @@
 """Combinations of references that keep the mean and covariance of a Gaussian latent."""
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
+from typing_extensions import Self
 
 from ood_diffusion.checks import require, require_integer
 from ood_diffusion.samplers.base import Sampler
@@ -24,12 +26,20 @@ class LinearCombination(Sampler):
 
     version = 1
     uses_prior = False
+    keeps_variance = True
+    """False for the weighted mean alone, which is less varied than the references (`plain`)."""
 
     def __init__(self, parents: int, concentration: float) -> None:
         require_integer("sampler.parents", parents, 2, "With 1 it copies; try 2.")
         require(concentration > 0, "sampler.concentration must be positive", concentration, "Try 10.")
         self.parents, self.concentration = parents, concentration
         self.min_references = parents
+
+    def plain(self) -> Self:
+        """The weighted mean of the same parents with the same weights."""
+        other = copy(self)
+        other.keeps_variance = False
+        return other
 
     def draw(self, generators: Sequence[Generator]) -> Tensor:
         """Per item: the parents, then their weights."""
@@ -43,5 +53,7 @@ class LinearCombination(Sampler):
         weights = torch.from_numpy(simplex).float()
         root_b = weights.square().sum().sqrt()
         combined = torch.tensordot(weights, self.references[chosen], dims=1)
+        if not self.keeps_variance:
+            return combined
         corrected: Tensor = (1 - 1 / root_b) * mean + combined / root_b
         return corrected

@@ -1,12 +1,15 @@
 """Propose, judge, keep: new latents in a fixed order, in blocks of bounded memory."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.priors.base import Prior
 from ood_diffusion.samplers.base import Sampler
 from ood_diffusion.samplers.selection import Selection
 from ood_diffusion.seeding import generator
@@ -29,6 +32,38 @@ class Acceptance:
             return {}
         counts = {**self.passed, "all": self.accepted}
         return {test: count / self.proposed for test, count in counts.items()}
+
+
+@dataclass(frozen=True)
+class Proposer:
+    """A way to make new items from a bank: of latents, or, without any network, of the pictures themselves.
+
+    Args:
+        prior: learned on the bank.
+        sampler: proposes.
+        selection: keeps or drops proposals.
+        n: items wanted.
+        seed: determines them, item by item: the choices of item i do not depend on what the bank holds.
+        max_proposals: in all, before giving up.
+    """
+
+    prior: Prior
+    sampler: Sampler
+    selection: Selection
+    n: int
+    seed: int
+    max_proposals: int
+
+    def fitted(self, bank: Tensor) -> Self:
+        """The same with copies of its parts that have learned from the bank, float32 ``[k, C, H, W]``."""
+        prior, sampler, selection = copy(self.prior), copy(self.sampler), copy(self.selection)
+        sampler.bind(bank, prior.fit(bank))
+        selection.bind(bank)
+        return replace(self, prior=prior, sampler=sampler, selection=selection)
+
+    def items(self, acceptance: Acceptance) -> Iterator[Tensor]:
+        """`propose` with these parts, once `fitted`."""
+        return propose(self.sampler, self.selection, self.n, self.seed, self.max_proposals, acceptance)
 
 
 def propose(

@@ -1,6 +1,5 @@
 """Bank of latents -> prior -> new latents -> new images of the unseen domain."""
 
-from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -16,7 +15,7 @@ from ood_diffusion.runs.calls import calls_along
 from ood_diffusion.runs.known import Known
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
-from ood_diffusion.samplers.propose import Acceptance, propose
+from ood_diffusion.samplers.propose import Acceptance
 from ood_diffusion.stages.decode import decode
 from ood_diffusion.storage.record import read_record, write_record
 from ood_diffusion.storage.store import TensorStore
@@ -93,19 +92,15 @@ def draw(run: Run) -> tuple[TensorStore, list[str]]:
         if not undrawn(store, ids):  # another process drew them meanwhile
             return store, ids
         bank = run.bank.read(list(run.references))
-        prior, sampler, selection = copy(run.prior), copy(run.sampler), copy(run.selection)
-        sampler.bind(bank, prior.fit(bank))
-        selection.bind(bank)
-        acceptance, done = Acceptance(), 0
-        limit = run.max_proposals * run.settings.n_samples
-        for latents in propose(sampler, selection, len(ids), run.settings.seed, limit, acceptance):
+        proposer, acceptance, done = run.proposer().fitted(bank), Acceptance(), 0
+        for latents in proposer.items(acceptance):
             store.write(ids[done : done + len(latents)], latents)
             done += len(latents)
         report = {
             "proposed": acceptance.proposed,
             "accepted": acceptance.accepted,
             "acceptance": acceptance.rates(),
-            "prior": prior.learned(),
+            "prior": proposer.prior.learned(),
         }
         write_record(store.folder / ACCEPTANCE, report)
     return store, ids
