@@ -2,6 +2,7 @@ r"""How far FID and KID would move with other images: intervals from one set of 
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,7 +15,52 @@ NORMAL = 1.959964
 """97.5th percentile of the normal distribution."""
 
 
+@dataclass(frozen=True)
+class Influence:
+    r"""A figure of two sets of images, and how it moves with the weight of each image.
+
+    The squared standard error is :math:`\mathrm{var}(x)/m + \mathrm{var}(y)/n` over other images of both sets,
+    and that of a difference of two figures, whose images correspond one by one, the same of the difference.
+
+    Args:
+        value: the figure.
+        of_generated: x, the derivative by an image's weight up to a constant, float64 ``[m]``, m >= 2.
+        of_real: y, likewise, ``[n]``, n >= 2.
+    """
+
+    value: float
+    of_generated: Tensor
+    of_real: Tensor
+
+    def minus(self, other: "Influence") -> "Influence":
+        """The difference to a figure of as many generated images, image i beside image i, and the same real ones.
+
+        Raises:
+            UserError: if the numbers of images differ.
+        """
+        shapes = [(len(each.of_generated), len(each.of_real)) for each in (self, other)]
+        require(
+            shapes[0] == shapes[1], "paired figures need equal numbers of images", shapes, "Make as many of both."
+        )
+        return Influence(
+            self.value - other.value,
+            self.of_generated - other.of_generated,
+            self.of_real - other.of_real,
+        )
+
+    def interval(self) -> Estimate:
+        """The value with a normal 95 % interval; `n` is the smaller number of images."""
+        m, n = len(self.of_generated), len(self.of_real)
+        half = NORMAL * math.sqrt(float(self.of_generated.var() / m + self.of_real.var() / n))
+        return Estimate(self.value, self.value - half, self.value + half, min(m, n))
+
+
 def fid_interval(generated: Tensor, real: Tensor) -> Estimate:
+    """FID with its interval, see `fid_influence`."""
+    return fid_influence(generated, real).interval()
+
+
+def fid_influence(generated: Tensor, real: Tensor) -> Influence:
     r"""FID with a normal interval for its expected value at these numbers of images.
 
     FID is biased upwards by the finiteness of both sets; the interval covers that biased expectation, so
@@ -33,8 +79,8 @@ def fid_interval(generated: Tensor, real: Tensor) -> Estimate:
         real: features ``[n, d]``, n >= 2.
 
     Returns:
-        The value of `metrics.fid.frechet_distance` on these rows; `n` is the smaller number of images. Time
-        grows as m n min(m, n): made for up to a few thousand images.
+        With the value of `metrics.fid.frechet_distance` on these rows. Time grows as m n min(m, n): made for
+        up to a few thousand images.
 
     Raises:
         UserError: if d differs or a side has fewer than 2 rows.
@@ -49,11 +95,15 @@ def fid_interval(generated: Tensor, real: Tensor) -> Estimate:
     value = float((shift.square().sum() + traces - 2 * overlap.sum()).clamp_min(0))
     influence_x = 2 * x @ shift + square_x * m / (m - 1) - m * left.square() @ overlap
     influence_y = -2 * y @ shift + square_y * n / (n - 1) - n * overlap @ right.square()
-    variance = float(influence_x.var() / m + influence_y.var() / n)
-    return _normal(value, variance, min(m, n))
+    return Influence(value, influence_x, influence_y)
 
 
 def kid_interval(generated: Tensor, real: Tensor) -> Estimate:
+    """KID with its interval, see `kid_influence`."""
+    return kid_influence(generated, real).interval()
+
+
+def kid_influence(generated: Tensor, real: Tensor) -> Influence:
     r"""KID with a normal interval from the two-sample jackknife (Arvesen 1969), exact in O((m + n)²).
 
     For equal distributions the U-statistic is degenerate: it is then skewed, and the jackknife too wide, so
@@ -64,7 +114,7 @@ def kid_interval(generated: Tensor, real: Tensor) -> Estimate:
         real: features ``[n, d]``, n >= 3.
 
     Returns:
-        The value of `metrics.kid.kernel_mmd` on these rows (it may be negative); `n` is the smaller number.
+        With the value of `metrics.kid.kernel_mmd` on these rows (it may be negative).
 
     Raises:
         UserError: if d differs or a side has fewer than 3 rows.
@@ -84,8 +134,8 @@ def kid_interval(generated: Tensor, real: Tensor) -> Estimate:
     sum_x, sum_y, sum_xy = within_x.sum(), within_y.sum(), between.sum()
     without_x = mmd(sum_x - 2 * within_x.sum(dim=1), sum_y, sum_xy - between.sum(dim=1), m - 1, n)
     without_y = mmd(sum_x, sum_y - 2 * within_y.sum(dim=1), sum_xy - between.sum(dim=0), m, n - 1)
-    variance = (m - 1) * without_x.var(correction=0) + (n - 1) * without_y.var(correction=0)
-    return _normal(float(mmd(sum_x, sum_y, sum_xy, m, n)), float(variance), min(m, n))
+    value = float(mmd(sum_x, sum_y, sum_xy, m, n))
+    return Influence(value, -(m - 1) * without_x, -(n - 1) * without_y)
 
 
 def interval_over_seeds(values: Sequence[float], within: Sequence[Estimate]) -> Estimate:
@@ -121,11 +171,6 @@ def interval_over_seeds(values: Sequence[float], within: Sequence[Estimate]) -> 
     quantile = float(stats.t.ppf(0.975, freedom)) if math.isfinite(freedom) else NORMAL
     half = quantile * math.sqrt(seeds + images)
     return Estimate(value, value - half, value + half, k)
-
-
-def _normal(value: float, variance: float, n: int) -> Estimate:
-    half = NORMAL * math.sqrt(variance)
-    return Estimate(value, value - half, value + half, n)
 
 
 def _require_rows(generated: Tensor, real: Tensor, fewest: int = 2) -> None:

@@ -11,7 +11,13 @@ from ood_diffusion.checks import UserError
 from ood_diffusion.metrics.fid import frechet_distance
 from ood_diffusion.metrics.kid import kernel_mmd
 from ood_diffusion.statistics.estimate import Estimate
-from ood_diffusion.statistics.feature_intervals import fid_interval, interval_over_seeds, kid_interval
+from ood_diffusion.statistics.feature_intervals import (
+    fid_influence,
+    fid_interval,
+    interval_over_seeds,
+    kid_influence,
+    kid_interval,
+)
 from tests.statistics.rates import coverage, holds, narrowed
 
 
@@ -88,6 +94,31 @@ def test_coverage_at_this_number_of_images(shift: float, trials: int) -> None:
 def test_more_images_narrow_the_interval() -> None:
     few, many = (fid_interval(features(n, 8, 0, 0.5), features(n, 8, 1)) for n in (50, 450))
     assert 2 < (few.high - few.low) / (many.high - many.low) < 5
+
+
+def test_a_paired_difference_covers_and_is_narrower_than_an_unpaired_one() -> None:
+    """Two sets that share most of each image, as a sample and its control share their parents."""
+    found: list[list[Estimate]] = [[], []]
+    for i in range(400):
+        shared, real = features(64, 16, 3 * i, 0.3), features(64, 16, 3 * i + 1)
+        other = shared + 0.2 * features(64, 16, 3 * i + 2) + 0.1
+        for own, influence in zip(found, (fid_influence, kid_influence), strict=True):
+            paired = influence(other, real).minus(influence(shared, real)).interval()
+            own.append(paired)
+            alone = influence(other, real).interval()
+            assert paired.high - paired.low < alone.high - alone.low
+    for own in found:
+        truth = float(np.mean([each.value for each in own]))
+        assert holds(own, truth, high=0.98), coverage(own, truth)
+        assert not holds(narrowed(own, 0.5), truth)
+
+
+def test_figures_of_unequal_numbers_are_not_paired() -> None:
+    x, y = features(9, 3, 1), features(7, 3, 2)
+    with pytest.raises(UserError, match="paired figures need equal numbers of images"):
+        fid_influence(x, y).minus(fid_influence(x[:8], y))
+    same = fid_influence(x, y).minus(fid_influence(x, y)).interval()
+    assert (same.value, same.low, same.high, same.n) == (0, 0, 0, 7)
 
 
 @pytest.mark.parametrize("seeds", [3, 5])
