@@ -19,7 +19,7 @@ class Noise:
 
 
 class Control(ABC):
-    """Makes a run's samples without its network, sample by sample: the difference is what the network adds."""
+    """Makes a run's samples without its network, one by one: the difference is what the network adds."""
 
     version = 1
     """Of the results: raised whenever numbers change (`source.identity`)."""
@@ -37,6 +37,6 @@ class Control(ABC):
             Blocks of float32 ``[b, C, H, W]``, `proposer.n` in all, nominally in [-1, 1].
         """
 
-    def recipe(self, proposer: Proposer, noise: Noise) -> dict[str, Any]:
-        """What determines its images beside its code, the references and the proposer; JSON."""
+    def recipe(self, noise: Noise) -> dict[str, Any]:
+        """What of the noise determines its images; JSON."""
         return {}

@@ -38,6 +38,6 @@ class Wiener(Control):
             yield mean + irfft2(spectrum, s=tuple(x.shape[-2:]), norm="ortho")
             first += len(x)
 
-    def recipe(self, proposer: Proposer, noise: Noise) -> dict[str, Any]:
-        """The noise."""
+    def recipe(self, noise: Noise) -> dict[str, Any]:
+        """All of it."""
         return {"alpha": noise.alpha, "sigma": noise.sigma}

@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from ood_diffusion.checks import UserError, require, require_integer
+from ood_diffusion.controls.base import Control
 from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.domains.base import Domain
 from ood_diffusion.lightning.ranks import Ranks
@@ -61,6 +62,7 @@ def assemble(
     probe(model)
     domain, training_domain = (build_domain(part, model) for part in (cfg.domain, cfg.training_domain))
     stores = Stores(Path(cfg.store), cfg.store_mode)
+    controls = cfg.control or {}
     run = Run(
         settings=settings,
         names=names,
@@ -75,6 +77,8 @@ def assemble(
         stages=build_stages(cfg, settings),
         draw_recipe={group: with_code(plain(cfg[group])) for group in ("prior", "sampler", "selection")},
         max_proposals=max_proposals,
+        controls={str(name): build(part, Control) for name, part in controls.items()},
+        control_recipes={str(name): with_code(plain(part)) for name, part in controls.items()},
         make_extractor=cache(partial(build, cfg.extractor)),
         make_metrics={str(name): partial(build, part) for name, part in cfg.metric.items()},
         workspace=Workspace(run_folder, stores, ranks),

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.controls.base import Control
 from ood_diffusion.diffusion.grids import Grid
 from ood_diffusion.diffusion.integrate import check_eta
 from ood_diffusion.diffusion.solver import Convergence, Solver
@@ -48,6 +49,8 @@ class Run:
         stages: those of this run, by name, in the order in which they run.
         draw_recipe: what determines the draws beside the references and the seed; JSON.
         max_proposals: proposals per wanted sample before giving up.
+        controls: what makes the samples without the network, by name.
+        control_recipes: what determines the controls' images beside the draws', by name; JSON.
         make_extractor: the feature extractor, built at the first call.
         make_metrics: metric name -> function that builds it.
         workspace: folder, stores, ranks and accounts.
@@ -68,6 +71,8 @@ class Run:
     stages: Mapping[str, Stage]
     draw_recipe: Mapping[str, Any]
     max_proposals: int
+    controls: Mapping[str, Control]
+    control_recipes: Mapping[str, Any]
     make_extractor: Callable[[], FeatureExtractor]
     make_metrics: Mapping[str, Callable[[], Any]]
     workspace: Workspace

@@ -52,8 +52,5 @@ class LinearCombination(Sampler):
         simplex = np.random.default_rng(numpy_seed).dirichlet([self.concentration] * self.parents)
         weights = torch.from_numpy(simplex).float()
         root_b = weights.square().sum().sqrt()
-        combined = torch.tensordot(weights, self.references[chosen], dims=1)
-        if not self.keeps_variance:
-            return combined
-        corrected: Tensor = (1 - 1 / root_b) * mean + combined / root_b
-        return corrected
+        combined: Tensor = torch.tensordot(weights, self.references[chosen], dims=1)
+        return (1 - 1 / root_b) * mean + combined / root_b if self.keeps_variance else combined

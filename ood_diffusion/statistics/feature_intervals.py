@@ -19,8 +19,8 @@ NORMAL = 1.959964
 class Influence:
     r"""A figure of two sets of images, and how it moves with the weight of each image.
 
-    The squared standard error is :math:`\mathrm{var}(x)/m + \mathrm{var}(y)/n` over other images of both sets,
-    and that of a difference of two figures, whose images correspond one by one, the same of the difference.
+    The squared standard error is :math:`\mathrm{var}(x)/m + \mathrm{var}(y)/n` over other images, and that of a
+    difference of two figures, whose images correspond one by one, the same of the difference.
 
     Args:
         value: the figure.
@@ -33,14 +33,17 @@ class Influence:
     of_real: Tensor
 
     def minus(self, other: "Influence") -> "Influence":
-        """The difference to a figure of as many generated images, image i beside image i, and the same real ones.
+        """The difference to a figure of other generated images, one for each, and the same real ones.
 
         Raises:
             UserError: if the numbers of images differ.
         """
         shapes = [(len(each.of_generated), len(each.of_real)) for each in (self, other)]
         require(
-            shapes[0] == shapes[1], "paired figures need equal numbers of images", shapes, "Make as many of both."
+            shapes[0] == shapes[1],
+            "paired figures need equal numbers of images",
+            shapes,
+            "Make as many of both.",
         )
         return Influence(
             self.value - other.value,

@@ -13,7 +13,7 @@ FLOORS = [
     {"statistics"},
     {"models", "domains", "priors", "metrics", "physics", "report"},
     {"claims", "samplers"},
-    {"lightning", "dashboard"},
+    {"lightning", "dashboard", "controls"},
     {"runs"},
     {"stages"},
     {"study"},

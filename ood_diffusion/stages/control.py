@@ -1,0 +1,48 @@
+"""The run's samples without its network: images that the samples are compared with, one by one."""
+
+import torch
+
+from ood_diffusion.controls.base import Noise
+from ood_diffusion.pixels import to_bytes, to_unit_range
+from ood_diffusion.runs.run import Run
+from ood_diffusion.storage.store import TensorStore
+
+
+def control_images(run: Run, name: str) -> tuple[TensorStore, list[str]]:
+    """Make what is not in the store yet of a control.
+
+    Args:
+        run: whose recipe and references.
+        name: of one of `Run.controls`.
+
+    Returns:
+        The store of images, uint8 at the references' size, and the ids in the order of the samples.
+
+    Raises:
+        UserError: if the selection keeps too few.
+    """
+    control, proposer = run.controls[name], run.proposer()
+    schedule, level = run.model.schedule, run.levels[-1]
+    noise = Noise(schedule.alpha(level), schedule.sigma(level))
+    recipe = {
+        **run.draw_recipe,
+        "control": run.control_recipes[name],
+        "references": list(run.references),
+        "seed": run.settings.seed,
+        **control.recipe(noise),
+    }
+    store = run.workspace.stores.open("controls", recipe, torch.uint8)
+    ids = [f"{i:06d}" for i in range(proposer.n)]
+
+    def make(missing: list[str]) -> None:
+        pictures = to_unit_range(run.pictures.read(list(run.references.values())))
+        wanted, first = set(missing), 0
+        for block in control.images(pictures, proposer, noise):
+            names = ids[first : first + len(block)]
+            rows = [i for i, name in enumerate(names) if name in wanted]
+            if rows:
+                store.write([names[i] for i in rows], to_bytes(block[rows]))
+            first += len(block)
+
+    store.fill(ids, make)
+    return store, ids
