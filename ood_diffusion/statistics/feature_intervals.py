@@ -19,8 +19,8 @@ NORMAL = 1.959964
 class Influence:
     r"""A figure of two sets of images, and how it moves with the weight of each image.
 
-    The squared standard error is :math:`\mathrm{var}(x)/m + \mathrm{var}(y)/n` over other images, and that of a
-    difference of two figures, whose images correspond one by one, the same of the difference.
+    The squared standard error is :math:`\mathrm{var}(x)/m + \mathrm{var}(y)/n` over other images, and that of
+    a difference of two figures, whose images correspond one by one, the same of the difference.
 
     Args:
         value: the figure.
