@@ -4,10 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ood_diffusion.api.composed import Values, as_user_errors, composed
 from ood_diffusion.api.latents import Latents
-from ood_diffusion.checks import require
+from ood_diffusion.checks import UserError, require
 from ood_diffusion.priors.base import Prior
 from ood_diffusion.runs.assemble import build, plain
 from ood_diffusion.runs.feasible import Learner, check_learner
@@ -74,5 +75,13 @@ def draw(
             name = type(part).__name__ if own else chosen[group]
             check_learner(group, name, parts[group], len(references))
     proposer = Proposer(**parts, n=asked.n_samples, seed=asked.seed, max_proposals=limit)
-    drawn = proposer.fitted(references.values).items(Acceptance())
+    drawn = proposer.fitted(references.values, no_pictures).items(Acceptance())
     return replace(references, values=torch.cat(list(drawn)))
+
+
+def no_pictures() -> Tensor:
+    """Raises: latents alone do not say what the references look like."""
+    raise UserError(
+        "this sampler needs the references' pictures, but got latents alone. Set sampler.neighbours=0, "
+        "or use the command."
+    )

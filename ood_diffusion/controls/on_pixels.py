@@ -29,4 +29,4 @@ class OnPixels(Control):
         """See `Control.images`; the level does not matter."""
         if not self.keeps_variance:
             proposer = replace(proposer, sampler=proposer.sampler.plain())
-        return proposer.fitted(references).items(Acceptance())
+        return proposer.fitted(references, lambda: references).items(Acceptance())

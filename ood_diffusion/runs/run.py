@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.controls.base import Control
@@ -18,6 +19,7 @@ from ood_diffusion.lightning.batch_size import remembered_batch_size
 from ood_diffusion.lightning.loop import Predictor
 from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.pixels import to_unit_range
 from ood_diffusion.priors.base import Prior
 from ood_diffusion.runs.images import Images
 from ood_diffusion.runs.settings import Settings
@@ -150,6 +152,10 @@ class Run:
     def references(self) -> Mapping[str, str]:
         """Content digest -> picture id of the references."""
         return self.images.references if self.subset is None else self.subset
+
+    def reference_pictures(self) -> Tensor:
+        """The references as images, float32 ``[n, 3, H, W]`` in [-1, 1]."""
+        return to_unit_range(self.pictures.read(list(self.references.values())))
 
     @property
     def held_out(self) -> Mapping[str, str]:

@@ -33,6 +33,10 @@ class Sampler(ABC):
     """The smallest number of references it can work with."""
     uses_prior = True
     """Whether its proposals depend on the prior; if not, a sweep over priors costs it nothing."""
+    uses_pictures = False
+    """Whether its choices depend on what the references look like: `pictures` is then set before `draw`."""
+    pictures: Tensor
+    """The references themselves, float32 ``[n, C, H, W]`` in [-1, 1], whatever the bank holds."""
 
     def bind(self, references: Tensor, prior: Prior) -> None:
         """Take the inverted references ``[n, C, H, W]`` and the prior fitted on them."""

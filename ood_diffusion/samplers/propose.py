@@ -1,6 +1,6 @@
 """Propose, judge, keep: new latents in a fixed order, in blocks of bounded memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, field, replace
 
@@ -54,11 +54,18 @@ class Proposer:
     seed: int
     max_proposals: int
 
-    def fitted(self, bank: Tensor) -> Self:
-        """The same with copies of its parts that have learned from the bank, float32 ``[k, C, H, W]``."""
+    def fitted(self, bank: Tensor, pictures: Callable[[], Tensor]) -> Self:
+        """The same with copies of its parts that have learned from the bank.
+
+        Args:
+            bank: float32 ``[k, C, H, W]``.
+            pictures: called for what the items of the bank look like (`Sampler.pictures`), if it matters.
+        """
         prior, sampler, selection = copy(self.prior), copy(self.sampler), copy(self.selection)
         sampler.bind(bank, prior.fit(bank))
         selection.bind(bank)
+        if sampler.uses_pictures:
+            sampler.pictures = pictures()
         return replace(self, prior=prior, sampler=sampler, selection=selection)
 
     def items(self, acceptance: Acceptance) -> Iterator[Tensor]:

@@ -3,7 +3,7 @@
 import torch
 
 from ood_diffusion.controls.base import Noise
-from ood_diffusion.pixels import to_bytes, to_unit_range
+from ood_diffusion.pixels import to_bytes
 from ood_diffusion.runs.run import Run
 from ood_diffusion.storage.store import TensorStore
 
@@ -35,7 +35,7 @@ def control_images(run: Run, name: str) -> tuple[TensorStore, list[str]]:
     ids = [f"{i:06d}" for i in range(proposer.n)]
 
     def make(missing: list[str]) -> None:
-        pictures = to_unit_range(run.pictures.read(list(run.references.values())))
+        pictures = run.reference_pictures()
         wanted, first = set(missing), 0
         for block in control.images(pictures, proposer, noise):
             names = ids[first : first + len(block)]

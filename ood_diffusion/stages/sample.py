@@ -92,7 +92,7 @@ def draw(run: Run) -> tuple[TensorStore, list[str]]:
         if not undrawn(store, ids):  # another process drew them meanwhile
             return store, ids
         bank = run.bank.read(list(run.references))
-        proposer, acceptance, done = run.proposer().fitted(bank), Acceptance(), 0
+        proposer, acceptance, done = run.proposer().fitted(bank, run.reference_pictures), Acceptance(), 0
         for latents in proposer.items(acceptance):
             store.write(ids[done : done + len(latents)], latents)
             done += len(latents)

@@ -43,14 +43,14 @@ PICTURES = normal([generator(0, "picture", i) for i in range(12)], (3, 8, 8)) / 
 def test_the_twin_of_a_network_that_does_nothing_is_the_sample(sampler: object) -> None:
     """The bank of an identity model at level 0 is the pictures themselves."""
     how = proposer(sampler)
-    samples = torch.cat(list(how.fitted(PICTURES).items(Acceptance())))
+    samples = torch.cat(list(how.fitted(PICTURES, lambda: PICTURES).items(Acceptance())))
     assert torch.equal(made(OnPixels(keeps_variance=True), PICTURES, how), samples)
 
 
 def test_the_choices_do_not_depend_on_what_the_bank_holds() -> None:
     """Latents that are twice the pictures: the same parents and weights, so twice the twin."""
     how = proposer(LinearCombination(2, 10.0))
-    latents = torch.cat(list(how.fitted(2 * PICTURES).items(Acceptance())))
+    latents = torch.cat(list(how.fitted(2 * PICTURES, lambda: PICTURES).items(Acceptance())))
     torch.testing.assert_close(made(OnPixels(keeps_variance=True), PICTURES, how), latents / 2)
 
 
