@@ -19,8 +19,8 @@ class LocalCombination(Sampler):
         \qquad b = \sum_i w_i^2
 
     The formula of Bodin et al. 2024 holds at every place, so mean and variance are kept there. Parts of
-    several references stand beside each other instead of on top of each other: a network that composes images of
-    consistent patches (Kamb & Ganguli 2025) joins them.
+    several references stand beside each other instead of on top of each other: a network that composes
+    images of consistent patches (Kamb & Ganguli 2025) joins them.
 
     Args:
         parents: how many distinct references one proposal combines.
