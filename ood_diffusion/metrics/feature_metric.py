@@ -11,6 +11,7 @@ from torchmetrics import Metric
 from ood_diffusion.checks import require
 from ood_diffusion.figures import Better, Figure
 from ood_diffusion.statistics.estimate import Estimate
+from ood_diffusion.statistics.feature_intervals import Influence
 from ood_diffusion.statistics.intervals import proportion_interval
 
 Side = Literal["real", "generated"]
@@ -90,6 +91,12 @@ class FeatureMetric(Metric):
                 half = 1.959964 * float(error)
                 made[name] = Estimate(found[name], found[name] - half, found[name] + half, min(len(real), n))
         return made
+
+    def influences(self, real: Tensor, generated: Tensor) -> Mapping[str, Influence]:
+        """How its figures move with each image, of those for which that is known: differences to a control,
+        image by image, then have an interval. Arguments as of `intervals`.
+        """
+        return {}
 
     @abstractmethod
     def accumulate(self, features: Tensor, side: Side) -> None:

@@ -11,7 +11,7 @@ from ood_diffusion.checks import require
 from ood_diffusion.figures import Figure
 from ood_diffusion.metrics.feature_metric import FeatureMetric, Side, flat_state, require_images
 from ood_diffusion.statistics.estimate import Estimate
-from ood_diffusion.statistics.feature_intervals import fid_interval
+from ood_diffusion.statistics.feature_intervals import Influence, fid_influence, fid_interval
 
 BLOCK = 512
 """Columns of a scatter matrix at a time."""
@@ -140,6 +140,10 @@ class FID(FeatureMetric):
         references, of which all draws are made; other references, if few, move it by more.
         """
         return {"fid": fid_interval(generated, real)}
+
+    def influences(self, real: Tensor, generated: Tensor) -> Mapping[str, Influence]:
+        """See `fid_influence`."""
+        return {"fid": fid_influence(generated, real)}
 
     def _total(self, state: Tensor | list[Tensor]) -> Tensor:
         side = int(self.width) + 1

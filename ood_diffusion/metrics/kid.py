@@ -8,7 +8,7 @@ from torch import Tensor
 from ood_diffusion.figures import Figure
 from ood_diffusion.metrics.feature_metric import RowMetric, require_images
 from ood_diffusion.statistics.estimate import Estimate
-from ood_diffusion.statistics.feature_intervals import kid_interval
+from ood_diffusion.statistics.feature_intervals import Influence, kid_influence, kid_interval
 
 BLOCK = 512
 """Rows of the kernel matrix at a time: bounds the memory to ``BLOCK × n × 8`` bytes."""
@@ -77,3 +77,7 @@ class KID(RowMetric):
     ) -> Mapping[str, Estimate]:
         """For its expectation, as of FID; none below 3 images on either side."""
         return {"kid": kid_interval(generated, real)} if min(len(real), len(generated)) >= 3 else {}
+
+    def influences(self, real: Tensor, generated: Tensor) -> Mapping[str, Influence]:
+        """See `kid_influence`; none below 3 images on either side."""
+        return {"kid": kid_influence(generated, real)} if min(len(real), len(generated)) >= 3 else {}

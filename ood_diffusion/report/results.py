@@ -213,6 +213,7 @@ class Metrics(TypedDict, total=False):
     sets: Sets
     ratios: dict[str, float | None]
     intervals: dict[str, dict[str, Bounds]]
+    network_adds: dict[str, dict[str, Bounds]]
     novelty: Novelty
     making: Making
 

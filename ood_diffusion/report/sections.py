@@ -112,13 +112,16 @@ def other_table(results: Results) -> Table:
 
 
 def written(figure: Figure, results: Mapping[str, Any]) -> str:
-    """A figure that stands alone: with its spread over images, if it has one, and its unit."""
+    """A figure that stands alone: with half its interval or its spread over images, if any, and its unit."""
     results = whole(results)
     value = figure.value(results)
     unit = f"\u00a0{figure.unit}" if figure.unit else ""
     if figure.spread:
         return spread(value, number_at(results, figure.spread), unit)
-    return percent(value) if figure.unit == SHARE else f"{number(value)}{unit}"
+    if figure.unit == SHARE:
+        return percent(value)
+    bounds = figure.bounds(results)
+    return (plus_minus(bounds) if even(bounds) else number(value)) + unit
 
 
 def plus_minus(bounds: Sequence[float]) -> str:

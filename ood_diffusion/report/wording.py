@@ -9,7 +9,7 @@ from ood_diffusion.figures import Figure
 MISSING = "—"
 
 
-SETS = ("samples", "reconstructions", "references")
+SETS = ("samples", "twin", "reconstructions", "references")
 GEOMETRY = (
     Figure("norm", says="distance from the origin"),
     Figure("origin_angle", label="angle at the origin", says="between two latents, in degrees"),

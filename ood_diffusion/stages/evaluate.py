@@ -21,18 +21,21 @@ from ood_diffusion.runs.known import Known
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.source import identity, is_foreign, network_identity
+from ood_diffusion.stages.control import control_images
 from ood_diffusion.stages.reconstruct import reconstruction_ids
 from ood_diffusion.stages.sample import draw
 from ood_diffusion.statistics.intervals import proportion_interval
 from ood_diffusion.storage.store import TensorStore
 
+TWIN = "twin"
+"""The control that says what the network adds: the recipe of the run on pixels (`conf/control/twin.yaml`)."""
 FEATURE_BATCH = 64
 """Images per call of the extractor, whatever the diffusion model's batch size."""
 
 
 @dataclass(frozen=True)
 class Evaluate(Stage):
-    """Compares samples, reconstructions and the references themselves with the held-out images.
+    """Compares samples, controls, reconstructions and the references themselves with the held-out images.
 
     The references are the yardstick: real images of the domain score what a perfect sampler would
     score at that number of images.
@@ -80,27 +83,27 @@ class Evaluate(Stage):
 
 
 def evaluate(run: Run) -> Metrics:
-    """All metrics of the run's samples, references and, where there are any, reconstructions."""
+    """All metrics of samples, references and controls, and of reconstructions where there are any."""
     held_out = features_of(run, run.pictures, run.held_out)
     references = features_of(run, run.pictures, run.references)
     drawn = samples_of(run)
-    samples = features_in_order(run, *drawn)
     rebuilt = list(reconstruction_ids(run).values())
     decoded = run.decoded(eta=0.0)
-    sets = {"samples": samples, "references": references}
+    sources = {"samples": drawn, "references": (run.pictures, list(run.references.values()))}
     if not decoded.missing(rebuilt):
-        sets["reconstructions"] = features_in_order(run, decoded, rebuilt)
+        sources["reconstructions"] = decoded, rebuilt
+    sources |= {name: control_images(run, name) for name in run.controls}
+    sets = {name: features_in_order(run, *source) for name, source in sources.items()}
+    samples = sets["samples"]
     images: dict[str, Tensor] = {}
     if any(getattr(make(), "takes", "features") == "images" for make in run.make_metrics.values()):
-        pictures = run.pictures, list(run.references.values())
-        sources = {"samples": drawn, "references": pictures, "reconstructions": (decoded, rebuilt)}
-        images = {name: store.read(ids) for name, (store, ids) in sources.items() if name in sets}
+        images = {name: store.read(ids) for name, (store, ids) in sources.items()}
         images["held_out"] = run.pictures.read(list(run.held_out.values()))
     origins = {"features": references, "images": images.get("references", references)}
-    scores, bounds = {}, {}
+    made_from_references, scores, bounds = {"samples", *run.controls}, {}, {}
     for name, generated in sets.items():
         seen = (images["held_out"], images[name]) if images else None
-        known = origins if name == "samples" else None
+        known = origins if name in made_from_references else None
         scores[name] = score(run.make_metrics, held_out, generated, seen, known)
         bounds[name] = intervals(run.make_metrics, scores[name], held_out, generated, seen, known)
     new = novelty(samples, references, held_out)
@@ -113,6 +116,9 @@ def evaluate(run: Run) -> Metrics:
         "sets": scores,
         "ratios": ratios(run.make_metrics, scores),
         "intervals": bounds,
+        "network_adds": {
+            name: differences(run.make_metrics, held_out, samples, sets[name]) for name in run.controls
+        },
         "novelty": new,
         "making": making(run),
     }
@@ -209,6 +215,19 @@ def intervals(
     return made
 
 
+def differences(
+    make_metrics: Mapping[str, Callable[[], Any]], real: Tensor, samples: Tensor, control: Tensor
+) -> dict[str, dict[str, float]]:
+    """Each figure of the samples minus that of a control, for figures whose difference has an interval."""
+    found: dict[str, dict[str, float]] = {}
+    for metric in (make() for make in make_metrics.values()):
+        if getattr(metric, "takes", "features") == "images":
+            continue
+        ours, theirs = (metric.influences(real, images) for images in (samples, control))
+        found |= {name: dict(vars(ours[name].minus(theirs[name]).interval())) for name in ours}
+    return found
+
+
 def ratios(
     make_metrics: Mapping[str, Callable[[], Any]], scores: Mapping[str, Mapping[str, float]]
 ) -> dict[str, float | None]:
@@ -239,6 +258,8 @@ def figures_of(run: Run) -> list[Figure]:
         ),
         *(beside(each, "references", each.surfaces & {"tracking"}) for each in found),
         *(beside(each, "reconstructions", frozenset()) for each in found),
+        *(beside(each, name, frozenset()) for name in run.controls for each in found),
+        *(added(each, name) for name in run.controls for each in found),
         *(ratio(each) for each in found if each.path in distances),
     ]
 
@@ -252,6 +273,21 @@ def beside(figure: Figure, name: str, surfaces: frozenset[Surface]) -> Figure:
         interval=f"metrics/intervals/{name}/{figure.path}",
         of=name,
         surfaces=surfaces,
+    )
+
+
+def added(figure: Figure, control: str) -> Figure:
+    """What the network adds: a metric's figure of the samples minus that of a control."""
+    place = f"metrics/network_adds/{control}/{figure.path}"
+    shown = figure.surfaces if control == TWIN and figure.path == "fid" else frozenset[Surface]()
+    return Figure(
+        f"{place}/value",
+        f"{figure.name}_minus_{control}",
+        label=f"{figure.label} minus {control}",
+        better=figure.better,
+        says=f"what the network adds: samples minus the {control}, the same recipe without it",
+        interval=place,
+        surfaces=shown,
     )
 
 

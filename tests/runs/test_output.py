@@ -101,7 +101,7 @@ def test_json_of_a_dry_run(terminal: tuple[Path, str]) -> None:
     done = run_cli(terminal[0], "-m", *SHORT, "eta=0,7", "dry_run=true", "output=json")
     planned, wrong = (json.loads(line) for line in done.stdout.splitlines())
     assert planned["network_calls"]["sample"] == {"least": 0, "most": 0} and planned["mistake"] is None
-    assert "eta must lie" in wrong["mistake"] and done.returncode == 2 and "1 of 2 cells" in done.stderr
+    assert "eta must lie" in wrong["mistake"] and done.returncode == 2 and "1 of 2 runs" in done.stderr
 
 
 @pytest.mark.parametrize("wrong", ["output=loud", "eta=7"])
