@@ -13,8 +13,8 @@ FILES = dict(re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', PAGE, re.DOTALL))
 COMMANDS = re.findall(r"```bash\npython -m ood_diffusion (.*?)\n```", PAGE, re.DOTALL)
 
 
-def test_the_page_shows_all_seven() -> None:
-    assert len(COMMANDS) == 8 and len(FILES) == 14
+def test_the_page_shows_all_eight() -> None:
+    assert len(COMMANDS) == 9 and len(FILES) == 16
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -38,6 +38,9 @@ def test_the_page_works(command: str, tmp_path: Path) -> None:
         assert "brightness: no network calls beyond those of the samples" in planned.stdout
         refused = run_cli(tmp_path, *shlex.split(command), *TINY, "n_samples=4")
         assert refused.returncode == 2 and "brightness needs 8 samples" in refused.stderr
+    elif "control" in group:
+        assert set(r["metrics"]["network_adds"]) == {"twin", "average", "wiener", "copies"}
+        assert set(r["metrics"]["network_adds"]["copies"]) == {"fid", "kid"}
     elif group == "metric":
         assert set(r["metrics"]["sets"]["samples"]) == {"n", "fid", "mean_shift"}
         assert [each["better"] for each in r["figures"] if each["path"].endswith("mean_shift")] == 3 * [

@@ -22,6 +22,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ood_diffusion.controls.base import Control, Noise
+from ood_diffusion.controls.on_pixels import OnPixels
+from ood_diffusion.controls.wiener import Wiener
 from ood_diffusion.diffusion.ab2 import AB2
 from ood_diffusion.diffusion.ddim import DDIM
 from ood_diffusion.diffusion.dpmpp_2m import DPMpp2M
@@ -65,7 +68,8 @@ from ood_diffusion.samplers.base import Sampler
 from ood_diffusion.samplers.copy_references import CopyReferences
 from ood_diffusion.samplers.draw import Draw
 from ood_diffusion.samplers.linear_combination import LinearCombination
-from ood_diffusion.samplers.propose import Acceptance, propose
+from ood_diffusion.samplers.local_combination import LocalCombination
+from ood_diffusion.samplers.propose import Acceptance, Proposer
 from ood_diffusion.samplers.selection import Geometric, KeepAll, Selection
 from ood_diffusion.samplers.slerp import Slerp
 from ood_diffusion.seeding import generator
@@ -75,7 +79,7 @@ from tests.metrics.weights import save_clip, save_dinov2, save_vgg16
 from tests.models.tiny_pipelines import save_ldm, tiny_unet
 
 FILE = Path(__file__).with_name("versions.json")
-BASES = (Solver, Prior, Sampler, Selection, FeatureExtractor, FrozenModel, Preparation, Domain)
+BASES = (Solver, Prior, Sampler, Selection, FeatureExtractor, FrozenModel, Preparation, Domain, Control)
 TOLERANCE = 1e-4
 """Of the root mean square: processors round differently, and bytes now and then fall on the other side."""
 LINEAR = Schedule.linear()
@@ -113,9 +117,13 @@ def drawn(*priors: Prior) -> list[Tensor]:
 
 def proposed(sampler: Sampler, selection: Selection) -> list[Tensor]:
     references = wave(20, 3, 8, 8)
-    sampler.bind(references, Gaussian("scalar").fit(references))
-    selection.bind(references)
-    return list(propose(sampler, selection, 8, 0, 800, Acceptance()))
+    how = Proposer(Gaussian("scalar"), sampler, selection, 8, 0, 800)
+    return list(how.fitted(references, lambda: references).items(Acceptance()))
+
+
+def controlled(*controls: Control) -> list[Tensor]:
+    how = Proposer(Gaussian("scalar"), LinearCombination(3, 1.0), KeepAll(), 8, 0, 800)
+    return [x for each in controls for x in each.images(wave(20, 3, 8, 8) / 3, how, Noise(0.6, 0.8))]
 
 
 def seen(model: FrozenModel) -> list[Tensor]:
@@ -229,6 +237,9 @@ PARTS: dict[type, Callable[[Path], list[Tensor]]] = {
     CopyReferences: lambda _: proposed(CopyReferences(), KeepAll()),
     Draw: lambda _: proposed(Draw(), KeepAll()),
     LinearCombination: lambda _: proposed(LinearCombination(3, 1.0), KeepAll()),
+    LocalCombination: lambda _: proposed(LocalCombination(3, 2.0, 3.0, 5), KeepAll()),
+    OnPixels: lambda _: controlled(OnPixels(keeps_variance=True), OnPixels(keeps_variance=False)),
+    Wiener: lambda _: controlled(Wiener()),
     Slerp: lambda _: proposed(Slerp(2), KeepAll()),
     KeepAll: lambda _: proposed(Draw(), KeepAll()),
     Geometric: lambda _: proposed(Slerp(2), Geometric(10, 2.0)),
@@ -265,7 +276,7 @@ def own_parts() -> Iterator[type]:
     """Every class of this package that makes results, without those that only collect files for one."""
     import ood_diffusion
 
-    for group in ("diffusion", "priors", "samplers", "metrics", "models", "domains"):
+    for group in ("diffusion", "priors", "samplers", "controls", "metrics", "models", "domains"):
         folder = importlib.import_module(f"{ood_diffusion.__name__}.{group}")
         for module in pkgutil.walk_packages(folder.__path__, f"{folder.__name__}."):
             for kind in vars(importlib.import_module(module.name)).values():
