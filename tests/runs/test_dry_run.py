@@ -90,7 +90,7 @@ def test_cells_that_would_fail_are_named_beside_the_others(tmp_path: Path) -> No
     assert done.returncode == 2
     assert "Cell 1 would fail: eta must lie between 0" in done.stdout
     assert "Network calls: 24 to do" in done.stdout
-    assert "1 of 2 cells would fail" in done.stderr and "Traceback" not in done.stderr
+    assert "1 of 2 runs would fail" in done.stderr and "Traceback" not in done.stderr
     assert "Warning" not in done.stderr
 
 
@@ -137,7 +137,7 @@ def test_plans_may_come_from_other_processes(
     rows = [line.split() for line in said.splitlines() if line.split()[:1] in (["0"], ["1"])]
     assert rows == [["0", "0", "bank", "5"], ["1", "1", "bank", "0"]]
     leave(tmp_path / "2", Plan(mistake="no such thing"))
-    with pytest.raises(UserError, match=r"1 of 2 cells would fail\. no such thing"):
+    with pytest.raises(UserError, match=r"1 of 2 runs would fail\. no such thing"):
         show_sweep()
 
 
