@@ -1,26 +1,27 @@
 """`Run.at`: the same run with other knobs, in the same workspace."""
 
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.runs.assemble import assemble, build
-from ood_diffusion.runs.configuration import GROUPS, conf_folder
+from ood_diffusion.runs.configuration import GROUPS
 from ood_diffusion.runs.run import Run
 from ood_diffusion.stages.invert import invert
 from tests.cli import QUICK, TINY
+from tests.composed import composed
 from tests.domains.trees import write
 
 
 def made(folder: Path, *overrides: str) -> Run:
-    with initialize_config_dir(conf_folder(), version_base="1.3"):
-        cfg = compose("config", [*TINY, f"store={folder}/store", "n_training=4", *overrides])
+    cfg = deepcopy(composed(*TINY, "n_training=4", *overrides))
+    cfg.store = f"{folder}/store"
     return assemble(cfg, dict.fromkeys(GROUPS, ""), folder, Ranks(partial(build, cfg.trainer)))
 
 

@@ -89,24 +89,3 @@ def test_it_ends_with_a_table_and_the_path_of_the_report(folder: Path) -> None:
     out = (folder / "stdout.txt").read_text()
     assert "FID" in out and "round-trip PSNR" in out
     assert out.strip().endswith("report.html")
-
-
-def test_again_computes_nothing_and_finds_the_same(folder: Path) -> None:
-    done = run_cli(folder, *TINY)
-    assert done.returncode == 0, done.stderr
-    first, second = results(folder)
-    assert set(second["cost"]["network_calls"].values()) == {0}
-    for section in ("metrics", "reconstruct", "latents", "sample"):
-        assert second[section] == first[section]
-
-
-def test_more_samples_keep_the_first_ones(folder: Path) -> None:
-    done = run_cli(folder, *TINY, "n_samples=12", "stages=[sample]")
-    assert done.returncode == 0, done.stderr
-    assert results(folder)[-1]["cost"]["network_calls"] == {"sample": 4 * 2}
-
-
-def test_a_stage_without_its_input_says_what_to_run(folder: Path) -> None:
-    done = run_cli(folder, *TINY, "seed=9", "stages=[evaluate]")
-    assert done.returncode == 2
-    assert "Run the stage that makes them first" in done.stderr and "Traceback" not in done.stderr
