@@ -48,6 +48,12 @@ def require_integer(name: str, got: object, least: int, remedy: str) -> None:
     require(fits, f"{name} must be an integer of at least {least}", got, remedy)
 
 
+def require_positive(name: str, got: object, remedy: str) -> None:
+    """Raise `UserError` unless `got` is a number (no bool, not NaN) above 0."""
+    number = isinstance(got, int | float) and not isinstance(got, bool)
+    require(number and got > 0, f"{name} must be positive", got, remedy)  # type: ignore[operator]
+
+
 def require_choice(name: str, got: str, choices: Collection[str]) -> None:
     """Raise `UserError` unless `got` is one of `choices`, listing them."""
     listed = ", ".join(sorted(choices))

@@ -1,8 +1,12 @@
 """What can be found wrong with a run before any compute is spent."""
 
+from collections.abc import Mapping, Sequence
+
 from ood_diffusion.checks import require
 from ood_diffusion.diffusion.prediction import TO_EPS
+from ood_diffusion.domains.base import Split
 from ood_diffusion.priors.base import Prior
+from ood_diffusion.runs.images import at_most
 from ood_diffusion.runs.run import Run
 from ood_diffusion.samplers.base import Sampler
 from ood_diffusion.samplers.selection import Selection
@@ -67,18 +71,36 @@ def check_learner(group: str, name: str, part: Learner, n_references: int) -> No
 
 def check_metrics(run: Run) -> None:
     """Raise `UserError` unless every metric has the images it needs."""
-    held_out = run.domain.size("held_out")
-    counts = {
-        "n_samples": run.settings.n_samples,
-        "n_references": run.settings.n_references,
-        "n_held_out": run.settings.n_held_out if held_out is None else min(held_out, run.settings.n_held_out),
-    }
     for name, make in run.make_metrics.items():
-        least = make().min_images
-        for count, images in counts.items():
-            require(
-                images >= least,
-                f"metric={name} needs {count} to be at least {least}",
-                images,
-                "Bring more images or leave out the stage evaluate.",
-            )
+        least = dict.fromkeys(("n_samples", "n_references", "n_held_out"), make().min_images)
+        require_images(run, "evaluate", least, who=f"metric={name}")
+
+
+def require_images(
+    run: Run,
+    stage: str,
+    least: Mapping[str, int],
+    of_training: Sequence[Split] = ("references",),
+    who: str = "",
+) -> None:
+    """Raise `UserError` unless there are the images that a stage needs.
+
+    Args:
+        run: the assembled run.
+        stage: what can be left out instead.
+        least: name of the setting that says how many -> the fewest.
+        of_training: splits of the training domain that `n_training` is about.
+        who: what needs them; the stage itself, if empty.
+    """
+    for name, fewest in least.items():
+        images = getattr(run.settings, name)
+        if name == "n_held_out":
+            images = at_most(run.domain, "held_out", images)
+        if name == "n_training":
+            images = min(at_most(run.training_domain, split, images) for split in of_training)
+        require(
+            images >= fewest,
+            f"{who or f'the stage {stage}'} needs {name} to be at least {fewest}",
+            images,
+            f"Bring more images or leave out the stage {stage}.",
+        )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ood_diffusion.checks import require, require_choice
+from ood_diffusion.checks import require, require_choice, require_integer
 from ood_diffusion.precision import PRECISIONS
 from ood_diffusion.report.tracking.settings import read_tracking
 from ood_diffusion.storage.mode import MODES
@@ -52,27 +52,19 @@ class Settings:
     compile: bool
 
     def __post_init__(self) -> None:
-        for name in ("steps", "seed", "n_references", "n_held_out", "n_samples", "n_training"):
-            self._check(name, int, 0 if name == "seed" else 1)
+        least = {"steps": 1, "seed": 0, "n_references": 2, "n_held_out": 1, "n_samples": 1, "n_training": 1}
         if self.batch_size != "auto":
-            self._check("batch_size", int, 1)
+            least["batch_size"] = 1
+        for name, lowest in least.items():
+            require_integer(name, getattr(self, name), lowest, f"Correct {name}.")
         require_choice("precision", self.precision, PRECISIONS)
         require(isinstance(self.compile, bool), "compile must be true or false", self.compile, "Try false.")
         for name in ("eta", "level") if self.level != AUTO else ("eta",):
-            self._check(name, (int, float), 0)
-            object.__setattr__(self, name, float(getattr(self, name)))  # eta=0 and eta=0.0 are one run
+            value = getattr(self, name)
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            require(number and value >= 0, f"{name} must be a number, at least 0", value, f"Correct {name}.")
+            object.__setattr__(self, name, float(value))  # eta=0 and eta=0.0 are one run
         require(self.eta <= 1, "eta must lie between 0 (deterministic) and 1 (ancestral)", self.eta, "Try 0.")
-        require(self.n_references >= 2, "n_references must be at least 2", self.n_references, "Try 96.")
-
-    def _check(self, name: str, types: Any, least: int) -> None:
-        value = getattr(self, name)
-        number = "a number" if isinstance(types, tuple) else "an integer"
-        require(
-            isinstance(value, types) and not isinstance(value, bool) and value >= least,
-            f"{name} must be {number}, at least {least}",
-            value,
-            f"Correct {name}.",
-        )
 
 
 def log_level(output: str) -> str:

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import require, require_positive
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.lightning.data import StoreDataset
 from ood_diffusion.lightning.training import DenoiserTraining, StepProgress
@@ -58,8 +58,7 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         for name in ("max_steps", "batch_size", "learning_rate", "warmup_steps", "checkpoint_every"):
-            value = getattr(self, name)
-            require(value > 0, f"training.{name} must be positive", value, f"Correct training.{name}.")
+            require_positive(f"training.{name}", getattr(self, name), f"Correct training.{name}.")
         require(
             0 <= self.ema_decay < 1, "training.ema_decay must lie in [0, 1)", self.ema_decay, "Try 0.999."
         )

@@ -133,7 +133,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "size": (lambda: invert(MODEL, IMAGES[..., :4]), r"size of the model's images.*Resize them"),
     "level": (lambda: invert(MODEL, IMAGES, level=1001), "level must lie above 1 and at most at 1000"),
     "no level": (lambda: invert(MODEL, IMAGES, settings={"level": "auto"}), "level=auto"),
-    "steps": (lambda: invert(MODEL, IMAGES, steps=0), "steps must be an integer, at least 1, but got 0"),
+    "steps": (lambda: invert(MODEL, IMAGES, steps=0), "steps must be an integer of at least 1, but got 0"),
     "solver": (lambda: invert(MODEL, IMAGES, solver="euler"), "solver must be one of: ab2, ddim"),
     "a key": (lambda: invert(MODEL, IMAGES, settings={"a.b": 1}), "a setting must be one of: .*'a.b'"),
     "devices": (lambda: invert(MODEL, IMAGES, settings={"trainer.devices": 2}), "use one device"),
@@ -146,7 +146,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "not finite": (lambda: generate(MODEL, replace(BANK, values=BANK.values / 0)), "must be finite"),
     "eta": (lambda: generate(MODEL, BANK, eta=1.5), "eta must lie between 0"),
     "too few": (lambda: draw(BANK, prior="shrunk"), "prior=shrunk needs at least 8 references, but got 4"),
-    "n": (lambda: draw(BANK, 0), "n_samples must be an integer, at least 1"),
+    "n": (lambda: draw(BANK, 0), "n_samples must be an integer of at least 1"),
     "selection": (
         lambda: draw(replace(BANK, values=torch.randn(12, 3, 8, 8)), 4, selection="geometric", sampler="draw",
                      prior="standard_normal", settings={"selection.tolerance": 1e-9}),

@@ -28,12 +28,12 @@ def test_whole_numbers_and_floats_are_one_cell() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"steps": 2.5}, "steps must be an integer, at least 1, but got 2.5"),
+        ({"steps": 2.5}, "steps must be an integer of at least 1, but got 2.5"),
         ({"steps": True}, "steps must be an integer"),
-        ({"seed": -1}, "seed must be an integer, at least 0, but got -1"),
+        ({"seed": -1}, "seed must be an integer of at least 0, but got -1"),
         ({"eta": "half"}, "eta must be a number, at least 0, but got 'half'"),
-        ({"n_references": 1}, "n_references must be at least 2, but got 1"),
-        ({"batch_size": 0}, "batch_size must be an integer, at least 1"),
+        ({"n_references": 1}, "n_references must be an integer of at least 2, but got 1"),
+        ({"batch_size": 0}, "batch_size must be an integer of at least 1"),
         ({"level": None}, "level must be a number"),
     ],
 )

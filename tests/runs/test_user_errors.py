@@ -20,11 +20,11 @@ CONFIG = [
 SETTINGS = [
     (["eta=-1"], "eta must be a number, at least 0, but got -1"),
     (["eta=1.2"], "eta must lie between 0"),
-    (["steps=0"], "steps must be an integer, at least 1, but got 0"),
+    (["steps=0"], "steps must be an integer of at least 1, but got 0"),
     (["steps=700"], "steps must not exceed the level (500), but got 700"),
     (["level=1001"], "at most at 1000"),
-    (["n_samples=0"], "n_samples must be an integer, at least 1, but got 0"),
-    (["n_references=1"], "n_references must be at least 2"),
+    (["n_samples=0"], "n_samples must be an integer of at least 1, but got 0"),
+    (["n_references=1"], "n_references must be an integer of at least 2"),
     (["n_references=7", "prior=shrunk"], "prior=shrunk needs at least 8 references, but got 7"),
     (
         ["n_references=10", "selection=geometric"],

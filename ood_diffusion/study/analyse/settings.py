@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import require, require_integer, require_positive
 from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.study.analyse.verdict import STATISTICS
 
@@ -53,29 +53,22 @@ class AnalyseSettings:
     max_norm_spread: float
 
     def __post_init__(self) -> None:
+        where, remedy = "stage.analyse", "Correct it."
         least = {"n_round_trip": 2, "n_latents": FEWEST, "steps": 1, "n_null": FEWEST_DRAWS}
         for name, lowest in least.items():
-            value = getattr(self, name)
-            _require(
-                isinstance(value, int) and value >= lowest, name, f"an integer, at least {lowest}", value
-            )
-        _positive("round_trip_steps", self.round_trip_steps, (int,))
-        _positive("levels", self.levels, (int, float))
-        _require(0 < self.min_retrieval < 1, "min_retrieval", "between 0 and 1", self.min_retrieval)
+            require_integer(f"{where}.{name}", getattr(self, name), lowest, remedy)
+        for name in ("round_trip_steps", "levels"):
+            require(len(getattr(self, name)) > 0, f"{where}.{name} must hold a number", [], remedy)
+        for steps in self.round_trip_steps:
+            require_integer(f"{where}.round_trip_steps", steps, 1, remedy)
+        for level in self.levels:
+            require_positive(f"{where}.levels", level, remedy)
+        share = self.min_retrieval
+        require(0 < share < 1, f"{where}.min_retrieval must lie between 0 and 1", share, remedy)
         for name in ("max_snr_loss", "angle_band", "max_vertex_deviation", "max_norm_spread"):
-            _require(getattr(self, name) > 0, name, "positive", getattr(self, name))
-        complete = set(self.bands) == set(STATISTICS)
-        _require(complete, "bands", f"given for each of {list(STATISTICS)}", list(self.bands))
+            require_positive(f"{where}.{name}", getattr(self, name), remedy)
+        known, given = sorted(STATISTICS), sorted(self.bands)
+        require(known == given, f"{where}.bands must be given for each of {known}", given, remedy)
         for name, band in self.bands.items():
-            _require(len(band) == 2 and band[0] < band[1], f"bands.{name}", "a low and a high value", band)
-
-
-def _positive(name: str, values: Sequence[float], types: tuple[type, ...]) -> None:
-    good = len(values) > 0 and all(isinstance(value, types) and value > 0 for value in values)
-    _require(
-        good, name, "a list of positive numbers" if float in types else "a list of positive integers", values
-    )
-
-
-def _require(condition: bool, name: str, rule: str, got: object) -> None:
-    require(condition, f"stage.analyse.{name} must be {rule}", got, "Correct it.")
+            pair = len(band) == 2 and band[0] < band[1]
+            require(pair, f"{where}.bands.{name} must be a low and a high value", band, remedy)

@@ -13,6 +13,7 @@ from ood_diffusion.diffusion.marginal import marginal
 from ood_diffusion.lightning.trajectory import PassageInverter
 from ood_diffusion.optional import optional
 from ood_diffusion.report.results import Results
+from ood_diffusion.runs.feasible import require_images
 from ood_diffusion.runs.images import first
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
@@ -69,21 +70,7 @@ class Analyse(AnalyseSettings, Stage):
         _ = top_of(run, self.steps).levels
         top, highest = run.model.schedule.timesteps, max(self.levels)
         require(highest <= top, f"stage.analyse.levels must be at most {top}", highest, "Choose lower ones.")
-        available = run.domain.size("held_out"), run.training_domain.size("references")
-        wanted = run.settings.n_held_out, run.settings.n_training
-        held_out, training = (w if a is None else min(w, a) for a, w in zip(available, wanted, strict=True))
-        counts = {
-            "n_references": (run.settings.n_references, FEWEST),
-            "n_training": (training, FEWEST),
-            "n_held_out": (held_out, 2),
-        }
-        for name, (images, least) in counts.items():
-            require(
-                images >= least,
-                f"the stage analyse needs {name} to be at least {least}",
-                images,
-                "Bring more images or leave out the stage analyse.",
-            )
+        require_images(run, "analyse", {"n_references": FEWEST, "n_training": FEWEST, "n_held_out": 2})
 
 
 def top_of(run: Run, steps: int) -> Run:

@@ -16,7 +16,7 @@ from ood_diffusion.optional import optional
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.report.results import Results
 from ood_diffusion.runs.feasible import check_learners
-from ood_diffusion.runs.images import first
+from ood_diffusion.runs.images import at_most, first
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.stages.evaluate import features_of
@@ -150,8 +150,7 @@ class Bandwidth(BandwidthSettings, Stage):
 
     def check(self, run: Run) -> None:
         """Raise `UserError` unless each domain has images to move and others to say what is inside."""
-        available, wanted = run.training_domain.size("references"), run.settings.n_training
-        training = wanted if available is None else min(wanted, available)
+        training = at_most(run.training_domain, "references", run.settings.n_training)
         require_domain_images(min(run.settings.n_references, training) - self.n_images, self)
         if self.check_levels:
             check_learners(run)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import require, require_positive
 from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.optional import optional
 from ood_diffusion.report.results import Results
@@ -48,7 +48,7 @@ class FewShot(Stage):
         least = min(self.counts, default=0)
         require(least >= 2, "stage.few_shot.counts must hold numbers of at least 2", least, "Try [8,24,96].")
         require(self.repeats >= 2, "stage.few_shot.repeats must be at least 2", self.repeats, "Try 3.")
-        require(self.tolerance > 0, "stage.few_shot.tolerance must be positive", self.tolerance, "Try 0.1.")
+        require_positive("stage.few_shot.tolerance", self.tolerance, "Try 0.1.")
 
     def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
         """FID against the number of references, and the check of C9."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ood_diffusion.checks import require
 from ood_diffusion.claims.check import Check
+from ood_diffusion.domains.base import SPLITS
 from ood_diffusion.figures import Figure
 from ood_diffusion.metrics.novelty import COPY_QUANTILE, nearest
 from ood_diffusion.metrics.probe import FOLDS
@@ -16,7 +17,7 @@ from ood_diffusion.optional import optional
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.report.results import Results
 from ood_diffusion.runs.assemble import build, with_code
-from ood_diffusion.runs.feasible import check_learners
+from ood_diffusion.runs.feasible import check_learners, require_images
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.stages.decode import decode
@@ -129,23 +130,13 @@ class Interference(InterferenceSettings, Stage):
         Images that are equal pixel by pixel count once, which is not known before they are read; `fit_probe`
         refuses what is then too few.
         """
-        training = [run.training_domain.size(split) for split in ("references", "held_out")]
-        unseen, wanted = run.domain.size("held_out"), run.settings.n_held_out
-        n_training = min([run.settings.n_training, *(size for size in training if size is not None)])
-        n_held_out = wanted if unseen is None else min(wanted, unseen)
-        counts = {
-            "n_training": (n_training, FOLDS),
-            "n_held_out": (n_held_out, 2 * FOLDS),  # half of them to fit the probe, half to check it
-            "n_references": (run.settings.n_references, 2),
-            "n_samples": (run.settings.n_samples, 2),
+        least = {
+            "n_training": FOLDS,
+            "n_held_out": 2 * FOLDS,  # half of them to fit the probe, half to check it
+            "n_references": 2,
+            "n_samples": 2,
         }
-        for name, (images, least) in counts.items():
-            require(
-                images >= least,
-                f"the stage interference needs {name} to be at least {least}",
-                images,
-                "Bring more images or leave out the stage interference.",
-            )
+        require_images(run, "interference", least, SPLITS)
         with_samplers(run, self, run.settings.n_samples)
 
 

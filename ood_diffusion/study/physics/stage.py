@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import require_positive
 from ood_diffusion.optional import optional
 from ood_diffusion.physics.comparison import differences, statistics
 from ood_diffusion.physics.curves import abscissae, band, curves
 from ood_diffusion.physics.images import Array
 from ood_diffusion.report.results import Results
+from ood_diffusion.runs.feasible import require_images
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of
@@ -50,8 +51,7 @@ class Physics(Stage):
 
     def __post_init__(self) -> None:
         for name in ("band", "blur"):
-            value = getattr(self, name)
-            require(value > 0, f"stage.physics.{name} must be positive", value, "See the file's default.")
+            require_positive(f"stage.physics.{name}", getattr(self, name), "See the file's default.")
 
     def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
         """Statistics of each set, and the checks of C10."""
@@ -97,19 +97,7 @@ class Physics(Stage):
 
     def check(self, run: Run) -> None:
         """Raise `UserError` unless every set of images has a spread."""
-        size, wanted = run.domain.size("held_out"), run.settings.n_held_out
-        counts = {
-            "n_samples": run.settings.n_samples,
-            "n_references": run.settings.n_references,
-            "n_held_out": wanted if size is None else min(wanted, size),
-        }
-        for name, images in counts.items():
-            require(
-                images >= 2,
-                f"the stage physics needs {name} to be at least 2",
-                images,
-                "Bring more images or leave out the stage physics.",
-            )
+        require_images(run, "physics", dict.fromkeys(("n_samples", "n_references", "n_held_out"), 2))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ood_diffusion.checks import require, require_integer
+from ood_diffusion.checks import require, require_integer, require_positive
 from ood_diffusion.stages.train import TrainingSettings
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
@@ -42,8 +42,7 @@ class FinetuneSettings:
         least = min(self.budgets, default=0)
         require(least > 0, f"{where}.budgets must hold positive numbers", list(self.budgets), "Try [1,10].")
         for name in ("calls_per_image", "batch_size", "learning_rate", "gradient_clip", "checkpoint_every"):
-            value = getattr(self, name)
-            require(value > 0, f"{where}.{name} must be positive", value, f"Correct {name}.")
+            require_positive(f"{where}.{name}", getattr(self, name), f"Correct {name}.")
         require(
             self.precision in PRECISIONS,
             f"{where}.precision must be one of {', '.join(PRECISIONS)}",

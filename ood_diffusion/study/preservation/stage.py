@@ -14,7 +14,7 @@ from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.optional import optional
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.report.results import Results
-from ood_diffusion.runs.feasible import check_trainable
+from ood_diffusion.runs.feasible import check_trainable, require_images
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of
@@ -93,11 +93,7 @@ class Preservation(PreservationSettings, Stage):
             name = f"stage.preservation.sdedit_levels: {level:g}"
             require(1 < level <= run.model.schedule.timesteps, "levels lie in (1, T]", name, "Choose others.")
             _ = run.at(level=float(level)).levels
-        for name in ("n_samples", "n_held_out", "n_training"):
-            count = getattr(run.settings, name)
-            require(
-                count >= 2, f"the stage preservation needs {name} to be at least 2", count, f"Raise {name}."
-            )
+        require_images(run, "preservation", dict.fromkeys(("n_samples", "n_held_out", "n_training"), 2))
         if self.finetune is not None:
             check_trainable(run, "baseline=finetune")
 

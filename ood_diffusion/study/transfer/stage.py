@@ -17,6 +17,7 @@ from ood_diffusion.optional import optional
 from ood_diffusion.pixels import to_bytes, to_unit_range
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.report.results import Results
+from ood_diffusion.runs.feasible import require_images
 from ood_diffusion.runs.images import stored_split
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
@@ -118,18 +119,7 @@ class Transfer(Stage):
             name = f"stage.transfer.levels: {level:g}"
             require(1 < level <= run.model.schedule.timesteps, "levels lie in (1, T]", name, "Choose others.")
             _ = run.at(level=float(level), eta=0.0).levels
-        size, wanted = run.domain.size("held_out"), run.settings.n_held_out
-        counts = {
-            "n_references": (run.settings.n_references, FEWEST),
-            "n_held_out": (wanted if size is None else min(wanted, size), 2),
-        }
-        for name, (images, least) in counts.items():
-            require(
-                images >= least,
-                f"the stage transfer needs {name} to be at least {least}",
-                images,
-                "Bring more images or leave out the stage transfer.",
-            )
+        require_images(run, "transfer", {"n_references": FEWEST, "n_held_out": 2})
         _ = self.style(image_size=run.domain.image_size, of=lambda image_size: run.domain)
 
 
