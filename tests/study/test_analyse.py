@@ -111,12 +111,12 @@ def test_principal_components_part_two_clusters() -> None:
 
 def test_two_white_sets_are_not_told_apart_and_two_shifted_ones_are() -> None:
     same = compared(500.0, {"unseen": white(24, 7), "training": white(24, 8)}, 0, 50)
-    assert same["frechet_interval"]["low"] < same["frechet"]["null_mean"] < same["frechet_interval"]["high"]
-    assert same["separability"]["p_value"] > 0.05 and same["frechet"]["p_value"] > 0.05
+    assert same.frechet_interval.low < same.frechet.null_mean < same.frechet_interval.high
+    assert same.separability.p_value > 0.05 and same.frechet.p_value > 0.05
     other = compared(500.0, {"unseen": white(24, 7) + 0.5, "training": white(24, 8)}, 0, 50)
-    assert other["separability"]["statistic"] == 1 and other["frechet"]["p_value"] < 0.05
-    assert other["unseen"]["gaussianity"]["mean_cosine"]["p_value"] < 0.05
-    assert other["training"]["gaussianity"]["mean_cosine"]["p_value"] > 0.05
+    assert other.separability.statistic == 1 and other.frechet.p_value < 0.05
+    assert other.unseen.gaussianity["mean_cosine"].p_value < 0.05
+    assert other.training.gaussianity["mean_cosine"].p_value > 0.05
 
 
 def test_exact_noise_is_on_the_models_own_states_and_belongs_to_the_image() -> None:

@@ -1,9 +1,8 @@
 """Latents of both domains at one level: Gaussian, separable, isotropic? Claims C2 to C4."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,10 +10,10 @@ from torch import Tensor
 
 from ood_diffusion.geometry.gram import gram
 from ood_diffusion.geometry.within import within
-from ood_diffusion.statistics.estimate import Array, Estimate
+from ood_diffusion.statistics.estimate import Array, Estimate, NullTest
 from ood_diffusion.statistics.field_spectrum import field_powers, radial_power
 from ood_diffusion.statistics.gaussianity import BINS, gaussianity
-from ood_diffusion.statistics.geometry_summary import geometry_summary
+from ood_diffusion.statistics.geometry_summary import GeometrySummary, geometry_summary
 from ood_diffusion.statistics.latent_frechet import latent_frechet
 from ood_diffusion.statistics.latent_frechet_interval import latent_frechet_interval
 from ood_diffusion.statistics.separability import separability, trivial_separability
@@ -23,8 +22,40 @@ LEFT_OUT = 16
 """Jackknife samples at a time: bounds memory to as many Gram matrices."""
 
 
-def compared(level: float, latents: Mapping[str, Tensor], seed: int, n_null: int) -> dict[str, Any]:
-    """All statistics of one level, nested plain numbers.
+@dataclass(frozen=True)
+class Described:
+    """Statistics of n latents.
+
+    Args:
+        n: how many.
+        gaussianity: of `statistics.gaussianity`, by name.
+        geometry: of `statistics.geometry_summary`.
+        isotropy: of `isotropy`, by name.
+        spectrum: of `spectrum`.
+    """
+
+    n: int
+    gaussianity: Mapping[str, NullTest]
+    geometry: GeometrySummary
+    isotropy: Mapping[str, Estimate]
+    spectrum: Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Latents of both domains at one level, each set for itself and against the other."""
+
+    level: float
+    unseen: Described
+    training: Described
+    separability: NullTest
+    trivial_separability: NullTest
+    frechet: NullTest
+    frechet_interval: Estimate
+
+
+def compared(level: float, latents: Mapping[str, Tensor], seed: int, n_null: int) -> Compared:
+    """All statistics of one level.
 
     Args:
         level: of the latents.
@@ -33,26 +64,21 @@ def compared(level: float, latents: Mapping[str, Tensor], seed: int, n_null: int
         n_null: draws from the null of `gaussianity`.
     """
     pair = latents["training"], latents["unseen"]
-    return {
-        "level": level,
-        **{name: described(z, seed, n_null) for name, z in latents.items()},
-        "separability": asdict(separability(*pair, seed)),
-        "trivial_separability": asdict(trivial_separability(*pair, seed)),
-        "frechet": asdict(latent_frechet(*pair, seed)),
-        "frechet_interval": asdict(latent_frechet_interval(*pair)),
-    }
+    return Compared(
+        level,
+        described(latents["unseen"], seed, n_null),
+        described(latents["training"], seed, n_null),
+        separability(*pair, seed),
+        trivial_separability(*pair, seed),
+        latent_frechet(*pair, seed),
+        latent_frechet_interval(*pair),
+    )
 
 
-def described(latents: Tensor, seed: int, n_null: int) -> dict[str, Any]:
+def described(latents: Tensor, seed: int, n_null: int) -> Described:
     """Statistics of one set of latents: against Gaussian noise, of its geometry, and its spectrum."""
     tests = gaussianity(latents, seed, n_null)
-    return {
-        "n": len(latents),
-        "gaussianity": {name: asdict(test) for name, test in tests.items()},
-        "geometry": asdict(geometry_summary(latents)),
-        "isotropy": {name: asdict(found) for name, found in isotropy(latents).items()},
-        "spectrum": spectrum(latents),
-    }
+    return Described(len(latents), tests, geometry_summary(latents), isotropy(latents), spectrum(latents))
 
 
 def spectrum(latents: Tensor) -> dict[str, list[float]]:

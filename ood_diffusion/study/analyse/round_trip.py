@@ -1,8 +1,7 @@
 """Image -> latent -> image, by domain, solver and number of steps (claim C1)."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,7 +16,7 @@ from ood_diffusion.runs.run import Run
 from ood_diffusion.stages.decode import decode
 from ood_diffusion.stages.evaluate import features_in_order, features_of
 from ood_diffusion.stages.invert import invert
-from ood_diffusion.statistics.estimate import Array
+from ood_diffusion.statistics.estimate import Array, Estimate
 from ood_diffusion.statistics.intervals import difference, mean_interval, proportion_interval
 from ood_diffusion.study.analyse.settings import AnalyseSettings
 
@@ -42,14 +41,52 @@ class Gallery:
     units: Mapping[str, float]
 
 
-def round_trips(run: Run, settings: AnalyseSettings) -> dict[str, Any]:
-    """Round trips at the run's level and eta 0.
+@dataclass(frozen=True)
+class Trip:
+    """Round trips of the images of a domain.
 
-    Returns:
-        "curve": a row for each domain, solver and number of steps; "own": domain -> the row at the run's own
-        solver and steps, of more images of the unseen domain; "snr_difference": in dB, unseen less training,
-        there; "gallery": images in it; "rounding": `ROUNDING`.
+    Args:
+        domain: "unseen" or "training".
+        solver: its name.
+        steps: each way.
+        calls: network calls of an image, there and back, at most.
+        psnr: dB.
+        snr: dB above the PSNR of the best picture of one colour.
+        feature_distance: to the original, in the gallery's unit.
+        retrieved: share that is nearest to its own original.
     """
+
+    domain: str
+    solver: str
+    steps: int
+    calls: int
+    psnr: Estimate
+    snr: Estimate
+    feature_distance: Estimate
+    retrieved: Estimate
+
+
+@dataclass(frozen=True)
+class RoundTrips:
+    """What `round_trips` finds.
+
+    Args:
+        curve: for each domain, solver and number of steps.
+        own: domain -> at the run's own solver and steps, of more images of the unseen domain.
+        snr_difference: in dB, unseen less training, there.
+        gallery: images in it.
+        rounding: `ROUNDING`.
+    """
+
+    curve: Sequence[Trip]
+    own: Mapping[str, Trip]
+    snr_difference: Estimate
+    gallery: int
+    rounding: float = ROUNDING
+
+
+def round_trips(run: Run, settings: AnalyseSettings) -> RoundTrips:
+    """Round trips at the run's level and eta 0."""
     gallery, seed = gallery_of(run), run.settings.seed
     few = {domain: first(images, settings.n_round_trip) for domain, images in domains(run).items()}
     curve = [
@@ -62,23 +99,12 @@ def round_trips(run: Run, settings: AnalyseSettings) -> dict[str, Any]:
     unseen, unseen_snr = trip(run.at(subset=many, eta=0.0), name, "unseen", gallery)
     own = run.at(subset=few["training"], eta=0.0)
     training, training_snr = trip(own, name, "training", gallery)
-    return {
-        "curve": curve,
-        "own": {"unseen": unseen, "training": training},
-        "snr_difference": asdict(difference(unseen_snr, training_snr, seed)),
-        "gallery": len(gallery.rows),
-        "rounding": ROUNDING,
-    }
+    both = {"unseen": unseen, "training": training}
+    return RoundTrips(curve, both, difference(unseen_snr, training_snr, seed), len(gallery.rows))
 
 
-def trip(run: Run, solver: str, domain: str, gallery: Gallery) -> tuple[dict[str, Any], Array]:
-    """Invert and decode the run's references.
-
-    Returns:
-        A row: PSNR in dB; "snr", how many dB it lies above that of the best picture of one colour; distance
-        to the original in the features, in the gallery's unit; share that is nearest to its original. All of
-        them estimates. And the "snr" of each image.
-    """
+def trip(run: Run, solver: str, domain: str, gallery: Gallery) -> tuple[Trip, Array]:
+    """Invert and decode the run's references; also returns the `snr` of each image, ``[n]``."""
     invert(run)
     digests, seed = list(run.references), run.settings.seed
     decoded, ids = decode(run, run.bank, digests, f"round trip, {solver}, {run.settings.steps} steps")
@@ -92,16 +118,16 @@ def trip(run: Run, solver: str, domain: str, gallery: Gallery) -> tuple[dict[str
     found = int((nearest(features, gallery.features)[1] == own).sum())
     levels, schedule = run.levels, run.model.schedule
     ways = (calls_along(run.solver, schedule, way) for way in (levels, levels[::-1]))
-    row = {
-        "domain": domain,
-        "solver": solver,
-        "steps": run.settings.steps,
-        "calls": sum(way.most for way in ways),
-        "psnr": asdict(mean_interval(decibels.numpy(), seed)),
-        "snr": asdict(mean_interval(ratio, seed)),
-        "feature_distance": asdict(mean_interval(distance.numpy(), seed)),
-        "retrieved": asdict(proportion_interval(found, len(digests))),
-    }
+    row = Trip(
+        domain,
+        solver,
+        run.settings.steps,
+        sum(way.most for way in ways),
+        mean_interval(decibels.numpy(), seed),
+        mean_interval(ratio, seed),
+        mean_interval(distance.numpy(), seed),
+        proportion_interval(found, len(digests)),
+    )
     return row, ratio
 
 

@@ -1,7 +1,7 @@
 """Does the model reconstruct unseen images, and where do their latents lie? Claims C1 to C4."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -18,10 +18,9 @@ from ood_diffusion.runs.images import first
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.seeding import generator
-from ood_diffusion.statistics.estimate import Estimate, NullTest
-from ood_diffusion.study.analyse.latents import compared, described
+from ood_diffusion.study.analyse.latents import Compared, Described, compared, described
 from ood_diffusion.study.analyse.plots import PICTURES, draw_pictures
-from ood_diffusion.study.analyse.round_trip import domains, round_trips
+from ood_diffusion.study.analyse.round_trip import RoundTrips, domains, round_trips
 from ood_diffusion.study.analyse.settings import FEWEST, AnalyseSettings
 from ood_diffusion.study.analyse.verdict import (
     annulus,
@@ -52,18 +51,22 @@ class Analyse(AnalyseSettings, Stage):
             found.append(compared(level, latents, run.settings.seed, self.n_null))
         own = min(range(len(levels)), key=lambda k: abs(levels[k] - run.levels[-1]))
         decisive = list(dict.fromkeys((own, len(levels) - 1)))
-        for k, z in zip(decisive, noised(run, self, [levels[k] for k in decisive]), strict=True):
-            found[k]["noised"] = described(z, run.settings.seed, self.n_null)
-        with optional("draw the pictures of analyse"):
-            draw_pictures(run, trips, found, states, own)
-        checks = [*round_trip_checks(trips, self), *latent_checks(found, decisive, self)]
-        return {
-            "analyse": {
-                "round_trip": trips,
-                "latents": found,
-                "checks": [check.as_json() for check in checks],
-            }
+        exact = {
+            k: described(z, run.settings.seed, self.n_null)
+            for k, z in zip(decisive, noised(run, self, [levels[k] for k in decisive]), strict=True)
         }
+        checks = [*round_trip_checks(trips, self), *latent_checks(found, exact, self)]
+        section: dict[str, Any] = {
+            "round_trip": asdict(trips),
+            "latents": [
+                asdict(each) | ({"noised": asdict(exact[k])} if k in exact else {})
+                for k, each in enumerate(found)
+            ],
+            "checks": [check.as_json() for check in checks],
+        }
+        with optional("draw the pictures of analyse"):
+            draw_pictures(run, section["round_trip"], section["latents"], states, own)
+        return {"analyse": section}
 
     def check(self, run: Run) -> None:
         """Raise `UserError` unless the trajectory to the top, its levels and images are there."""
@@ -113,55 +116,43 @@ def noised(run: Run, settings: AnalyseSettings, levels: Sequence[float]) -> list
     return [at(level) for level in levels]
 
 
-def round_trip_checks(trips: Mapping[str, Any], settings: AnalyseSettings) -> list[Check]:
-    """C1, from what `round_trips` returned."""
-    unseen, training = (
-        {name: Estimate(**trips["own"][domain][name]) for name in ("retrieved", "snr", "psnr")}
-        for domain in ("unseen", "training")
-    )
-    gain, picture = Estimate(**trips["snr_difference"]), PICTURES["round_trip"]
+def round_trip_checks(trips: RoundTrips, settings: AnalyseSettings) -> list[Check]:
+    """C1."""
+    unseen, training, picture = trips.own["unseen"], trips.own["training"], PICTURES["round_trip"]
     return [
-        retrieved(unseen["retrieved"], trips["gallery"], settings.min_retrieval, picture),
-        as_exact(unseen, training, gain, settings.max_snr_loss, picture),
+        retrieved(unseen.retrieved, trips.gallery, settings.min_retrieval, picture),
+        as_exact(vars(unseen), vars(training), trips.snr_difference, settings.max_snr_loss, picture),
     ]
 
 
 def latent_checks(
-    found: Sequence[Mapping[str, Any]], decisive: Sequence[int], settings: AnalyseSettings
+    found: Sequence[Compared], exact: Mapping[int, Described], settings: AnalyseSettings
 ) -> list[Check]:
-    """C2 and C3 at the decisive levels, C4 at the first of them.
+    """C2 and C3 at the levels of `exact`, C4 at the first of them.
 
     Args:
-        found: what `compared` returned, level by level; the decisive ones with "noised", as "unseen".
-        decisive: number of the level nearest to the run's, then that of the top.
+        found: level by level.
+        exact: number of the level nearest to the run's, then that of the top -> the same images of the unseen
+            domain with exact noise.
         settings: the limits.
     """
-    checks, own = [], decisive[0]
-    for k in decisive:
-        at, level = found[k], found[k]["level"]
-        tests, true_noise, training_tests = (
-            {name: NullTest(**test) for name, test in at[of]["gaussianity"].items()}
-            for of in ("unseen", "noised", "training")
-        )
-        latents, trivial, frechet = (
-            NullTest(**at[name]) for name in ("separability", "trivial_separability", "frechet")
-        )
+    checks, own = [], next(iter(exact))
+    for k, true_noise in exact.items():
+        at, level = found[k], found[k].level
+        tests, noise, training_tests = (x.gaussianity for x in (at.unseen, true_noise, at.training))
         picture = PICTURES["spectra" if k == own else "latents"]
         checks += [
-            gaussian(tests, true_noise, training_tests, settings.bands, level, picture),
-            separable(latents, trivial, level, PICTURES["auc"]),
-            distant(frechet, Estimate(**at["frechet_interval"]), level, PICTURES["components"]),
+            gaussian(tests, noise, training_tests, settings.bands, level, picture),
+            separable(at.separability, at.trivial_separability, level, PICTURES["auc"]),
+            distant(at.frechet, at.frechet_interval, level, PICTURES["components"]),
         ]
-    unseen, training = (
-        {name: Estimate(**figure) for name, figure in found[own][domain]["isotropy"].items()}
-        for domain in ("unseen", "training")
-    )
+    unseen, training = found[own].unseen.isotropy, found[own].training.isotropy
     rules = {
         "norm_spread": (annulus, settings.max_norm_spread),
         "origin_angle": (orthogonal, settings.angle_band),
         "vertex_deviation": (equilateral, settings.max_vertex_deviation),
     }
-    level, picture = found[own]["level"], PICTURES["angles"]
+    level, picture = found[own].level, PICTURES["angles"]
     checks += [
         rule(unseen[name], training[name], level, limit, picture) for name, (rule, limit) in rules.items()
     ]

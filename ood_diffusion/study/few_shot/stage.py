@@ -17,6 +17,7 @@ from ood_diffusion.seeding import generator
 from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of, score
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.sample import sample
+from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.feature_intervals import fid_interval, interval_over_seeds
 from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.study.few_shot.plots import quality_curve
@@ -57,9 +58,9 @@ class FewShot(Stage):
         curve = []
         for count in sizes(run, self.counts):
             repeats = [one_run(run, self.n_images, held_out, count, i) for i in range(self.repeats)]
-            intervals = [found.pop("interval") for found in repeats]
+            intervals = [interval for _, interval in repeats]
             fid = interval_over_seeds([i.value for i in intervals], intervals)
-            curve.append({"n_references": count, "fid": vars(fid), "runs": repeats})
+            curve.append({"n_references": count, "fid": vars(fid), "runs": [found for found, _ in repeats]})
         floor = floor_of(run, held_out, min(self.n_images, run.settings.n_samples))
         check = enough(curve, floor, self.tolerance, PLOT)
         with optional(f"draw {PLOT}"):
@@ -79,8 +80,10 @@ def seed_of(run_seed: int, repeat: int) -> int:
     return generator(run_seed, "few_shot repeat", repeat).initial_seed() % 2**31
 
 
-def one_run(run: Run, n_images: int, held_out: Tensor, count: int, repeat: int) -> dict[str, Any]:
-    """Metrics of the images that one random subset of `count` references leads to."""
+def one_run(
+    run: Run, n_images: int, held_out: Tensor, count: int, repeat: int
+) -> tuple[dict[str, float], Estimate]:
+    """Metrics of the images that a random subset of `count` references leads to; FID with its interval."""
     seed = seed_of(run.settings.seed, repeat)
     order = torch.randperm(len(run.references), generator=generator(seed, "few_shot", count))
     everyone = list(run.references)
@@ -96,5 +99,4 @@ def one_run(run: Run, n_images: int, held_out: Tensor, count: int, repeat: int) 
         **score(child.make_metrics, held_out, new),
         "copies": found["copies"],
         "novelty": found["ratio"],
-        "interval": fid_interval(new, held_out),
-    }
+    }, fid_interval(new, held_out)

@@ -1,7 +1,6 @@
 """Images between two domains: which one a probe assigns them to, and how far they are from each."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
@@ -73,18 +72,35 @@ def fitted_on(n_training: int, n_held_out: int) -> int:
     return min(n_training, n_held_out // 2)
 
 
-def quality(held_out: HeldOut) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Quality:
     """How well the probe tells images apart that it never saw; both its false rates; its penalty."""
+
+    accuracy: Estimate
+    auc: float
+    false_capture: Estimate
+    recognised: Estimate
+    strength: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Where n images lie: capture rate, position between the domains, FID against each."""
+
+    n: int
+    capture: Estimate
+    position: Estimate
+    fid_unseen: Estimate
+    fid_training: Estimate
+
+
+def quality(held_out: HeldOut) -> Quality:
+    """Of the images that it was not fitted on."""
     unseen, training = (held_out.probe.scores(x) for x in (held_out.fresh, held_out.training))
     right = proportion_interval(int((unseen <= 0).sum()), len(unseen))
     recognised = capture_rate(training)
-    return {
-        "accuracy": balanced(right, recognised),
-        "auc": area_under_curve(training, unseen),
-        "false_capture": capture_rate(unseen),
-        "recognised": recognised,
-        "strength": held_out.probe.strength,
-    }
+    auc, strength = area_under_curve(training, unseen), held_out.probe.strength
+    return Quality(balanced(right, recognised), auc, capture_rate(unseen), recognised, strength)
 
 
 def capture_rate(scores: Array) -> Estimate:
@@ -92,17 +108,13 @@ def capture_rate(scores: Array) -> Estimate:
     return proportion_interval(int((scores > 0).sum()), len(scores))
 
 
-def figures(held_out: HeldOut, features: Tensor, seed: int) -> dict[str, Any]:
-    """Where one set of images lies: capture rate, position between the domains, FID against each."""
+def figures(held_out: HeldOut, features: Tensor, seed: int) -> Figures:
+    """Of one set of images, features ``[n, d]``."""
     scores = held_out.probe.scores(features)
     unseen, training = held_out.equal
-    return {
-        "n": len(features),
-        "capture": capture_rate(scores),
-        "position": mean_interval(position(scores, held_out.ends), seed),
-        "fid_unseen": fid_interval(features, unseen),
-        "fid_training": fid_interval(features, training),
-    }
+    where = mean_interval(position(scores, held_out.ends), seed)
+    near, far = (fid_interval(features, domain) for domain in (unseen, training))
+    return Figures(len(features), capture_rate(scores), where, near, far)
 
 
 def precision_of(features: Tensor, real: Tensor) -> Estimate:

@@ -1,7 +1,7 @@
 """Which domain do new images belong to, and does fresh noise pull them to the training domain?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -89,7 +89,7 @@ class Interference(InterferenceSettings, Stage):
         references = features_of(run, run.pictures, run.references)
         held_out = held_out_of(run)
         probe = quality(held_out)
-        readable = probe["accuracy"].low > self.least_accuracy
+        readable = probe.accuracy.low > self.least_accuracy
 
         invert(run)
         own, own_pictures = new_images(run, "sample")
@@ -97,9 +97,11 @@ class Interference(InterferenceSettings, Stage):
         by_sampler = {OWN: (own[:n], own_pictures)} | {
             name: new_images(child, f"sample, {name}") for name, child in others.items()
         }
-        curve = [{"eta": eta, **figures(held_out, x, seed)} for eta, (x, _) in zip(etas, at_eta, strict=True)]
-        compared = {name: figures(held_out, x, seed) for name, (x, _) in by_sampler.items()}
-        gap = figures(held_out, held_out.training[:n], seed)
+        curve = [
+            {"eta": eta, **vars(figures(held_out, x, seed))} for eta, (x, _) in zip(etas, at_eta, strict=True)
+        ]
+        compared = {name: vars(figures(held_out, x, seed)) for name, (x, _) in by_sampler.items()}
+        gap = dict(vars(figures(held_out, held_out.training[:n], seed)))
         del gap["fid_training"]  # of images against themselves
 
         found, checks = generation(run, self, held_out, own, references)
@@ -107,14 +109,14 @@ class Interference(InterferenceSettings, Stage):
         if len(etas) < len(set(self.etas)):
             checks.append(not_defined(run.names["solver"]))
         with optional("draw the plots of interference"):
-            draw_figures(run, curve, compared, gap, probe["false_capture"])
+            draw_figures(run, curve, compared, gap, probe.false_capture)
         for name, sets in ((ETA_GRID, at_eta), (SAMPLER_GRID, list(by_sampler.values()))):
             sheet = torch.cat([pictures for _, pictures in sets])
             with optional(f"draw {name}"):
                 atomic_write(run.workspace.folder / name, png_bytes(grid(sheet, min(SHOWN, n))))
         return {
             "interference": {
-                "probe": plain(probe),
+                "probe": asdict(probe),
                 "own": plain(found),
                 "n_judges": len(held_out.equal[0]),
                 "training_domain": plain(gap),

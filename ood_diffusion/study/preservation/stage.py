@@ -1,7 +1,7 @@
 """Is the model unharmed, and what do methods get that tune it, or that start from noised references?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -53,12 +53,12 @@ class Preservation(PreservationSettings, Stage):
         invert(job)
         sample(job)
         samples = samples_of(job)
+        ours = unseen_figures(run, samples)
         results: dict[str, Any] = {
-            "ours": unseen_figures(run, samples),
+            "ours": asdict(ours),
             "sdedit": edited(run, self.sdedit_levels, samples),
         }
-        ours = Estimate(**results["ours"]["fid_unseen"])
-        checks = against_sdedit(ours, results["sdedit"], self.most_copies, LEVELS)
+        checks = against_sdedit(ours.fid_unseen, results["sdedit"], self.most_copies, LEVELS)
         with optional(f"draw {LEVELS}"):
             atomic_write(
                 run.workspace.folder / LEVELS, sdedit_levels(results["sdedit"], results["ours"]).encode()
@@ -67,7 +67,7 @@ class Preservation(PreservationSettings, Stage):
             tuned = finetuned(run, self.finetune, samples)
             frozen = tuned["frozen"]["fid_training"]
             circular = drawn_by(run.training_domain, run.model)
-            checks += against_tuned(ours, Estimate(**frozen), tuned["copies"], circular, TRADE_OFF)
+            checks += against_tuned(ours.fid_unseen, Estimate(**frozen), tuned["copies"], circular, TRADE_OFF)
             with optional(f"draw {TRADE_OFF}"):
                 plot = trade_off(frozen, results["ours"]["fid_unseen"], tuned["copies"])
                 atomic_write(run.workspace.folder / TRADE_OFF, plot.encode())
@@ -104,18 +104,27 @@ def drawn_by(domain: Domain, model: FrozenModel) -> bool:
     return drawing is not None and bool(drawing.model.recipe() == model.recipe())
 
 
-def unseen_figures(run: Run, images: Images) -> dict[str, Any]:
-    """Images as pictures of the unseen domain: FID with its interval, novelty, share of copies."""
+@dataclass(frozen=True)
+class Figures:
+    """n images as pictures of the unseen domain: FID, novelty, share of copies."""
+
+    n: int
+    fid_unseen: Estimate
+    novelty: float
+    copies: float
+
+
+def unseen_figures(run: Run, images: Images) -> Figures:
+    """Of images in a store, against the held-out images."""
     features, held_out = features_in_order(run, *images), features_of(run, run.pictures, run.held_out)
     found = novelty(features, features_of(run, run.pictures, run.references), held_out)
-    fid = vars(fid_interval(features, held_out))
-    return {"n": len(features), "fid_unseen": fid, "novelty": found["ratio"], "copies": found["copies"]}
+    return Figures(len(features), fid_interval(features, held_out), found["ratio"], found["copies"])
 
 
-def training_fid(run: Run, images: Images) -> dict[str, Any]:
+def training_fid(run: Run, images: Images) -> Estimate:
     """FID of images as pictures of the training domain."""
     held_out = features_of(run, run.pictures, run.training_held_out)
-    return vars(fid_interval(features_in_order(run, *images), held_out))
+    return fid_interval(features_in_order(run, *images), held_out)
 
 
 def edited(run: Run, levels: Sequence[float], samples: Images) -> list[dict[str, Any]]:
@@ -125,7 +134,7 @@ def edited(run: Run, levels: Sequence[float], samples: Images) -> list[dict[str,
     for level in levels:
         child = run.at(level=float(level))
         images = sdedit(child)
-        figures.append({"level": float(level), **unseen_figures(child, images)})
+        figures.append({"level": float(level), **asdict(unseen_figures(child, images))})
         rows.append(row(images, len(shown)))
     rows.append(row(samples, len(shown)))
     with optional(f"draw {EDITS}"):
@@ -140,7 +149,7 @@ def finetuned(run: Run, settings: FinetuneSettings, samples: Images) -> dict[str
     attempt at both domains. The noise is the same for every model.
     """
     own, calls = stored_own_images(run), job_calls(run)
-    frozen = {"fid_training": training_fid(run, own), "n": len(own[1])}
+    frozen = {"fid_training": vars(training_fid(run, own)), "n": len(own[1])}
     copies, rows = [], [row(own, SHOWN), row(samples, SHOWN)]
     for budget in settings.budgets:
         training = settings.training(budget * calls)
@@ -152,8 +161,8 @@ def finetuned(run: Run, settings: FinetuneSettings, samples: Images) -> dict[str
             "steps": training.max_steps,
             "training_calls": training.max_steps * training.batch_size * settings.calls_per_image,
             "weights": model.digest(),
-            **unseen_figures(child, images),
-            "fid_training": training_fid(child, images),
+            **asdict(unseen_figures(child, images)),
+            "fid_training": vars(training_fid(child, images)),
         }
         run.model.network_calls += model.network_calls  # of this stage, though of another model
         copies.append(figures)

@@ -1,7 +1,7 @@
 """Style transfer through mid-level latents of the frozen model: photo to sketch and sketch to photo."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -64,6 +64,39 @@ class Direction:
 
 
 @dataclass(frozen=True)
+class Scores:
+    """FID to the other style, and the share of images that are the most alike to their own source."""
+
+    fid: Estimate
+    content: Estimate
+
+
+@dataclass(frozen=True)
+class Result(Scores):
+    """Of one way ("pixels", "transport", "blend") at one level."""
+
+    way: str
+    level: float
+
+
+@dataclass(frozen=True)
+class OneWay:
+    """What one direction leads to.
+
+    Args:
+        columns: of its picture.
+        n_judges: held-out images in each FID.
+        ends: "source" and "truth".
+        results: way by way and level by level.
+    """
+
+    columns: Sequence[str]
+    n_judges: int
+    ends: Mapping[str, Scores]
+    results: Sequence[Result]
+
+
+@dataclass(frozen=True)
 class Transfer(Stage):
     """Style transfer both ways at every level; the verdict is on the run's own.
 
@@ -105,7 +138,7 @@ class Transfer(Stage):
             "transfer": {
                 "n": len(directions[0].source),
                 "level": own,
-                "directions": found,
+                "directions": {name: asdict(each) for name, each in found.items()},
                 "checks": [check.as_json() for check in checks],
             }
         }
@@ -149,40 +182,33 @@ def pairs(run: Run, settings: Transfer) -> tuple[Direction, Direction]:
     )
 
 
-def one_way(
-    run: Run, settings: Transfer, direction: Direction, children: Mapping[float, Run]
-) -> dict[str, Any]:
+def one_way(run: Run, settings: Transfer, direction: Direction, children: Mapping[float, Run]) -> OneWay:
     """Results of one direction at every level and on pixels, with style and content; writes its pictures."""
     held_out = features_in_order(run, run.pictures, direction.held_out)
     photos = run.pictures.read(direction.photos)
 
-    def measured(images: TensorStore, ids: Sequence[str]) -> dict[str, Any]:
+    def measured(images: TensorStore, ids: Sequence[str]) -> Scores:
         hits = int(retrieved(images.read(ids), photos).sum())
         fid = fid_interval(features_in_order(run, images, ids), held_out)
-        return {"fid": vars(fid), "content": vars(proportion_interval(hits, len(ids)))}
+        return Scores(fid, proportion_interval(hits, len(ids)))
 
     columns = [run.pictures.read(direction.source[:SHOWN])]
     results = []
     for way, level, images, ids in transferred(run, settings, direction, children):
-        results.append({"way": way, "level": level, **measured(images, ids)})
+        results.append(Result(**vars(measured(images, ids)), way=way, level=level))
         columns.append(images.read(ids[:SHOWN]))
     columns.append(run.pictures.read(direction.truth[:SHOWN]))
     ends = {name: measured(run.pictures, getattr(direction, name)) for name in ("source", "truth")}
-    level, n = run.levels[-1], len(direction.source)
+    rows, level, n = [asdict(each) for each in results], run.levels[-1], len(direction.source)
     with optional("draw the plots of transfer"):
         for what, content in (
-            (STYLE, style_curve(results, {name: end["fid"] for name, end in ends.items()}, level).encode()),
-            (CONTENT, content_curve(results, n, level, MOST).encode()),
+            (STYLE, style_curve(rows, {name: vars(end.fid) for name, end in ends.items()}, level).encode()),
+            (CONTENT, content_curve(rows, n, level, MOST).encode()),
             (PICTURES, png_bytes(grid(torch.stack(columns, dim=1).flatten(0, 1), len(columns)))),
         ):
             atomic_write(run.workspace.folder / direction.file(what), content)
-    names = [f"{found['way']} at level {found['level']:g}" for found in results]
-    return {
-        "columns": ["source", *names, "truth"],
-        "n_judges": len(held_out),
-        "ends": ends,
-        "results": results,
-    }
+    names = [f"{found.way} at level {found.level:g}" for found in results]
+    return OneWay(["source", *names, "truth"], len(held_out), ends, results)
 
 
 def transferred(
@@ -234,14 +260,13 @@ def decoded(run: Run, recipe: Mapping[str, Any], latents: Tensor) -> tuple[Tenso
     )
 
 
-def direction_checks(direction: Direction, found: Mapping[str, Any], level: float) -> list[Check]:
+def direction_checks(direction: Direction, found: OneWay, level: float) -> list[Check]:
     """The checks of one direction, on the transport at the run's own level."""
-    fid = {(each["way"], each["level"]): Estimate(**each["fid"]) for each in found["results"]}
-    content = next(x["content"] for x in found["results"] if (x["way"], x["level"]) == ("transport", level))
-    result, n, name = fid["transport", level], content["n"], direction.name
-    source, pixels = Estimate(**found["ends"]["source"]["fid"]), fid["pixels", 0.0]
+    scores = {(each.way, each.level): each for each in found.results}
+    result, pixels, name = scores["transport", level], scores["pixels", 0.0], direction.name
+    n = result.content.n
     return [
-        style_moved(result, source, name, direction.file(STYLE)),
-        content_kept(round(content["value"] * n), n, name, direction.file(CONTENT)),
-        beats_pixels(result, pixels, name, direction.file(PICTURES)),
+        style_moved(result.fid, found.ends["source"].fid, name, direction.file(STYLE)),
+        content_kept(round(result.content.value * n), n, name, direction.file(CONTENT)),
+        beats_pixels(result.fid, pixels.fid, name, direction.file(PICTURES)),
     ]
