@@ -182,7 +182,7 @@ def settings(**changes: Any) -> InterferenceSettings:
         ({"etas": [0.5, 1]}, "etas must hold 0"),
         ({"etas": [0, 2]}, "etas must hold 0 and lie"),
         ({"n_images": 5}, "n_images must be at least 6"),
-        ({"samplers": {"own": {}}}, "must not use the name of the cell's own"),
+        ({"samplers": {"own": {}}}, "must not use the name of the run's own"),
         ({"negligible": 1.0}, "negligible must lie between 0 and 1"),
     ],
 )
