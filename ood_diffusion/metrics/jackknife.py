@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ood_diffusion.statistics.feature_intervals import Influence
+
 Statistic = Callable[[Tensor, Tensor], Tensor]
 """Of weights on generated and on real images."""
 
@@ -19,7 +21,14 @@ def standard_error(statistic: Statistic, generated: int, real: int) -> Tensor:
 
     .. math:: \sqrt{\mathrm{var}_i(\partial T/\partial a_i)/m + \mathrm{var}_j(\partial T/\partial b_j)/n}
 
-    Nothing is resampled: images that come twice would bias a distance upwards.
+    Nothing is resampled: images that come twice would bias a distance upwards. Arguments as of `influence`.
+    """
+    found = influence(statistic, generated, real)
+    return torch.stack([g.var() / len(g) for g in (found.of_generated, found.of_real)]).sum().sqrt()
+
+
+def influence(statistic: Statistic, generated: int, real: int) -> Influence:
+    """A statistic where all images count alike, and its derivatives by their weights.
 
     Args:
         statistic: T, weights a of the generated ``[m]`` and b of the real images ``[n]``, float64 with sum
@@ -29,5 +38,5 @@ def standard_error(statistic: Statistic, generated: int, real: int) -> Tensor:
     """
     weights = [uniform(generated).requires_grad_(), uniform(real).requires_grad_()]
     with torch.enable_grad():
-        found = torch.autograd.grad(statistic(*weights), weights)
-    return torch.stack([g.var() / len(g) for g in found]).sum().sqrt()
+        value = statistic(*weights)
+        return Influence(float(value.detach()), *torch.autograd.grad(value, weights))

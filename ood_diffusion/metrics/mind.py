@@ -1,5 +1,6 @@
 r"""Monge Inception distance: sliced optimal transport between features, for few images."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -7,7 +8,8 @@ from torch import Tensor
 from ood_diffusion.checks import require_integer
 from ood_diffusion.geometry.transport import sliced_cost, unit_vectors
 from ood_diffusion.metrics.feature_metric import RowMetric, require_images
-from ood_diffusion.metrics.jackknife import standard_error, uniform
+from ood_diffusion.metrics.jackknife import influence, standard_error, uniform
+from ood_diffusion.statistics.feature_intervals import Influence
 
 
 class MIND(RowMetric):
@@ -39,6 +41,12 @@ class MIND(RowMetric):
         """Its standard error, over other generated and other real images."""
         generated, real = self._sides()
         return {"mind": standard_error(self._distance, len(generated), len(real))}
+
+    def influences(self, real: Tensor, generated: Tensor) -> Mapping[str, Influence]:
+        """See `jackknife.influence`."""
+        self.update(real, real=True)
+        self.update(generated, real=False)
+        return {"mind": influence(self._distance, len(generated), len(real))}
 
     def _sides(self) -> tuple[Tensor, Tensor]:
         generated, real = self.rows("generated"), self.rows("real")

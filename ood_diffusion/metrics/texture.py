@@ -1,7 +1,7 @@
 r"""Texture at three scales, without any network: sliced Wasserstein distance between patches of images."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,9 +11,11 @@ from ood_diffusion.checks import require, require_integer
 from ood_diffusion.geometry.transport import sliced_cost, unit_vectors
 from ood_diffusion.metrics.feature_metric import require_images
 from ood_diffusion.metrics.image_metric import ImageMetric
-from ood_diffusion.metrics.jackknife import Statistic, standard_error, uniform
+from ood_diffusion.metrics.jackknife import Statistic, influence, standard_error, uniform
 from ood_diffusion.seeding import generator
+from ood_diffusion.statistics.feature_intervals import Influence
 
+T = TypeVar("T")
 SCALES = ("fine", "mid", "coarse")
 PATCH = 7
 ROUNDING = 1 / 12
@@ -120,7 +122,13 @@ class Texture(ImageMetric):
         """A standard error per scale, over other generated and other real images."""
         return self._each(standard_error)
 
-    def _each(self, judge: Callable[[Statistic, int, int], Tensor]) -> dict[str, Tensor]:
+    def influences(self, real: Tensor, generated: Tensor) -> Mapping[str, Influence]:
+        """See `jackknife.influence`."""
+        self.update(real, real=True)
+        self.update(generated, real=False)
+        return self._each(influence)
+
+    def _each(self, judge: Callable[[Statistic, int, int], T]) -> dict[str, T]:
         generated, real = self.images("generated"), self.images("real")
         require_images(len(real), 2, "real", "a texture distance")
         require_images(len(generated), 2, "generated", "a texture distance")

@@ -117,7 +117,8 @@ def evaluate(run: Run) -> Metrics:
         "ratios": ratios(run.make_metrics, scores),
         "intervals": bounds,
         "network_adds": {
-            name: differences(run.make_metrics, held_out, samples, sets[name]) for name in run.controls
+            name: differences(run.make_metrics, {"held_out": held_out, **sets}, images, name)
+            for name in run.controls
         },
         "novelty": new,
         "making": making(run),
@@ -216,14 +217,23 @@ def intervals(
 
 
 def differences(
-    make_metrics: Mapping[str, Callable[[], Any]], real: Tensor, samples: Tensor, control: Tensor
+    make_metrics: Mapping[str, Callable[[], Any]],
+    features: Mapping[str, Tensor],
+    images: Mapping[str, Tensor],
+    control: str,
 ) -> dict[str, dict[str, float]]:
-    """Each figure of the samples minus that of a control, for figures whose difference has an interval."""
+    """Each figure of the samples minus that of a control, for figures whose difference has an interval.
+
+    Args:
+        make_metrics: by name.
+        features: of "held_out", "samples" and the control, ``[n, d]`` each.
+        images: the same as uint8 ``[n, C, H, W]``; empty where no metric takes them.
+        control: its name.
+    """
     found: dict[str, dict[str, float]] = {}
-    for metric in (make() for make in make_metrics.values()):
-        if getattr(metric, "takes", "features") == "images":
-            continue
-        ours, theirs = (metric.influences(real, images) for images in (samples, control))
+    for make in make_metrics.values():
+        given = images if getattr(make(), "takes", "features") == "images" else features
+        ours, theirs = (make().influences(given["held_out"], given[x]) for x in ("samples", control))
         found |= {name: dict(vars(ours[name].minus(theirs[name]).interval())) for name in ours}
     return found
 

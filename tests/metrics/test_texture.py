@@ -138,3 +138,21 @@ def test_too_little():
         judged(images(3, 0, 20), images(3, 1, 20)).compute()
     with pytest.raises(UserError, match="at least 2 generated images, but got 1"):
         judged(images(1, 0), images(3, 1)).compute()
+
+
+def test_influences_give_the_value_and_the_error_and_pair_with_a_control() -> None:
+    real, generated = (
+        torch.randint(0, 255, (n, 3, 32, 32), generator=torch.Generator().manual_seed(n)) for n in (9, 7)
+    )
+    real, generated = real.to(torch.uint8), generated.to(torch.uint8)
+    metric = Texture(patches=16, directions=8)
+    metric.update(real, real=True)
+    metric.update(generated, real=False)
+    value, error = metric.compute(), metric.errors()
+    found = Texture(patches=16, directions=8).influences(real, generated)
+    for name, each in found.items():
+        interval = each.interval()
+        assert interval.value == pytest.approx(float(value[name]))
+        assert (interval.high - interval.low) / 2 == pytest.approx(1.959964 * float(error[name]))
+        same = each.minus(each).interval()
+        assert (same.low, same.value, same.high) == (0, 0, 0)
