@@ -1,7 +1,7 @@
 r"""How far FID and KID would move with other images: intervals from one set of inner products."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -56,6 +56,16 @@ class Influence:
         m, n = len(self.of_generated), len(self.of_real)
         half = NORMAL * math.sqrt(float(self.of_generated.var() / m + self.of_real.var() / n))
         return Estimate(self.value, self.value - half, self.value + half, min(m, n))
+
+
+def total(parts: Iterable[Influence]) -> Influence:
+    """The sum of figures of the same images."""
+    each = list(parts)
+    return Influence(
+        sum(one.value for one in each),
+        torch.stack([one.of_generated for one in each]).sum(dim=0),
+        torch.stack([one.of_real for one in each]).sum(dim=0),
+    )
 
 
 def fid_interval(generated: Tensor, real: Tensor) -> Estimate:

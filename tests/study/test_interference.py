@@ -1,5 +1,6 @@
 """Capture by the training domain, through the real command, small."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -70,7 +71,7 @@ def test_the_domains_are_the_ends_of_every_scale(folder: Path) -> None:
 
 def test_the_checks_and_their_pictures(folder: Path) -> None:
     checks = first(folder)["interference"]["checks"]
-    assert [check["claim"] for check in checks] == ["C5", "C5", "C5", "C7", "C7"]
+    assert [check["claim"] for check in checks] == ["C5"] * 5 + ["C7"] * 2
     (run,) = (folder / "outputs" / "runs").iterdir()
     made = {path.name for path in run.iterdir()}
     assert {check["picture"] for check in checks} - {"samples_and_nearest.png"} <= made  # by the stage report
@@ -104,7 +105,7 @@ def test_only_its_own_samples_at_eta_0_cost_no_call_more(folder: Path) -> None:
     assert found["cost"]["network_calls"]["interference"] == 0
     assert found["interference"]["own"] == first(folder)["interference"]["own"]
     assert list(found["interference"]["samplers"]) == ["own"]
-    assert [check["claim"] for check in found["interference"]["checks"]] == ["C5"] * 3
+    assert [check["claim"] for check in found["interference"]["checks"]] == ["C5"] * 5
 
 
 def test_a_deterministic_solver_says_that_nothing_follows(folder: Path) -> None:
@@ -148,13 +149,14 @@ def test_the_probe_never_sees_references_nor_what_it_is_asked_about(held_out: He
     assert len(held_out.training) == 7 and not torch.equal(fitted[0], held_out.training[:6])
 
 
-def checked(**changes: int) -> None:
+def checked(controls: Sequence[str] = ("twin",), **changes: int) -> None:
     knobs = {"n_training": 5, "n_held_out": 10, "n_references": 2, "n_samples": 2} | changes
     domain = SimpleNamespace(size=lambda split: None)
     cell: Any = SimpleNamespace(
         settings=SimpleNamespace(**knobs),
         domain=domain,
         training_domain=domain,
+        controls=controls,
     )
     Interference(**vars(settings(samplers=None))).check(cell)
 
@@ -164,6 +166,11 @@ def test_too_few_images_are_refused_before_compute(knob: str) -> None:
     checked()
     with pytest.raises(UserError, match=f"the stage interference needs {knob} to be at least"):
         checked(**{knob: {"n_training": 4, "n_held_out": 9}.get(knob, 1)})
+
+
+def test_what_the_network_adds_needs_the_twin() -> None:
+    with pytest.raises(UserError, match=r"needs the control twin, but got \['wiener'\]. Add twin to control"):
+        checked(controls=["wiener"])
 
 
 def settings(**changes: Any) -> InterferenceSettings:

@@ -10,6 +10,7 @@ from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.intervals import proportion_interval
 from ood_diffusion.study.interference.verdict import (
     balanced,
+    beats_twin,
     captured_more,
     drifted,
     nearer_than_training_domain,
@@ -166,3 +167,12 @@ def test_fid_is_compared_with_that_of_the_training_domain(samples: float, verdic
 def test_unbridged_is_0_for_real_images_and_1_for_the_training_domain() -> None:
     real, gap = Estimate(50.0, 45.0, 55.0, 96), Estimate(150.0, 140.0, 160.0, 96)
     assert unbridged(real, real, gap) == 0 and unbridged(gap, real, gap) == 1
+
+
+def test_what_beats_its_twin() -> None:
+    better, worse, both = Estimate(-9, -12, -6, 64), Estimate(9, 6, 12, 64), Estimate(-1, -4, 2, 64)
+    verdicts = [beats_twin(each, "FID", "") for each in (better, worse, both)]
+    assert [check.verdict for check in verdicts] == ["supported", "not supported", "inconclusive"]
+    assert all(check.claim == "C5" and check.against_found.value == 0 for check in verdicts)
+    unknown = beats_twin(None, "texture", "")
+    assert unknown.verdict == "inconclusive" and "too small for texture" in unknown.as_json()["why"]

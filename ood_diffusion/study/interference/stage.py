@@ -13,6 +13,7 @@ from ood_diffusion.domains.base import SPLITS
 from ood_diffusion.figures import Figure
 from ood_diffusion.metrics.novelty import COPY_QUANTILE, nearest
 from ood_diffusion.metrics.probe import FOLDS
+from ood_diffusion.metrics.texture import SMALLEST, Texture
 from ood_diffusion.optional import optional
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.report.results import Results
@@ -20,12 +21,13 @@ from ood_diffusion.runs.assemble import build, with_code
 from ood_diffusion.runs.feasible import check_learners, require_images
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
+from ood_diffusion.stages.control import control_images
 from ood_diffusion.stages.decode import decode
-from ood_diffusion.stages.evaluate import features_in_order, features_of
+from ood_diffusion.stages.evaluate import TWIN, features_in_order, features_of, samples_of
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.sample import draw
 from ood_diffusion.statistics.estimate import Estimate
-from ood_diffusion.statistics.feature_intervals import fid_interval
+from ood_diffusion.statistics.feature_intervals import fid_influence, fid_interval, total
 from ood_diffusion.statistics.intervals import proportion_interval
 from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.study.interference.held_out import (
@@ -39,6 +41,7 @@ from ood_diffusion.study.interference.held_out import (
 from ood_diffusion.study.interference.plots import capture_curve, fid_curves, sampler_bars
 from ood_diffusion.study.interference.settings import OWN, InterferenceSettings
 from ood_diffusion.study.interference.verdict import (
+    beats_twin,
     captured_more,
     drifted,
     nearer_than_training_domain,
@@ -105,6 +108,8 @@ class Interference(InterferenceSettings, Stage):
         del gap["fid_training"]  # of images against themselves
 
         found, checks = generation(run, self, held_out, own, references)
+        added = network_adds(run, own, held_out.unseen)
+        checks += [beats_twin(each, space, SAMPLER_GRID) for space, each in added.items()]
         checks += noise_checks(self, held_out, [x for x, _ in at_eta], etas, seed, readable)
         if len(etas) < len(set(self.etas)):
             checks.append(not_defined(run.names["solver"]))
@@ -118,6 +123,7 @@ class Interference(InterferenceSettings, Stage):
             "interference": {
                 "probe": asdict(probe),
                 "own": plain(found),
+                "network_adds": plain({space: each for space, each in added.items() if each}),
                 "n_judges": len(held_out.equal[0]),
                 "training_domain": plain(gap),
                 "etas": [plain(point) for point in curve],
@@ -139,6 +145,12 @@ class Interference(InterferenceSettings, Stage):
             "n_samples": 2,
         }
         require_images(run, "interference", least, SPLITS)
+        require(
+            TWIN in run.controls,
+            "the stage interference needs the control twin",
+            list(run.controls),
+            "Add twin to control.",
+        )
         with_samplers(run, self, run.settings.n_samples)
 
 
@@ -147,6 +159,29 @@ def with_samplers(run: Run, settings: InterferenceSettings, n: int) -> dict[str,
     return {
         name: with_sampler(run, name, parts, n_samples=n) for name, parts in (settings.samplers or {}).items()
     }
+
+
+def network_adds(run: Run, own: Tensor, unseen: Tensor) -> dict[str, Estimate | None]:
+    """Distances of the run's samples to held-out images minus those of their twin, in two spaces.
+
+    Args:
+        run: with the control `TWIN`.
+        own: features of the samples ``[n, d]``.
+        unseen: of held-out images ``[m, d]``.
+
+    Returns:
+        "FID", and "texture": the sum over three scales; None for images that are too small for it.
+    """
+    twin, made = control_images(run, TWIN), samples_of(run)
+    paired = fid_influence(own, unseen).minus(fid_influence(features_in_order(run, *twin), unseen))
+    found: dict[str, Estimate | None] = {"FID": paired.interval(), "texture": None}
+    if min(run.model.image_shape[1:]) >= SMALLEST:
+        real = run.pictures.read(list(run.held_out.values()))
+        ours, theirs = (
+            total(Texture().influences(real, store.read(ids)).values()) for store, ids in (made, twin)
+        )
+        found["texture"] = ours.minus(theirs).interval()
+    return found
 
 
 def new_images(run: Run, description: str) -> tuple[Tensor, Tensor]:

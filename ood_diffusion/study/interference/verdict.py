@@ -1,9 +1,11 @@
 """C5, do new latents decode to new images of the unseen domain? C7, does fresh noise pull them to the other?
 
-For C5 three things must hold: the samples are of the domain (precision), they are new (copies), and as a set
-they are not what the training domain would be (FID). The rules were fixed before any figure was seen; that of
-the copies was revised once, after a review that had seen a first run on one domain. It had also asked whether
-the surplus reaches down to 0, so that a large sample with a sure but negligible surplus stayed inconclusive.
+For C5 four things must hold: the samples are of the domain (precision), they are new (copies), as a set they
+are not what the training domain would be (FID), and the network has added something: they beat their twin,
+made without it, in features and in texture. The last rule was added when averages of pixels were found to
+score as well. The others were fixed before any figure was seen; that of the copies was revised once, after a
+review that had seen a first run on one domain. It had also asked whether the surplus reaches down to 0, so
+that a large sample with a sure but negligible surplus stayed inconclusive.
 
 For C7, what the probe is fitted on was changed once, after a review that had seen a first run on one domain:
 it was the references, of which the samples are made; now it is held-out images, and it is asked only about
@@ -149,6 +151,25 @@ def new(samples: Estimate, unseen: Estimate, margin: float, picture: str) -> Che
     verdict = below(minus(samples, unseen), margin)
     against = f"unseen real images, by chance (a surplus below {margin:g} is tolerated)"
     return Check("C5", "copies among the samples", samples, against, unseen, verdict, picture)
+
+
+def beats_twin(added: Estimate | None, space: str, picture: str) -> Check:
+    """The samples are closer to held-out images than their twin, the same recipe without the network.
+
+    By the interval of the paired difference: wholly below 0 supports, wholly above it denies. Without this
+    check a double exposure of two references would do.
+
+    Args:
+        added: a distance of the samples minus that of their twin; None if it cannot be measured.
+        space: in what the distance is taken.
+        picture: file that shows it.
+    """
+    figure = f"{space} of the samples minus that of their twin without the network"
+    if added is None:
+        unknown = Estimate(math.nan, math.nan, math.nan, 0)
+        why = f"the images are too small for {space}"
+        return Check("C5", figure, unknown, "no difference", limit(0.0), "inconclusive", picture, why)
+    return Check("C5", figure, added, "no difference", limit(0.0), below(added, 0.0), picture)
 
 
 def nearer_than_training_domain(samples: Estimate, training: Estimate, picture: str) -> Check:
