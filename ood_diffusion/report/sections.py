@@ -60,7 +60,9 @@ def metric_table(results: Results, surface: Surface) -> Table:
     """
     metrics = results.get("metrics", {})
     sets: dict[str, Mapping[str, Any]] = dict(metrics.get("sets", {}))  # type: ignore[arg-type]
-    names = [name for name in SETS if name in sets] + [name for name in sets if name not in SETS]
+    names = [name for name in SETS if name in sets]
+    if surface != "terminal":  # which has no room for more
+        names += [name for name in sets if name not in SETS]
     rows = [Row("n", [Entry(number(sets[name].get("n"))) for name in names])] if names else []
     told = [each for each in figures_of(results, surface) if each.path.startswith(SAMPLES)]
     for word in told:
