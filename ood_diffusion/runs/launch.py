@@ -48,9 +48,11 @@ def launch(cfg: DictConfig, names: Mapping[str, str], run_folder: Path, logging_
         f"trainer.num_nodes={cfg.trainer.num_nodes}",
         "Use launcher=slurm, or srun (docs/cluster.md).",
     )
-    settings = {"cfg": cfg, "names": dict(names), "logging": logging_settings}
+    # resolved while it is the root, which the names in ${…} start from
+    resolved = OmegaConf.to_container(cfg, resolve=True)
+    settings = {"cfg": resolved, "names": dict(names), "logging": logging_settings}
     with TemporaryDirectory() as folder:
-        OmegaConf.save(OmegaConf.create(settings), f"{folder}/settings.yaml", resolve=True)
+        OmegaConf.save(OmegaConf.create(settings), f"{folder}/settings.yaml")
         start_ranks(wanted, f"{folder}/settings.yaml", str(run_folder))
 
 
