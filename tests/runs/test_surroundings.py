@@ -13,7 +13,7 @@ from PIL import Image
 
 from ood_diffusion.report.json_line import json_line
 from ood_diffusion.report.tracking import log as tracking
-from ood_diffusion.runs import run as run_module
+from ood_diffusion.runs import execute as execution
 from ood_diffusion.runs.configuration import GROUPS, conf_folder
 from ood_diffusion.runs.execute import execute
 from tests.cli import QUICK, TINY
@@ -62,10 +62,10 @@ def broken(*_: object, **__: object) -> None:
 FAULTS = {
     "plots": (Figure, "savefig"),
     "pictures": (Image.Image, "save"),
-    "W&B, logging": (run_module, "log_results"),
+    "W&B, logging": (execution, "log_results"),
     "W&B, starting": (tracking, "_started"),
-    "tables": (run_module, "print_summary"),
-    "the model's card": (run_module, "print_card"),
+    "tables": (execution, "print_summary"),
+    "the model's card": (execution, "print_card"),
 }
 
 

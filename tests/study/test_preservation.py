@@ -164,8 +164,7 @@ def small_cell(root: Path) -> Any:
         pictures=pictures,
         references=ids,
         held_out=ids,
-        ranks=Ranks(trainer),
-        stores=Stores(root),
+        workspace=SimpleNamespace(ranks=Ranks(trainer), stores=Stores(root)),
         batch_size=4,
     )
 
