@@ -1,11 +1,29 @@
 """The run's samples without its network: images that the samples are compared with, one by one."""
 
+import logging
+
 import torch
 
+from ood_diffusion.checks import UserError
 from ood_diffusion.controls.base import Noise
 from ood_diffusion.pixels import to_bytes
 from ood_diffusion.runs.run import Run
-from ood_diffusion.storage.store import TensorStore
+from ood_diffusion.storage.store import Gone, TensorStore
+
+log = logging.getLogger(__name__)
+
+
+def controls_of(run: Run) -> dict[str, tuple[TensorStore, list[str]]]:
+    """Store and ids of every control that can be made; one that cannot is warned of, and costs no result."""
+    found = {}
+    for name in run.controls:
+        try:
+            found[name] = control_images(run, name)
+        except Gone:  # the stages start over
+            raise
+        except UserError as error:
+            log.warning("No control %s: %s", name, error)
+    return found
 
 
 def control_images(run: Run, name: str) -> tuple[TensorStore, list[str]]:

@@ -21,7 +21,7 @@ from ood_diffusion.runs.known import Known
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.source import identity, is_foreign, network_identity
-from ood_diffusion.stages.control import control_images
+from ood_diffusion.stages.control import controls_of
 from ood_diffusion.stages.reconstruct import reconstruction_ids
 from ood_diffusion.stages.sample import draw
 from ood_diffusion.statistics.intervals import proportion_interval
@@ -92,7 +92,8 @@ def evaluate(run: Run) -> Metrics:
     sources = {"samples": drawn, "references": (run.pictures, list(run.references.values()))}
     if not decoded.missing(rebuilt):
         sources["reconstructions"] = decoded, rebuilt
-    sources |= {name: control_images(run, name) for name in run.controls}
+    controls = controls_of(run)
+    sources |= controls
     sets = {name: features_in_order(run, *source) for name, source in sources.items()}
     samples = sets["samples"]
     images: dict[str, Tensor] = {}
@@ -100,7 +101,7 @@ def evaluate(run: Run) -> Metrics:
         images = {name: store.read(ids) for name, (store, ids) in sources.items()}
         images["held_out"] = run.pictures.read(list(run.held_out.values()))
     origins = {"features": references, "images": images.get("references", references)}
-    made_from_references, scores, bounds = {"samples", *run.controls}, {}, {}
+    made_from_references, scores, bounds = {"samples", *controls}, {}, {}
     for name, generated in sets.items():
         seen = (images["held_out"], images[name]) if images else None
         known = origins if name in made_from_references else None
@@ -118,7 +119,7 @@ def evaluate(run: Run) -> Metrics:
         "intervals": bounds,
         "network_adds": {
             name: differences(run.make_metrics, {"held_out": held_out, **sets}, images, name)
-            for name in run.controls
+            for name in controls
         },
         "novelty": new,
         "making": making(run),

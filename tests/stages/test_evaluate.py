@@ -30,6 +30,7 @@ from tests.faults.networks import Means
 from tests.runs.test_run import made
 
 FIGURES = ("fid", "kid", "precision", "recall", "density", "coverage")
+CONTROLS = ("twin", "average", "wiener")
 
 
 @pytest.fixture(scope="module")
@@ -121,12 +122,16 @@ def test_reconstructions_are_judged_when_all_of_them_are_decoded(tmp_path: Path)
     run = made(tmp_path, *QUICK, *MEANS, "eta=0.5")
     invert(run)
     sample(run)
-    assert set(evaluate(run)["sets"]) == {"samples", "references"}
+    assert set(evaluate(run)["sets"]) == {"samples", "references", *CONTROLS}
     reconstruct(run.at(subset=dict(list(run.references.items())[:11])))
-    assert set(evaluate(run)["sets"]) == {"samples", "references"}
+    assert set(evaluate(run)["sets"]) == {"samples", "references", *CONTROLS}
     reconstruct(run)
     found = evaluate(run)
-    assert set(found["sets"]) == set(found["intervals"]) == {"samples", "references", "reconstructions"}
+    assert (
+        set(found["sets"])
+        == set(found["intervals"])
+        == {"samples", "references", "reconstructions", *CONTROLS}
+    )
     assert found["sets"]["reconstructions"]["n"] == 12
 
 

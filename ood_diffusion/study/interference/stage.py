@@ -21,7 +21,7 @@ from ood_diffusion.runs.assemble import build, with_code
 from ood_diffusion.runs.feasible import check_learners, require_images
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
-from ood_diffusion.stages.control import control_images
+from ood_diffusion.stages.control import controls_of
 from ood_diffusion.stages.decode import decode
 from ood_diffusion.stages.evaluate import TWIN, features_in_order, features_of, samples_of
 from ood_diffusion.stages.invert import invert
@@ -170,11 +170,15 @@ def network_adds(run: Run, own: Tensor, unseen: Tensor) -> dict[str, Estimate | 
         unseen: of held-out images ``[m, d]``.
 
     Returns:
-        "FID", and "texture": the sum over three scales; None for images that are too small for it.
+        "FID", and "texture": the sum over three scales; None where there is no twin, or no texture in images
+        so small.
     """
-    twin, made = control_images(run, TWIN), samples_of(run)
+    found: dict[str, Estimate | None] = {"FID": None, "texture": None}
+    if (twin := controls_of(run).get(TWIN)) is None:
+        return found
+    made = samples_of(run)
     paired = fid_influence(own, unseen).minus(fid_influence(features_in_order(run, *twin), unseen))
-    found: dict[str, Estimate | None] = {"FID": paired.interval(), "texture": None}
+    found["FID"] = paired.interval()
     if min(run.model.image_shape[1:]) >= SMALLEST:
         real = run.pictures.read(list(run.held_out.values()))
         ours, theirs = (

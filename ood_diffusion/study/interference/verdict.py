@@ -167,7 +167,7 @@ def beats_twin(added: Estimate | None, space: str, picture: str) -> Check:
     figure = f"{space} of the samples minus that of their twin without the network"
     if added is None:
         unknown = Estimate(math.nan, math.nan, math.nan, 0)
-        why = f"the images are too small for {space}"
+        why = "there is no twin, or the images are too small"
         return Check("C5", figure, unknown, "no difference", limit(0.0), "inconclusive", picture, why)
     return Check("C5", figure, added, "no difference", limit(0.0), below(added, 0.0), picture)
 
