@@ -17,6 +17,7 @@ GROUPS = {
     "sampler": "How new latents are proposed. [Which one](../sampling.md#samplers).",
     "selection": "Which proposals are kept. [How](../sampling.md#selection).",
     "extractor": "The features in which images are compared; figures of different extractors differ.",
+    "control": "The recipe without its network. [Why](../concepts.md#what-the-network-adds).",
     "metric": "What is computed on the features; one or several.",
     "stage": "Settings of the stages that test claims. [What they measure](../claims.md).",
     "baseline": "Whether the stage `preservation` also compares with fine-tuning.",
@@ -29,6 +30,7 @@ GROUPS = {
 }
 """Group -> what it is for, in a sentence."""
 WORDS = {
+    "control": "'control=[{name}]'",
     "metric": "'metric=[{name}]'",
     "schedule": "schedule@model.schedule={name}",
     "stage": "'stages=[{name}]'",
