@@ -14,7 +14,8 @@ class OnPixels(Control):
 
     A sampler that combines references takes the same parents with the same weights. What it does to keep the
     variance of latents it does to pixels too: an average alone would lose contrast, and with it every
-    comparison of texture.
+    comparison of texture. A selection may keep other proposals of pixels than of latents: image i is then the
+    control of sample i by number alone, and intervals of differences are wider.
 
     Args:
         keeps_variance: False for the `Sampler.plain` form: of a combination, the average.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import nn
 
-from ood_diffusion.metrics.weights_file import FileExtractor, Published, tensors_only
+from ood_diffusion.metrics.weights_file import FileExtractor, Published, from_tensors
 
 PUBLISHED = Published(
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
@@ -31,8 +31,4 @@ class Inception(FileExtractor):
         """The network with the weights in a file."""
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-        tensors_only(path)
-        network: nn.Module = FeatureExtractorInceptionV3(
-            "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(path)
-        )
-        return network
+        return from_tensors(FeatureExtractorInceptionV3, "inception-v3-compat", "2048", path)

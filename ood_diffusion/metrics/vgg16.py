@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import nn
 
-from ood_diffusion.metrics.weights_file import FileExtractor, Published, tensors_only
+from ood_diffusion.metrics.weights_file import FileExtractor, Published, from_tensors
 
 PUBLISHED = Published("https://download.pytorch.org/models/vgg16-397923af.pth", "397923af")
 
@@ -27,8 +27,4 @@ class VGG16(FileExtractor):
         """The network with the weights in a file."""
         from torch_fidelity.feature_extractor_vgg16 import FeatureExtractorVGG16
 
-        tensors_only(path)
-        network: nn.Module = FeatureExtractorVGG16(
-            "vgg16", ["fc2_relu"], feature_extractor_weights_path=str(path)
-        )
-        return network
+        return from_tensors(FeatureExtractorVGG16, "vgg16", "fc2_relu", path)

@@ -3,6 +3,7 @@
 import hashlib
 import pickle
 from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,6 +94,12 @@ def tensors_only(path: Path) -> dict[str, Tensor]:
     """A state dict. torch-fidelity unpickles without restrictions: PyTorch first refuses all else."""
     state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return state
+
+
+def from_tensors(make: Callable[..., nn.Module], name: str, layer: str, path: Path) -> nn.Module:
+    """torch-fidelity's extractor of this class and name, returning `layer`, from a file of tensors alone."""
+    tensors_only(path)
+    return make(name, [layer], feature_extractor_weights_path=str(path))
 
 
 def _sha256(path: Path) -> str:

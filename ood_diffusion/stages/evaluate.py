@@ -73,7 +73,7 @@ class Evaluate(Stage):
         return [*figures_of(run), *self.figures]
 
     def __call__(self, run: Run, earlier: Results) -> Results:
-        """All metrics of the three sets."""
+        """All metrics of every set, and what the network adds."""
         return {"metrics": evaluate(run)}
 
     def share(self, run: Run, known: Known) -> Share:
