@@ -19,6 +19,7 @@ from ood_diffusion.fingerprint import tensor_digest
 from ood_diffusion.lightning.features import FeaturePass
 from ood_diffusion.lightning.predict import predict_into
 from ood_diffusion.metrics.base import FeatureExtractor
+from ood_diffusion.metrics.feature_metric import FeatureMetric
 from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.report.wording import number
 from ood_diffusion.runs.assemble import build
@@ -132,7 +133,7 @@ def evaluate(
     named = extractor if isinstance(extractor, str) else None
     cfg, _ = composed({"extractor": named, "metric": metric}, settings or {})
     with workplace(cfg) as (folder, ranks):
-        make_metrics = {str(name): partial(build, part) for name, part in cfg.metric.items()}
+        make_metrics = {str(name): partial(build, part, FeatureMetric) for name, part in cfg.metric.items()}
         _check_counts(make_metrics, {"images": len(images), "held_out": len(held_out)})
         judge = extractor if isinstance(extractor, FeatureExtractor) else build(cfg.extractor)
         root = folder / "store" if store is None else Path(store).expanduser()

@@ -14,6 +14,7 @@ from ood_diffusion.controls.base import Control
 from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.domains.base import Domain
 from ood_diffusion.lightning.ranks import Ranks
+from ood_diffusion.metrics.feature_metric import FeatureMetric
 from ood_diffusion.models.base import OURS, FrozenModel
 from ood_diffusion.models.probe import probe
 from ood_diffusion.priors.base import Prior
@@ -80,7 +81,7 @@ def assemble(
         controls={str(name): build(part, Control) for name, part in controls.items()},
         control_recipes={str(name): with_code(plain(part)) for name, part in controls.items()},
         make_extractor=cache(partial(build, cfg.extractor)),
-        make_metrics={str(name): partial(build, part) for name, part in cfg.metric.items()},
+        make_metrics={str(name): partial(build, part, FeatureMetric) for name, part in cfg.metric.items()},
         workspace=Workspace(run_folder, stores, ranks),
         images=Images(
             domain,

@@ -18,6 +18,7 @@ from ood_diffusion.domains.base import Domain
 from ood_diffusion.lightning.batch_size import remembered_batch_size
 from ood_diffusion.lightning.loop import Predictor
 from ood_diffusion.metrics.base import FeatureExtractor
+from ood_diffusion.metrics.feature_metric import FeatureMetric
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.pixels import to_unit_range
 from ood_diffusion.priors.base import Prior
@@ -76,7 +77,7 @@ class Run:
     controls: Mapping[str, Control]
     control_recipes: Mapping[str, Any]
     make_extractor: Callable[[], FeatureExtractor]
-    make_metrics: Mapping[str, Callable[[], Any]]
+    make_metrics: Mapping[str, Callable[[], FeatureMetric]]
     workspace: Workspace
     images: Images
     subset: Mapping[str, str] | None = None

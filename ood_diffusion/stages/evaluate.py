@@ -12,6 +12,7 @@ from ood_diffusion.figures import EVERYWHERE, Figure, Surface
 from ood_diffusion.fingerprint import architecture, weights_digest
 from ood_diffusion.lightning.features import FeaturePass
 from ood_diffusion.metrics.base import FeatureExtractor
+from ood_diffusion.metrics.feature_metric import FeatureMetric
 from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.models.base import tensors_of
 from ood_diffusion.report.plan.work import Share
@@ -27,6 +28,8 @@ from ood_diffusion.stages.sample import draw
 from ood_diffusion.statistics.intervals import proportion_interval
 from ood_diffusion.storage.store import TensorStore
 
+MakeMetrics = Mapping[str, Callable[[], FeatureMetric]]
+"""By name, what builds a metric that has seen nothing yet."""
 TWIN = "twin"
 """The control that says what the network adds: the recipe of the run on pixels (`conf/control/twin.yaml`)."""
 FEATURE_BATCH = 64
@@ -97,7 +100,7 @@ def evaluate(run: Run) -> Metrics:
     sets = {name: features_in_order(run, *source) for name, source in sources.items()}
     samples = sets["samples"]
     images: dict[str, Tensor] = {}
-    if any(getattr(make(), "takes", "features") == "images" for make in run.make_metrics.values()):
+    if any(make().takes == "images" for make in run.make_metrics.values()):
         images = {name: store.read(ids) for name, (store, ids) in sources.items()}
         images["held_out"] = run.pictures.read(list(run.held_out.values()))
     origins = {"features": references, "images": images.get("references", references)}
@@ -159,7 +162,7 @@ def features_in_order(run: Run, source: TensorStore, ids: Sequence[str]) -> Tens
 
 
 def score(
-    make_metrics: Mapping[str, Callable[[], Any]],
+    make_metrics: MakeMetrics,
     real: Tensor,
     generated: Tensor,
     images: tuple[Tensor, Tensor] | None = None,
@@ -177,16 +180,16 @@ def score(
     found: dict[str, float] = {"n": len(generated)}
     made = {name: make() for name, make in make_metrics.items()}
     for takes, sides in (("features", (real, generated)), ("images", images)):
-        own = {name: metric for name, metric in made.items() if getattr(metric, "takes", "features") == takes}
+        own = {name: metric for name, metric in made.items() if metric.takes == takes}
         if references is None:
-            own = {name: each for name, each in own.items() if not getattr(each, "needs_references", False)}
+            own = {name: each for name, each in own.items() if not each.needs_references}
         if sides is None or not own:
             continue
         for metric in own.values():
             metric.distributed_available_fn = lambda: False  # whatever rank computed a feature, all are here
-            if references is not None and getattr(metric, "needs_references", False):
+            if references is not None and metric.needs_references:
                 metric.bind(references[takes])
-        metrics = MetricCollection(own)
+        metrics = MetricCollection(dict[str, Any](own))
         for side, is_real in zip(sides, (True, False), strict=True):
             metrics.update(side, real=is_real)
         found |= {name: float(value) for name, value in metrics.compute().items()}
@@ -194,7 +197,7 @@ def score(
 
 
 def intervals(
-    make_metrics: Mapping[str, Callable[[], Any]],
+    make_metrics: MakeMetrics,
     found: Mapping[str, float],
     real: Tensor,
     generated: Tensor,
@@ -207,18 +210,18 @@ def intervals(
     """
     made: dict[str, dict[str, float]] = {}
     for metric in (make() for make in make_metrics.values()):
-        takes = getattr(metric, "takes", "features")
+        takes = metric.takes
         sides = images if takes == "images" else (real, generated)
         if sides is None or not set(metric.names) <= set(found):
             continue
-        if references is not None and getattr(metric, "needs_references", False):
+        if references is not None and metric.needs_references:
             metric.bind(references[takes])
         made |= {name: dict(vars(each)) for name, each in metric.intervals(found, *sides).items()}
     return made
 
 
 def differences(
-    make_metrics: Mapping[str, Callable[[], Any]],
+    make_metrics: MakeMetrics,
     features: Mapping[str, Tensor],
     images: Mapping[str, Tensor],
     control: str,
@@ -233,15 +236,13 @@ def differences(
     """
     found: dict[str, dict[str, float]] = {}
     for make in make_metrics.values():
-        given = images if getattr(make(), "takes", "features") == "images" else features
+        given = images if make().takes == "images" else features
         ours, theirs = (make().influences(given["held_out"], given[x]) for x in ("samples", control))
         found |= {name: dict(vars(ours[name].minus(theirs[name]).interval())) for name in ours}
     return found
 
 
-def ratios(
-    make_metrics: Mapping[str, Callable[[], Any]], scores: Mapping[str, Mapping[str, float]]
-) -> dict[str, float | None]:
+def ratios(make_metrics: MakeMetrics, scores: Mapping[str, Mapping[str, float]]) -> dict[str, float | None]:
     """What samples score over what references do, of the metrics that are distances."""
     return {
         name: scores["samples"][name] / scores["references"][name] if scores["references"][name] else None
@@ -251,7 +252,7 @@ def ratios(
     }
 
 
-def declared(make_metrics: Mapping[str, Callable[[], Any]]) -> list[Figure]:
+def declared(make_metrics: MakeMetrics) -> list[Figure]:
     """What the metrics say of their figures, whose paths are their keys."""
     return [figure for make in make_metrics.values() for figure in make().declared()]
 

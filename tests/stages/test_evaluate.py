@@ -170,3 +170,9 @@ def test_only_metrics_that_are_asked_for_are_computed(run: Run) -> None:
     found = score(only, features["held_out"], features["samples"])
     assert set(found) == {"n", "fid"}
     assert found["fid"] == score(run.make_metrics, features["held_out"], features["samples"])["fid"]
+
+
+def test_a_metric_of_another_kind_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
+    other = ["metric.fid._target_=torchmetrics.MeanMetric", "stages=[evaluate]"]
+    with pytest.raises(UserError, match="must describe a part that is a FeatureMetric, but got 'MeanMetric'"):
+        made(tmp_path, *QUICK, *other)
