@@ -105,7 +105,7 @@ class FID(FeatureMetric):
             "fid",
             label="FID",
             better="lower",
-            says="distance between the feature Gaussians of the set and of the held-out images",
+            says="Fréchet distance between features of the set and of held-out images",
         ),
     )
     ratio_to_references = True

@@ -64,7 +64,7 @@ class KID(RowMetric):
             "kid",
             label="KID",
             better="lower",
-            says="the same question by a kernel, unbiased in n; may dip below 0",
+            says="kernel distance between the same features; unbiased, so it may be below 0",
         ),
     )
 

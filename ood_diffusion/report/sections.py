@@ -104,13 +104,21 @@ def other_table(results: Results) -> Table:
     rows = [
         Row(
             word.label,
-            [Entry(written(word, results), " to ".join(map(number, word.bounds(results)[1:])))],
+            [Entry(written(word, results), ends(word, results))],
             word,
         )
         for word in known(results, "report").values()
         if not word.path.startswith(SAMPLES)
     ]
     return Table(["value"], rows)
+
+
+def ends(figure: Figure, results: Mapping[str, Any]) -> str:
+    """The ends of a figure's interval in its own unit, where `written` does not say them already."""
+    bounds = figure.bounds(results)
+    if figure.unit == SHARE:
+        return " to ".join(map(percent, bounds[1:]))
+    return "" if even(bounds) else " to ".join(map(number, bounds[1:]))
 
 
 def written(figure: Figure, results: Mapping[str, Any]) -> str:

@@ -64,7 +64,7 @@ class Evaluate(Stage):
             "cost",
             label="calls per image",
             better="lower",
-            says="of the network, with the image's share of the inversions",
+            says="network calls, including a share of the inversions",
             surfaces=frozenset({"report", "leaderboard", "dashboard"}),
         ),
         Figure("metrics/making/calls_per_reference", better="lower", surfaces=frozenset()),
@@ -297,7 +297,7 @@ def added(figure: Figure, control: str) -> Figure:
         f"{figure.name}_minus_{control}",
         label=f"{figure.label} minus {control}",
         better=figure.better,
-        says=f"what the network adds: samples minus the {control}, the same recipe without it",
+        says=f"what the network adds: samples minus {control}, the same recipe without the network",
         interval=place,
         surfaces=shown,
     )

@@ -10,6 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
+from ood_diffusion.figures import Figure
+from ood_diffusion.report import sections
 from ood_diffusion.report.html import MAX_BYTES, write_report
 from ood_diffusion.report.pictures import Pictures
 from ood_diffusion.report.wording import number, percent, spread
@@ -153,3 +155,12 @@ def test_large_images_are_shrunk(tmp_path: Path) -> None:
     body = base64.b64decode(page.all("img")[0]["src"].split(",")[1])
     with Image.open(io.BytesIO(body)) as image:
         assert image.size == (192, 192)
+
+
+def test_an_interval_is_written_in_the_unit_of_its_figure_and_once() -> None:
+    found = {"a": 0.0469, "i": {"value": 0.0469, "low": 0.0217, "high": 0.0985}}
+    assert sections.ends(Figure("a", unit="share", interval="i"), found) == "2.17 % to 9.85 %"
+    assert sections.ends(Figure("a", interval="i"), found) == "0.0217 to 0.0985"
+    even = {"a": 7.0, "i": {"value": 7.0, "low": -7.0, "high": 21.0}}
+    assert sections.ends(Figure("a", interval="i"), even) == ""  # it stands as ± beside the number
+    assert sections.written(Figure("a", interval="i"), even) == "7 ±\u00a014"

@@ -77,7 +77,7 @@ class Interference(InterferenceSettings, Stage):
             label="captured",
             better="lower",
             unit="share",
-            says="share of samples taken for images of the training domain",
+            says="fraction of samples that a probe assigns to the training domain",
             interval="interference/own/capture",
             surfaces=frozenset({"report", "leaderboard", "dashboard"}),
         ),
