@@ -6,7 +6,7 @@ from typing import Any
 from ood_diffusion.report.claim_words import Verdict
 from ood_diffusion.statistics.estimate import Estimate, NullTest
 
-ACROSS = "the 95 % interval lies on both sides of the limit"
+ACROSS = "the 95 % interval includes the limit"
 
 
 @dataclass(frozen=True)

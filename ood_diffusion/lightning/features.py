@@ -27,8 +27,8 @@ class FeaturePass(Predictor):
         if after != self.extractor.digest:
             raise Void(
                 f"the weights of the extractor {self.extractor.name} changed in a predict loop: "
-                f"{self.extractor.digest} -> {after}. Results are void, none are kept. Let it change nothing "
-                "in `features`."
+                f"{self.extractor.digest} -> {after}. The results are invalid and were "
+                "discarded. It must not change anything in `features`."
             )
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> Tensor:

@@ -257,8 +257,8 @@ def check_weights(before: str, after: str) -> None:
     """Raise `Void` if the digests differ."""
     if after != before:
         raise Void(
-            f"the frozen weights changed during the run: {before} -> {after}. Results are void, none are "
-            "kept. Let the network change nothing in `forward`."
+            f"the frozen weights changed during the run: {before} -> {after}. The results are invalid "
+            "and were discarded. The network must not change anything in `forward`."
         )
 
 

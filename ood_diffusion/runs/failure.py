@@ -75,12 +75,12 @@ def occupied(folder: Path) -> Iterator[None]:
         UserError: if another process uses it, or another run of this process's sweep has used it; what lies
             there is left as it is.
     """
-    rule = "every run needs a folder of its own"
+    rule = "each run needs its own folder"
     remedy = (
         "Leave hydra.run.dir and hydra.sweep.subdir as they are, or let their names hold what differs, "
         "such as ${hydra.job.num}."
     )
-    require(folder not in Sweep.used, rule, f"{folder}, in which another run of this sweep has run", remedy)
+    require(folder not in Sweep.used, rule, f"{folder}, which another run of this sweep has used", remedy)
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0)

@@ -48,7 +48,7 @@ def join(ranks: Ranks, size: int, run_folder: Path) -> None:
         len(folders) == 1,
         "all ranks of a run must have one output folder",
         folders,
-        "Set hydra.run.dir to one that does not hold the time, such as outputs/runs/$SLURM_JOB_ID.",
+        "Set hydra.run.dir to one without the time, such as outputs/runs/$SLURM_JOB_ID.",
     )
 
 

@@ -53,7 +53,7 @@ class RankLost(Exception):
     """Another rank has ended; whatever started this one says why."""
 
     def __str__(self) -> str:
-        return f"another rank has ended, so this one ends too. {CONTINUE}"
+        return f"another rank failed, so this one stops. {CONTINUE}"
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def verdict(error: BaseException) -> tuple[int, str] | None:
         case RunFailure() | RankFailure() | RankLost():
             return 1, str(error)
         case BrokenProcessPool():
-            return 1, f"a process that ran a run was killed, perhaps for its memory. {CONTINUE}"
+            return 1, f"the process of a run was killed, possibly for lack of memory. {CONTINUE}"
         case KeyboardInterrupt():
             return 128 + signal.SIGINT, stopped_by(signal.SIGINT)
         case OSError() if error.errno in DISK_ERRORS:

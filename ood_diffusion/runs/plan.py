@@ -16,7 +16,7 @@ def plan_run(run: Run) -> Plan:
     network = (run.model.digest(), settings.precision, settings.compile)
     works, notes, uncounted = [], [], []
     if settings.batch_size == "auto":
-        notes.append("batch_size=auto: the calls that measure it and that fill the last batch come on top")
+        notes.append("batch_size=auto: the calls that measure it and that fill the last batch are additional")
     if run.domain.drawing and any("images" in stage.needs for stage in run.stages.values()):
         works.append(drawn_pictures(run, run.domain.drawing))
     needs: dict[str, dict[str, bool]] = {}

@@ -19,7 +19,7 @@ from ood_diffusion.runs.stage import Stage
 log = logging.getLogger(__name__)
 
 POOR = 30.0
-"""PSNR in dB below which a latent hardly stands for its image."""
+"""PSNR in dB below which a latent no longer represents its image."""
 CLOSE = 3.0
 """Within so many dB of the round trip to level 0 neither steps nor solver are to blame."""
 
@@ -78,12 +78,12 @@ def reconstruct(run: Run) -> Reconstructions:
     if (reached := float(decibels.mean())) < POOR:
         limit = psnr_at_level_0(run)
         log.warning(
-            "reconstruct: round trips to level %g give images back at %.1f dB, those to level 0 at %.1f dB. "
-            "Below %g dB latents hardly stand for their images: %s",
+            "reconstruct: round trips to level %g reconstruct images at %.1f dB, those to level 0 at "
+            "%.1f dB. Below %g dB latents no longer represent their images: %s",
             run.levels[-1], reached, limit, POOR,
             "use more steps, a lower level or solver=fixed_point."
             if limit - reached > CLOSE
-            else "use another model; the loss is its autoencoder's.",
+            else "use another model; the error is that of its autoencoder.",
         )  # fmt: skip
     return found
 

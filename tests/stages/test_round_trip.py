@@ -48,7 +48,7 @@ def test_a_good_round_trip_goes_without_a_word(tmp_path: Path, caplog: pytest.Lo
 
 def test_few_steps(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     decibels, (warning,) = round_trip(tmp_path, caplog, *QUICK, "steps=1", "level=900")
-    places = f"round trips to level 900 give images back at {decibels:.1f} dB, those to level 0 at 89.0 dB"
+    places = f"round trips to level 900 reconstruct images at {decibels:.1f} dB, those to level 0 at 89.0 dB"
     assert places in warning and warning.endswith("use more steps, a lower level or solver=fixed_point.")
 
 
@@ -67,4 +67,4 @@ def test_an_autoencoder_that_loses_as_much(tmp_path: Path, caplog: pytest.LogCap
     save_ldm(tmp_path / "ldm", "kl")
     model = ("model=latent_diffusion", f"model.path={tmp_path}/ldm")
     decibels, (warning,) = round_trip(tmp_path, caplog, *model, "steps=8")
-    assert decibels < 30 and warning.endswith("use another model; the loss is its autoencoder's.")
+    assert decibels < 30 and warning.endswith("use another model; the error is that of its autoencoder.")

@@ -105,7 +105,7 @@ def test_a_probe_that_cannot_tell_decides_nothing() -> None:
     for check in (captured_more(a, b, 1.0, 0.1, False, ""), drifted(a, b, (-1.0, 1.0), 1.0, 0, False, "")):
         assert (check.verdict, check.why) == ("inconclusive", "the probe cannot tell the two domains apart")
     assert "no room to rise" in captured_more(scores(64, 64), scores(64, 64), 1.0, 0.1, True, "").why
-    assert "both sides of the limit" in captured_more(scores(0, 16), scores(0, 16), 1.0, 0.1, True, "").why
+    assert "includes the limit" in captured_more(scores(0, 16), scores(0, 16), 1.0, 0.1, True, "").why
 
 
 def test_drift_sees_what_the_rate_hides() -> None:

@@ -36,7 +36,7 @@ def estimates(plans: Sequence[Plan]) -> list[str]:
             time = " to ".join(dict.fromkeys(duration(n / speed.calls) for n in calls))
             rate = f"{number(round(speed.calls, 1))} calls/s as in {speed.run}"
             alone = "for the network, one cell after the other"
-            lines.append(f"Time: {time} {alone}, at {rate}; pictures and metrics come on top.")
+            lines.append(f"Time: {time} {alone}, at {rate}; pictures and metrics are additional.")
         else:
             lines.append(UNMEASURED)
     return lines
