@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import active_children
 
 CONTINUE = "What is finished is in the store: the same command goes on from there."
 
@@ -32,6 +33,9 @@ def end_on_signals(aloud: bool = True) -> None:
     def stop(number: int, _: object) -> None:
         nonlocal stopped
         if stopped:
+            for process in active_children():  # joblib's would wait for ever to hand in their results
+                with suppress(OSError, TypeError):  # it has ended, or not begun
+                    os.kill(process.pid, signal.SIGKILL)  # type: ignore[arg-type]
             os._exit(128 + number)
         stopped = True
         with suppress(OSError, RuntimeError):  # nobody reads it, or this interrupts another message

@@ -1,8 +1,11 @@
 """The top-level knobs of one run of the grid; they check themselves, before anything heavy is imported."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
 
 from ood_diffusion.checks import require, require_choice, require_integer
 from ood_diffusion.precision import PRECISIONS
@@ -72,8 +75,10 @@ def log_level(output: str) -> str:
     return "WARNING" if output in ("quiet", "json") else "INFO"
 
 
-def read_settings(cfg: Mapping[str, Any]) -> Settings:
+def read_settings(cfg: DictConfig) -> Settings:
     """The knobs of a composed configuration; `UserError` for a wrong one, stage, output or logger."""
+    for name, number in numbers(OmegaConf.to_container(cfg)):
+        require(math.isfinite(number), f"{name} must be a finite number", number, f"Correct {name}.")
     word = cfg["stages"]
     listed = isinstance(word, Sequence) and not isinstance(word, str)
     require(word is None or listed, "stages must be a list", word, f"Write 'stages=[{word}]'.")
@@ -87,3 +92,13 @@ def read_settings(cfg: Mapping[str, Any]) -> Settings:
     read_tracking(cfg["logger"])
     require_choice("store_mode", cfg["store_mode"], MODES)
     return Settings(**{knob: cfg[knob] for knob in Settings.__dataclass_fields__})
+
+
+def numbers(part: Any, name: str = "") -> Iterator[tuple[str, float]]:
+    """The floating-point numbers within a plain configuration, with their dotted names."""
+    if isinstance(part, float):
+        yield name, part
+    elif isinstance(part, dict | list):
+        inside = part.items() if isinstance(part, dict) else enumerate(part)
+        for key, value in inside:
+            yield from numbers(value, f"{name}.{key}" if name else str(key))

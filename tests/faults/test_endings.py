@@ -114,7 +114,7 @@ def test_sigusr1_ends_nothing(tmp_path: Path) -> None:
     ("how", "status", "says"),
     [
         (f"parent {int(signal.SIGINT)}", 130, "error: ended by SIGINT."),
-        (str(int(signal.SIGKILL)), 1, "error: a process that ran a cell was killed"),
+        (str(int(signal.SIGKILL)), 1, "error: the process of a run was killed"),
     ],
 )
 def test_under_joblib(how: str, status: int, says: str, tmp_path: Path) -> None:

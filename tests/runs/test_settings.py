@@ -1,9 +1,10 @@
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.runs.settings import Settings
+from ood_diffusion.runs.settings import Settings, read_settings
 
 GOOD: dict[str, Any] = {
     "eta": 0,
@@ -40,3 +41,15 @@ def test_whole_numbers_and_floats_are_one_cell() -> None:
 def test_each_knob_is_checked(change: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         Settings(**{**GOOD, **change})
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"sampler": {"concentration": float("inf")}}, "sampler.concentration must be a finite number"),
+        ({"domain": {"mix": [0.5, float("nan")]}}, "domain.mix.1 must be a finite number, but got nan"),
+    ],
+)
+def test_no_number_of_any_part_is_infinite(part: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read_settings(OmegaConf.create(part))
