@@ -14,16 +14,15 @@ PUBLISHED = Published(f"https://openaipublic.azureedge.net/clip/models/{_SHA256}
 class CLIP(FileExtractor):
     """The image embedding of CLIP ViT-B/32 (Radford et al. 2021), d = 512, not normalised.
 
-    torch-fidelity reads any of OpenAI's archives: size and kind of the network are those of the file.
-
     Args:
-        weights_path: OpenAI's TorchScript archive, of which only the tensors are used; None looks in
-            torch.hub's checkpoint folder.
+        weights_path: OpenAI's TorchScript archive, of which only the tensors are used, and no other; None
+            looks in torch.hub's checkpoint folder.
     """
 
     version = 1
     choice = "clip"
     published = PUBLISHED
+    only_published = True
 
     @staticmethod
     def load(path: Path) -> nn.Module:

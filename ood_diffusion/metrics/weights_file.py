@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ood_diffusion.checks import UserError
+from ood_diffusion.checks import UserError, require
 from ood_diffusion.metrics.base import FeatureExtractor
 
 
@@ -45,9 +45,19 @@ class FileExtractor(FeatureExtractor):
     choice: str
     """Its name in ``extractor=…``."""
     published: Published
+    only_published = False
+    """Whether other weights are refused: a TorchScript archive is a program, not only numbers."""
 
     def __init__(self, weights_path: str | None = None) -> None:
         path = find_weights(self.choice, weights_path, self.published)
+        sha256 = _sha256(path)
+        known = sha256.startswith(self.published.sha256)
+        require(
+            known or not self.only_published,
+            f"{path} must be the published file, whose SHA-256 is {self.published.sha256}",
+            sha256,
+            f"Fetch {self.published.url}. Another one may be a program that does harm.",
+        )
         try:
             network = self.load(path)
         except (RuntimeError, TypeError, KeyError, AttributeError, pickle.UnpicklingError, EOFError) as error:
@@ -57,7 +67,6 @@ class FileExtractor(FeatureExtractor):
             ) from None
         with torch.no_grad():
             width = network(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))[0].shape[1]
-        known = _sha256(path).startswith(self.published.sha256)
         super().__init__(self.choice if known else f"{self.choice}_other_weights", width, network)
 
     @staticmethod

@@ -44,7 +44,10 @@ def theirs(name, feature, path, images):
     [(CLIP, save_clip, "clip-vit-b-32", "clip", 24), (VGG16, save_vgg16, "vgg16", "fc2_relu", 4096)],
 )
 @pytest.mark.filterwarnings("ignore:.torch.jit.load. is deprecated")
-def test_features_are_those_of_torch_fidelity(tmp_path, images, kind, save, name, feature, width):
+def test_features_are_those_of_torch_fidelity(
+    tmp_path, images, kind, save, name, feature, width, monkeypatch
+):
+    monkeypatch.setattr(kind, "only_published", False)
     path = save(tmp_path / "weights.pt")
     extractor = kind(str(path))
     found = extractor(images)
@@ -130,9 +133,8 @@ def test_missing_weights(hub, kind, weights_path):
 def test_broken_weights(tmp_path, kind, content):
     path = tmp_path / "broken.pth"
     path.write_bytes(content)
-    with pytest.raises(
-        UserError, match=rf"must hold the weights of extractor={kind.choice}, but got .* Fetch it again"
-    ):
+    wanted = rf"must (hold the weights of extractor={kind.choice}|be the published file).*, but got .* Fetch "
+    with pytest.raises(UserError, match=wanted):
         kind(str(path))
 
 
@@ -149,3 +151,9 @@ def test_published_weights_are_known_by_their_hash(tmp_path, hub, monkeypatch):
     monkeypatch.setattr("ood_diffusion.metrics.weights_file._sha256", lambda path: sha)
     save_clip(hub / CLIP.published.file)
     assert CLIP().name == "clip"
+
+
+def test_an_archive_that_could_be_any_program_is_not_loaded(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.jit.load", lambda *args, **kwargs: pytest.fail("loaded"))
+    with pytest.raises(UserError, match="must be the published file, whose SHA-256 is 40d3657"):
+        CLIP(str(save_clip(tmp_path / "weights.pt")))
