@@ -225,6 +225,12 @@ def trained(*_: Any) -> list[Tensor]:
     return [torch.stack(losses), *(value.detach() for value in network.parameters())]
 
 
+def clip(folder: Path) -> list[Tensor]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CLIP, "only_published", False)
+        return [CLIP(str(save_clip(folder / "weights.pt")))(pictures(2, 40, 48))]
+
+
 PARTS: dict[type, Callable[[Path], list[Tensor]]] = {
     **{type(each): lambda _, each=each: solved(each) for each in (DDIM(), AB2(), Heun(), DPMpp2M())},
     FixedPoint: lambda _: solved(FixedPoint(1e-5, 30)),
@@ -249,7 +255,7 @@ PARTS: dict[type, Callable[[Path], list[Tensor]]] = {
     UNet: unet,
     EfficientNetLite0: lambda _: [EfficientNetLite0(64)(pictures(2, 40, 48))],
     Inception: inception,
-    CLIP: lambda folder: [CLIP(str(save_clip(folder / "weights.pt")))(pictures(2, 40, 48))],
+    CLIP: clip,
     DINOv2: lambda folder: [DINOv2(str(save_dinov2(folder / "weights.pth")))(pictures(2, 40, 48))],
     VGG16: lambda folder: [VGG16(str(save_vgg16(folder / "weights.pth")))(pictures(2, 40, 48))],
     EncodedImages: files,
