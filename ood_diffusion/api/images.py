@@ -6,9 +6,9 @@ from torch import Tensor
 from ood_diffusion.checks import UserError, require
 
 
-def check_images(name: str, images: Tensor, side: int | None = None) -> None:
-    """Raise `UserError` unless `images` is uint8 ``[n, 3, H, W]``, n >= 1; H = W = `side` if it is given."""
-    shape = "[n, 3, H, W]" if side is None else f"[n, 3, {side}, {side}]"
+def check_images(name: str, images: Tensor, wanted: tuple[int, int, int] | None = None) -> None:
+    """Raise `UserError` unless `images` is uint8 ``[n, C, H, W]``, n >= 1, of the `wanted` (C, H, W)."""
+    shape = "[n, C, H, W]" if wanted is None else f"[n, {', '.join(map(str, wanted))}]"
     if not isinstance(images, Tensor):
         raise UserError(
             f"{name} must be a torch tensor, uint8 {shape}, but got {type(images).__name__}. An array "
@@ -20,13 +20,13 @@ def check_images(name: str, images: Tensor, side: int | None = None) -> None:
             "by (255 * x).round().to(torch.uint8), in [-1, 1] by (127.5 * (x + 1)).round().to(torch.uint8)."
         )
     require(
-        images.ndim == 4 and images.shape[1] == 3 and len(images) >= 1,
+        images.ndim == 4 and (wanted is None or images.shape[1] == wanted[0]) and len(images) >= 1,
         f"{name} must have the shape {shape} with n >= 1",
         list(images.shape),
-        "Convert one image [3, H, W] with x[None], grey images [n, 1, H, W] with x.expand(-1, 3, -1, -1).",
+        "Convert one image [C, H, W] with x[None], grey images [n, 1, H, W] with x.expand(-1, 3, -1, -1).",
     )
     require(
-        side is None or images.shape[2:] == (side, side),
+        wanted is None or images.shape[1:] == wanted,
         f"{name} must have the size of the model's images, {shape}",
         list(images.shape),
         'Resize them, or let load_domain("image_folder", model, path=…) do it.',

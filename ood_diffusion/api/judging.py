@@ -14,6 +14,7 @@ from ood_diffusion.api.images import check_images
 from ood_diffusion.api.workplace import kept, whole, workplace
 from ood_diffusion.checks import Void, require
 from ood_diffusion.domains.splits import check_disjoint
+from ood_diffusion.fields.view import View, described
 from ood_diffusion.figures import Figure
 from ood_diffusion.fingerprint import tensor_digest
 from ood_diffusion.lightning.features import FeaturePass
@@ -82,6 +83,7 @@ def evaluate(
     *,
     extractor: str | FeatureExtractor | None = None,
     metric: Sequence[str] | None = None,
+    view: str | View | None = None,
     store: str | Path | None = None,
     settings: Values | None = None,
 ) -> Scores:
@@ -90,11 +92,12 @@ def evaluate(
     Whatever is None is what the command takes (`conf/config.yaml`).
 
     Args:
-        images: uint8 ``[n, 3, H, W]``, any size.
-        held_out: images of the domain that neither prior nor sampler has seen; uint8 ``[k, 3, H', W']``.
+        images: uint8 ``[n, C, H, W]``, any size.
+        held_out: images of the domain that neither prior nor sampler has seen; uint8 ``[k, C, H', W']``.
         references: those that they have seen, to tell new images from copies.
         extractor: a name in ``conf/extractor``, or an extractor.
         metric: names in ``conf/metric``.
+        view: a name in ``conf/view``, or a view: how images that are not RGB are judged.
         store: a folder in which features are kept and looked for; None: nowhere.
         settings: more, by their names in `conf/`: ``{"metric.prdc.nearest_k": 3}``.
 
@@ -131,26 +134,34 @@ def evaluate(
         'Try metric=["fid"], or leave it out.',
     )
     named = extractor if isinstance(extractor, str) else None
-    cfg, _ = composed({"extractor": named, "metric": metric}, settings or {})
+    shown = view if isinstance(view, str) else None
+    cfg, _ = composed({"extractor": named, "metric": metric, "view": shown}, settings or {})
     with workplace(cfg) as (folder, ranks):
         make_metrics = {str(name): partial(build, part, FeatureMetric) for name, part in cfg.metric.items()}
         _check_counts(make_metrics, {"images": len(images), "held_out": len(held_out)})
         judge = extractor if isinstance(extractor, FeatureExtractor) else build(cfg.extractor)
         root = folder / "store" if store is None else Path(store).expanduser()
         stores = Stores(root, cfg.store_mode)
-        target = stores.open("features", feature_recipe(judge), torch.float32)
+        seen_as = view if isinstance(view, View) else build(cfg.view, View)
+        more = described(seen_as, images.shape[1:], images.dtype)
+        target = stores.open("features", {**feature_recipe(judge), **more}, torch.float32)
         rows: dict[str, Tensor] = {}
         for name, given in sets.items():
             source, ids = kept(folder / name, "images", given)
             wanted = dict(zip(ids, ids, strict=True))
             try:
-                predict_into(target, source, wanted, FeaturePass(judge), ranks, FEATURE_BATCH, "features")
+                predict_into(
+                    target, source, wanted, FeaturePass(judge, seen_as), ranks, FEATURE_BATCH, "features"
+                )
             except Void:
                 stores.withdraw()
                 raise
             rows[name] = target.read(ids)
-        origins = None if references is None else {"features": rows["references"], "images": references}
-        seen = rows["held_out"], rows["images"], (held_out, images), origins
+        pictures = {name: seen_as(given) for name, given in sets.items()}
+        origins = references if references is None else {
+            "features": rows["references"], "images": pictures["references"]
+        }  # fmt: skip
+        seen = rows["held_out"], rows["images"], (pictures["held_out"], pictures["images"]), origins
         figures = score(make_metrics, *seen)
         found = intervals(make_metrics, figures, *seen)
         told = {figure.path: figure for figure in declared(make_metrics)}
@@ -160,7 +171,7 @@ def evaluate(
         figures |= {"novelty": new["ratio"], "copies": new["copies"]}
         told |= {figure.name: figure for figure in Evaluate.figures}
     ends = {name: (interval["low"], interval["high"]) for name, interval in found.items()}
-    return Scores(judge.name, n_images, len(held_out), figures, ends, told)
+    return Scores(", view ".join([judge.name, *more.values()]), n_images, len(held_out), figures, ends, told)
 
 
 def _check_counts(make_metrics: Mapping[str, Callable[[], Any]], counts: Mapping[str, int]) -> None:

@@ -83,7 +83,7 @@ def invert(
 
     Args:
         model: the frozen model.
-        references: uint8 ``[n, 3, H, W]`` at the model's size.
+        references: uint8 ``[n, C, H, W]`` of the model's shape.
         level: level t of the latents, 1 < level <= T.
         steps: solver steps.
         solver: a name in ``conf/solver``, or a solver.
@@ -116,7 +116,7 @@ def invert(
         grid=grid,
         batch_size=batch_size,
     ) as run:
-        check_images("references", references, model.image_shape[1])
+        check_images("references", references, model.image_shape)
         images, ids = kept(run.workspace.folder, "references", references)
         invert_images(run, images, dict(zip(ids, ids, strict=True)))
         return Latents(run.bank.read(ids), *_trajectory(run), model.recipe())
@@ -145,7 +145,7 @@ def generate(
         settings: more, by their names in `conf/`.
 
     Returns:
-        Images, uint8 ``[n, 3, H, W]``, in order.
+        Images, uint8 ``[n, C, H, W]``, in order.
 
     Raises:
         UserError: for latents of another model or shape, or settings that cannot work.

@@ -66,7 +66,7 @@ def load_domain(
         settings: values in that file.
 
     Returns:
-        References and held-out images, uint8 ``[n, 3, H, W]``. Images that are equal are there once.
+        References and held-out images, uint8 ``[n, C, H, W]``. Images that are equal are there once.
 
     Raises:
         UserError: for an unknown name or setting, data that are missing or damaged, or too few images.

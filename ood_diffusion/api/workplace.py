@@ -81,7 +81,7 @@ def opened(
     choices = {group: given.pop(group) for group in GROUPS if isinstance(given.get(group), str)}
     parts = {group: given.pop(group) for group in GROUPS if group in given}
     cfg, names = composed(choices, {**(settings or {}), **given, "precision": model.precision})
-    cfg.stages = ["invert"]  # checks what any stage with the model needs, and nothing of the others
+    cfg.stages = ["invert" if "domain" in asked else "inspect"]  # checks what the call needs, and no more
     with workplace(cfg) as (folder, ranks):
         cfg.store = str(folder / "store" if store is None else Path(store).expanduser())
         run = assemble(cfg, names, folder, ranks, model)

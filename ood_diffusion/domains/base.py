@@ -1,6 +1,7 @@
 """What every domain offers: pictures in two splits, addressed before they are drawn."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -18,16 +19,17 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 class Domain(ABC):
-    """A source of square RGB pictures, the same bytes for the same (split, index) in every process.
+    """A source of pictures of one shape, the same bytes for the same (split, index) in every process.
 
     A subclass writes `size`, `key` and `render`, is cheap to construct, can be pickled (data-loading
     workers receive a copy) and calls `check_item` first in `key` and `render`.
 
     Args:
-        image_size: side of the pictures in pixels, at least 1.
+        image_size: side of the pictures in pixels, at least 1, or (H, W); a domain that is not `rectangular`
+            makes squares of side H then.
 
     Raises:
-        UserError: if `image_size` is not a positive integer.
+        UserError: if `image_size` is not made of positive integers.
 
     Examples:
         >>> import torch
@@ -48,11 +50,24 @@ class Domain(ABC):
     halved = False
     """Whether the splits are halves of one set, in which a picture that is there twice counts once."""
 
-    def __init__(self, image_size: int) -> None:
+    channels = 3
+    """C of its pictures, which are RGB where it is 3."""
+    rectangular = False
+    """Whether it can make pictures that are no squares."""
+
+    def __init__(self, image_size: int | Sequence[int]) -> None:
         """Keep the size; subclasses take their own settings besides."""
-        remedy = "Build the domain with the side of the model's images."
-        require_integer("a domain's image_size", image_size, 1, remedy)
-        self.image_size = image_size
+        remedy = "Build the domain with the size of the model's images."
+        height, width = (image_size, image_size) if not isinstance(image_size, Sequence) else image_size
+        for side in (height, width):
+            require_integer("a domain's image_size", side, 1, remedy)
+        self.image_size = height
+        self.sides = (height, width if self.rectangular else height)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of its pictures."""
+        return (self.channels, *self.sides)
 
     @property
     def drawing(self) -> Drawing | None:
@@ -83,7 +98,7 @@ class Domain(ABC):
 
     @abstractmethod
     def render(self, split: Split, index: int) -> Tensor:
-        """Draw one picture: uint8, shape ``[3, image_size, image_size]``, RGB, 0 black to 255 full."""
+        """Draw one picture: uint8, shape `shape`, 0 black to 255 full; RGB if it has three channels."""
 
     def where(self, split: Split, index: int) -> str:
         """Where one picture is, for a message."""

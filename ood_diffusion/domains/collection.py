@@ -1,6 +1,7 @@
 """A finite domain: named items, known by their content, in two splits."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any, Generic
 
 from torch import Tensor
@@ -26,7 +27,7 @@ class Collection(Domain, Generic[Content]):
     item that is kept is read, checked and hashed on construction; it becomes a picture when it is rendered.
 
     Args:
-        image_size: side of the pictures in pixels.
+        image_size: side of the pictures in pixels, or (H, W).
         source: of the items.
         preparation: what is done to each.
         seed: of the order, and so of the halves: a shuffle of the content hashes, which no name or
@@ -40,9 +41,11 @@ class Collection(Domain, Generic[Content]):
             is refused by `source` or `preparation`, or the two given splits share one.
     """
 
+    rectangular = True
+
     def __init__(
         self,
-        image_size: int,
+        image_size: int | Sequence[int],
         source: Source[Content],
         preparation: Preparation[Content],
         seed: int | None,
@@ -83,6 +86,11 @@ class Collection(Domain, Generic[Content]):
             orders = list(halves(orders[0]))
         self._digests: dict[Split, list[str]] = dict(zip(SPLITS, orders, strict=True))
 
+    @property
+    def channels(self) -> int:  # type: ignore[override]
+        """Those that the preparation makes."""
+        return self.preparation.channels
+
     def size(self, split: Split) -> int:
         """The number of different items in `split`."""
         return len(self._digests[split])
@@ -90,7 +98,9 @@ class Collection(Domain, Generic[Content]):
     def key(self, split: Split, index: int) -> str:
         """Hash the item's content and what is done to it; names and paths do not enter."""
         self.check_item(split, index)
-        item = {"content": self._digests[split][index], "image_size": self.image_size}
+        height, width = self.sides
+        size = height if height == width else [height, width]
+        item: dict[str, object] = {"content": self._digests[split][index], "image_size": size}
         return fingerprint(item | self.preparation.recipe())
 
     def name(self, split: Split, index: int) -> str:
@@ -115,7 +125,7 @@ class Collection(Domain, Generic[Content]):
         }
 
     def render(self, split: Split, index: int) -> Tensor:
-        """Make one picture: uint8, shape ``[3, image_size, image_size]``.
+        """Make one picture: uint8, shape `shape`.
 
         Raises:
             UserError: naming the item, if it is damaged or was changed since construction.
@@ -128,7 +138,7 @@ class Collection(Domain, Generic[Content]):
             where,
             "Start the run again.",
         )
-        return self.preparation.picture(content, where, self.image_size)
+        return self.preparation.picture(content, where, self.sides)
 
     def _report_passed_over(self, read: int) -> None:
         """Log what is no item, as a warning where that is most of what lies there for people to see."""

@@ -23,6 +23,7 @@ class Model(Protocol):
 
     network_calls: int
     compiled: bool
+    image_shape: tuple[int, int, int]
 
     @property
     def schedule(self) -> Schedule:

@@ -1,5 +1,6 @@
 """A data set of the Hugging Face hub, or a local folder or Parquet file of that kind."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ class HubDataset(ImageCollection):
     """One split of a data set with an image column; rows serve as names.
 
     Args:
-        image_size: side of the pictures in pixels.
+        image_size: side of the pictures in pixels, or (H, W).
         name: id on the hub (``user/data_set``), a local folder, or a .parquet file.
         subset: for data sets that come in several; None takes the default one.
         split: as the data set calls it; halved into references and held-out images here.
@@ -100,7 +101,8 @@ class HubDataset(ImageCollection):
         revision: branch, tag or commit on the hub; None is its main branch.
         seed: of order and halves; None keeps the order of rows.
         limit: at most this many images; None keeps all.
-        crop: side of the centred square that is kept, as a share of the short side.
+        crop: see `EncodedImages`.
+        channels: see `EncodedImages`.
 
     Raises:
         UserError: if the data set cannot be had, has no such split or column, a row holds no image, the
@@ -109,7 +111,7 @@ class HubDataset(ImageCollection):
 
     def __init__(
         self,
-        image_size: int,
+        image_size: int | Sequence[int],
         name: str,
         subset: str | None = None,
         split: str = "train",
@@ -118,5 +120,7 @@ class HubDataset(ImageCollection):
         seed: int | None = 0,
         limit: int | None = None,
         crop: float = 1.0,
+        channels: str | Sequence[int] = "rgb",
     ) -> None:
-        super().__init__(image_size, HubSource(name, subset, split, column, revision), seed, limit, crop)
+        source = HubSource(name, subset, split, column, revision)
+        super().__init__(image_size, source, seed, limit, crop, channels)

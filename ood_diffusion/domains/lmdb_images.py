@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -89,11 +89,12 @@ class LmdbImages(ImageCollection):
     """The values of an LMDB database, each an encoded image; keys serve as names.
 
     Args:
-        image_size: side of the pictures in pixels.
+        image_size: side of the pictures in pixels, or (H, W).
         path: the folder that holds ``data.mdb``; ``~`` is the home folder.
         seed: of order and halves; None keeps the natural order of keys.
         limit: at most this many images; None keeps all.
-        crop: side of the centred square that is kept, as a share of the short side.
+        crop: see `EncodedImages`.
+        channels: see `EncodedImages`.
 
     Raises:
         UserError: if `path` is missing or no LMDB folder, a value is no image, the package lmdb is
@@ -102,10 +103,11 @@ class LmdbImages(ImageCollection):
 
     def __init__(
         self,
-        image_size: int,
+        image_size: int | Sequence[int],
         path: str | Path,
         seed: int | None = 0,
         limit: int | None = None,
         crop: float = 1.0,
+        channels: str | Sequence[int] = "rgb",
     ) -> None:
-        super().__init__(image_size, LmdbSource(path), seed, limit, crop)
+        super().__init__(image_size, LmdbSource(path), seed, limit, crop, channels)

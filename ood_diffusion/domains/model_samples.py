@@ -1,5 +1,6 @@
 """Images that a frozen model draws itself: a domain for every model, without a data set."""
 
+from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.domains.base import Domain, Split
 from ood_diffusion.domains.drawing import BLOCK, Drawing, Model, block_of
-from ood_diffusion.domains.images.preprocess import PREPROCESSING_VERSION, to_square_rgb
+from ood_diffusion.domains.images.preprocess import PREPROCESSING_VERSION, to_rgb
 from ood_diffusion.domains.item_generator import check_seed
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.pixels import finite_rows, require_finite, to_bytes
@@ -28,10 +29,10 @@ class ModelSamples(Domain):
 
     Stands for the model's training images where these are not at hand, and is an unseen domain for
     every other model. It is as good as the model: what the model never learned is not in it. Pictures
-    never run out; where their size is not the model's, they are resized as a user's are.
+    never run out; where their size is not the model's, they are cut and resized as a user's are.
 
     Args:
-        image_size: side of the pictures in pixels.
+        image_size: side of the pictures in pixels, or (H, W).
         model: draws the pictures; its weights must not change afterwards.
         solver: the numerical method.
         grid: where it stops along the trajectory.
@@ -39,14 +40,15 @@ class ModelSamples(Domain):
         seed: of the whole set; another seed gives other pictures.
 
     Raises:
-        UserError: if a setting is out of range.
+        UserError: if a setting is out of range, or images that are not RGB would have to be resized.
     """
 
     version = 2
+    rectangular = True
 
     def __init__(
         self,
-        image_size: int,
+        image_size: int | Sequence[int],
         model: Model,
         solver: Solver,
         grid: Grid,
@@ -61,6 +63,13 @@ class ModelSamples(Domain):
             "the model of model_samples must be a frozen model",
             model,
             "Name one in the defaults of conf/domain/model_samples.yaml; null is the run's own.",
+        )
+        self.channels = model.image_shape[0]
+        require(
+            self.channels == 3 or self.shape == model.image_shape,
+            "images of a model that are not RGB can be used at their own size only",
+            f"{model.image_shape} for {self.shape}",
+            "Choose another domain.",
         )
         self.seed = seed
         self._drawing = Drawing(model, solver, grid(model.schedule, model.schedule.timesteps, steps))
@@ -87,7 +96,7 @@ class ModelSamples(Domain):
             "levels": [float(f"{t:.9g}") for t in self.drawing.levels],
             "seed": self.seed,
             "block": BLOCK,
-            "image_size": self.image_size,
+            "image_size": self.sides[0] if self.sides[0] == self.sides[1] else list(self.sides),
             "preprocessing": PREPROCESSING_VERSION,
         }
 
@@ -97,7 +106,7 @@ class ModelSamples(Domain):
         return fingerprint({**self.recipe, "split": split, "index": index})
 
     def render(self, split: Split, index: int) -> Tensor:
-        """Draw the picture with its block, or recall it: uint8, shape ``[3, image_size, image_size]``."""
+        """Draw the picture with its block, or recall it: uint8, shape `shape`."""
         self.check_item(split, index)
         block = block_of(index)
         if (split, block.start) not in self._drawn:
@@ -111,8 +120,10 @@ class ModelSamples(Domain):
             [generator(self.seed, "model_samples", split, i) for i in block], self.drawing.model.state_shape
         )
         images = denoised(self.drawing, z.to(self.drawing.device)).cpu()
+        if images.shape[1:] == self.shape:
+            return images
         pictures = [Image.fromarray(image.numpy()) for image in images.permute(0, 2, 3, 1)]
-        return torch.stack([to_square_rgb(picture, self.image_size) for picture in pictures])
+        return torch.stack([to_rgb(picture, self.sides) for picture in pictures])
 
 
 @torch.inference_mode()
@@ -124,7 +135,7 @@ def denoised(drawing: Drawing, z: Tensor) -> Tensor:
         z: float32 ``[B, *state_shape]`` on the model's device.
 
     Returns:
-        Images, uint8 ``[B, 3, H, W]``, rounded; what lies outside [-1, 1] is clipped.
+        Images, uint8 ``[B, C, H, W]``, rounded; what lies outside [-1, 1] is clipped.
     """
     model = drawing.model
     x = integrate(partial(model.eps, exact=True), z, model.schedule, drawing.levels[::-1], drawing.solver)

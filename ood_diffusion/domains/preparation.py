@@ -9,7 +9,10 @@ from ood_diffusion.domains.source import Content
 
 
 class Preparation(ABC, Generic[Content]):
-    """The way from an item's content to a square RGB picture."""
+    """The way from an item's content to a picture."""
+
+    channels: int = 3
+    """C of the pictures; known when all items have passed `check`."""
 
     @abstractmethod
     def check(self, content: Content, where: str) -> None:
@@ -28,8 +31,8 @@ class Preparation(ABC, Generic[Content]):
         """All else that determines the pixels, as JSON can express it; part of every key."""
 
     @abstractmethod
-    def picture(self, content: Content, where: str, image_size: int) -> Tensor:
-        """uint8, shape ``[3, image_size, image_size]``, RGB.
+    def picture(self, content: Content, where: str, sides: tuple[int, int]) -> Tensor:
+        """uint8, shape ``[channels, H, W]``, with (H, W) = `sides`.
 
         Raises:
             UserError: naming `where`, if the content is damaged.

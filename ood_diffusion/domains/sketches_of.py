@@ -43,6 +43,12 @@ class SketchesOf(Domain):
         require(0 < scale <= 10, "domain.scale must lie in (0, 10]", scale, "1 is usual.")
         require(0 <= threshold < 1, "domain.threshold must lie in [0, 1)", threshold, "0.35 is usual.")
         self.drawn = of(image_size=image_size)
+        require(
+            self.drawn.channels == 3,
+            "sketches are made of RGB pictures",
+            self.drawn.shape,
+            "Use another domain.",
+        )
         self.halved = self.drawn.halved
         self.scale, self.threshold = float(scale), float(threshold)
 

@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from ood_diffusion.checks import Void
+from ood_diffusion.fields.view import View
 from ood_diffusion.fingerprint import weights_digest
 from ood_diffusion.lightning.loop import Predictor
 from ood_diffusion.metrics.base import FeatureExtractor
@@ -15,11 +16,12 @@ class FeaturePass(Predictor):
 
     Args:
         extractor: the frozen feature extractor.
+        view: what it sees of a field.
     """
 
-    def __init__(self, extractor: FeatureExtractor) -> None:
+    def __init__(self, extractor: FeatureExtractor, view: View) -> None:
         super().__init__()
-        self.extractor = extractor
+        self.extractor, self.view = extractor, view
 
     def on_predict_end(self) -> None:
         """Raise `Void` if the extractor's weights are others than at the beginning."""
@@ -32,7 +34,7 @@ class FeaturePass(Predictor):
             )
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> Tensor:
-        """``batch["data"]``: uint8 ``[B, 3, H, W]`` -> features float32 ``[B, num_features]``."""
-        features: Tensor = self.extractor(batch["data"])
+        """``batch["data"]``: fields ``[B, C, H, W]`` -> features float32 ``[B, num_features]``."""
+        features: Tensor = self.extractor(self.view(batch["data"]))
         self.on_progress(len(batch["ids"]))
         return features.float()

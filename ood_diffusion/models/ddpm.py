@@ -12,7 +12,7 @@ from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.models.checkpoint import read_state
 from ood_diffusion.models.conversion import Source, convert, pointwise, same
-from ood_diffusion.models.unet import UNet, check_image_size, empty_unet, fill
+from ood_diffusion.models.unet import UNet, empty_unet, fill, read_channels, sides
 
 NAMES = (  # of UNet2DModel, of the port
     (r"time_embedding\.linear_(\d)", lambda m: f"temb.dense.{int(m[1]) - 1}"),
@@ -32,7 +32,7 @@ NAMES = (  # of UNet2DModel, of the port
 
 def load_ddpm(
     weights: str,
-    image_size: int,
+    image_size: int | Sequence[int],
     num_channels: int,
     channel_mult: Sequence[int],
     num_res_blocks: int,
@@ -41,15 +41,15 @@ def load_ddpm(
     sha256: str | None = None,
     entry: str | None = None,
 ) -> FrozenModel:
-    """A frozen model from a DDPM state dict, predicting epsilon.
+    """A frozen model from a DDPM state dict, predicting epsilon. The number of channels is read off it.
 
     Args:
         weights: path of the checkpoint.
-        image_size: side of the square RGB images in pixels.
+        image_size: side of the square images in pixels, or (H, W).
         num_channels: channels of the first level.
         channel_mult: channels of each level, in units of `num_channels`.
         num_res_blocks: residual blocks per level on the way down (one more on the way up).
-        attention_resolutions: sides in pixels of the levels with self-attention.
+        attention_resolutions: heights in pixels of the levels with self-attention.
         schedule: the noise schedule of the training.
         sha256: see `checkpoint.read_state`.
         entry: see `checkpoint.read_state`.
@@ -57,15 +57,18 @@ def load_ddpm(
     Raises:
         UserError: if the file is missing, damaged, unsafe or of another architecture.
     """
-    check_image_size(image_size, 2 ** (len(channel_mult) - 1))
+    size = sides(image_size, 2 ** (len(channel_mult) - 1))
+    state = read_state(weights, sha256, entry)
     architecture = ddpm_architecture(
-        image_size, num_channels, channel_mult, num_res_blocks, attention_resolutions
+        size[0], num_channels, channel_mult, num_res_blocks, attention_resolutions
     )
+    channels = read_channels(state, "conv_in.weight")
+    if channels != 3:
+        architecture |= {"in_channels": channels, "out_channels": channels}
     unet = empty_unet(architecture)
     sources = {name: source(name, len(channel_mult)) for name in unet.state_dict()}
-    fill(unet, convert(unet, sources, read_state(weights, sha256, entry), weights), weights)
-    shape = (3, image_size, image_size)
-    return FrozenModel(UNet(unet), schedule, shape, "epsilon", {"architecture": architecture})
+    fill(unet, convert(unet, sources, state, weights), weights)
+    return FrozenModel(UNet(unet), schedule, (channels, *size), "epsilon", {"architecture": architecture})
 
 
 def ddpm_architecture(

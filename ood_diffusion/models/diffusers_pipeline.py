@@ -1,7 +1,7 @@
 """A pipeline of diffusers with a `UNet2DModel` and a scheduler with betas."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -9,7 +9,7 @@ from ood_diffusion.checks import require, require_choice
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.models.diffusers_folder import find_folder, read_config, read_json, read_part
-from ood_diffusion.models.unet import UNet, check_class, check_image_size, empty_unet, fill, halvings
+from ood_diffusion.models.unet import UNet, check_class, empty_unet, fill, halvings, sides
 
 BETAS = {
     "linear": Schedule.linear,
@@ -33,20 +33,21 @@ def load_diffusers(path: str, class_label: int | None = None, revision: str | No
         UserError: if the folder or a file in it is missing, damaged or does not fit.
     """
     folder = find_folder(path, revision)
-    unet, architecture = read_unet(folder, 3, class_label)
+    unet, architecture, shape = read_unet(folder, None, class_label)
     schedule, prediction_type = read_schedule(folder)
-    side = architecture["sample_size"]
     recipe = {"architecture": architecture, "class_label": class_label}
     network = UNet(unet, class_label=class_label)
-    return FrozenModel(network, schedule, (3, side, side), prediction_type, recipe)
+    return FrozenModel(network, schedule, shape, prediction_type, recipe)
 
 
-def read_unet(folder: Path, channels: int, class_label: int | None) -> tuple[nn.Module, dict[str, Any]]:
-    """The `UNet2DModel` of a pipeline and its architecture (with `sample_size` as one number).
+def read_unet(
+    folder: Path, channels: int | None, class_label: int | None
+) -> tuple[nn.Module, dict[str, Any], tuple[int, int, int]]:
+    """The `UNet2DModel` of a pipeline, its architecture and the (C, H, W) of its states.
 
     Args:
         folder: the pipeline's; the network is in its `unet/` or in itself.
-        channels: that its states must have.
+        channels: that its states must have; None: any number.
         class_label: the class chosen, if any.
 
     Raises:
@@ -58,11 +59,12 @@ def read_unet(folder: Path, channels: int, class_label: int | None) -> tuple[nn.
     config = read_config(place / "config.json", UNet2DModel, ("UNet2DModel",))
     where = place / "config.json"
     found = (config.get("in_channels", 3), config.get("out_channels", 3))
+    wanted = channels or found[0]
     require(
-        found[0] == channels and found[1] in (channels, 2 * channels),
-        f"the network in {where} must map {channels} channels to as many (or twice, with a variance)",
+        found[0] == wanted and found[1] in (wanted, 2 * wanted),
+        f"the network in {where} must map {wanted} channels to as many (or twice, with a variance)",
         found,
-        "Choose another model: images here are RGB.",
+        "Choose another model.",
     )
     require(
         config.get("class_embed_type") is None,
@@ -71,18 +73,17 @@ def read_unet(folder: Path, channels: int, class_label: int | None) -> tuple[nn.
         "Choose another model.",
     )
     check_class(class_label, config.get("num_class_embeds"))
-    sides = config.get("sample_size")
-    sides = sides if isinstance(sides, list) else [sides, sides]
+    size = config.get("sample_size")
     require(
-        isinstance(sides[0], int) and sides[0] == sides[-1],
-        f"sample_size in {where} must be the side of square images",
-        config.get("sample_size"),
+        isinstance(size, int | list),
+        f"sample_size in {where} must be the side of the images, or [H, W]",
+        size,
         "Write it there.",
     )
     unet = empty_unet(config)
-    check_image_size(sides[0], halvings(unet))
+    height, width = sides(cast(int | list[int], size), halvings(unet))
     fill(unet, *read_part(place))
-    return unet, {**config, "sample_size": sides[0]}
+    return unet, {**config, "sample_size": height if height == width else size}, (wanted, height, width)
 
 
 def read_schedule(folder: Path) -> tuple[Schedule, str]:

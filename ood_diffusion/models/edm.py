@@ -24,7 +24,7 @@ class EDMModel(FrozenModel):
     Args:
         network: F; maps ``(x [B, C, H, W], c_noise [])`` to an output shaped like x.
         schedule: which sigma each level has: its `s`.
-        image_shape: (3, H, W).
+        image_shape: (C, H, W).
         sigma_data: the standard deviation of the training images that F was scaled for.
         recipe: see `FrozenModel`.
     """
@@ -77,7 +77,6 @@ def load_edm(
     Raises:
         UserError: if the folder or a file in it is missing, damaged or does not fit.
     """
-    unet, architecture = read_unet(find_folder(path, revision), channels=3, class_label=class_label)
-    side = architecture["sample_size"]
+    unet, architecture, shape = read_unet(find_folder(path, revision), None, class_label)
     recipe = {"architecture": architecture, "class_label": class_label}
-    return EDMModel(UNet(unet, class_label=class_label), schedule, (3, side, side), sigma_data, recipe)
+    return EDMModel(UNet(unet, class_label=class_label), schedule, shape, sigma_data, recipe)

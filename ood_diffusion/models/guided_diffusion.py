@@ -17,12 +17,12 @@ from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.models.checkpoint import read_state
 from ood_diffusion.models.conversion import convert
 from ood_diffusion.models.guided_diffusion_keys import module_places, source
-from ood_diffusion.models.unet import UNet, check_class, check_image_size, empty_unet, fill
+from ood_diffusion.models.unet import UNet, check_class, empty_unet, fill, read_channels, sides
 
 
 def load_guided_diffusion(
     weights: str,
-    image_size: int,
+    image_size: int | Sequence[int],
     num_channels: int,
     channel_mult: Sequence[float],
     num_res_blocks: int,
@@ -40,16 +40,16 @@ def load_guided_diffusion(
 ) -> FrozenModel:
     """A frozen model from a guided-diffusion state dict, predicting epsilon.
 
-    Whether the network has classes and a learned variance is read off the checkpoint; the variance is
+    Channels, classes and whether it has a learned variance are read off the checkpoint; the variance is
     left out.
 
     Args:
         weights: path of the checkpoint.
-        image_size: side of the square RGB images in pixels.
+        image_size: side of the square images in pixels, or (H, W).
         num_channels: the width that `channel_mult` multiplies, and of the timestep embedding.
         channel_mult: width of each level in units of `num_channels`.
         num_res_blocks: residual blocks per level on the way down (one more on the way up).
-        attention_resolutions: sides in pixels of the levels with self-attention.
+        attention_resolutions: heights in pixels of the levels with self-attention.
         num_heads: attention heads, if `num_head_channels` is -1.
         num_head_channels: channels of a head, or -1.
         use_scale_shift_norm: whether the timestep scales and shifts (instead of being added).
@@ -65,7 +65,7 @@ def load_guided_diffusion(
         UserError: if the file is missing, damaged, unsafe or of another architecture, or if it is
             class-conditional and no class was chosen.
     """
-    check_image_size(image_size, 2 ** (len(channel_mult) - 1))
+    size = sides(image_size, 2 ** (len(channel_mult) - 1))
     require(
         (num_heads == -1) != (num_head_channels == -1),
         "of model.num_heads and model.num_head_channels one must be -1 and the other the number",
@@ -75,14 +75,15 @@ def load_guided_diffusion(
     state = read_state(weights, sha256, entry)
     classes = len(state["label_emb.weight"]) if "label_emb.weight" in state else None
     check_class(class_label, classes)
-    attends = [image_size // 2**i in attention_resolutions for i in range(len(channel_mult))]
+    attends = [size[0] // 2**i in attention_resolutions for i in range(len(channel_mult))]
     kind = "resnet" if resblock_updown else "conv"
     plain_down, plain_up = (f"Resnet{way}sampleBlock2D" for way in ("Down", "Up"))
     if not resblock_updown:
         plain_down, plain_up = "DownBlock2D", "UpBlock2D"
+    channels = read_channels(state, "input_blocks.0.0.weight")
     architecture: dict[str, Any] = {
-        "sample_size": image_size,
-        "out_channels": 6 if len(state.get("out.2.bias", ())) == 6 else 3,
+        "sample_size": size[0],
+        "out_channels": (1 + (len(state.get("out.2.bias", ())) == 2 * channels)) * channels,
         "block_out_channels": [int(num_channels * mult) for mult in channel_mult],
         "layers_per_block": num_res_blocks,
         "down_block_types": ["AttnDownBlock2D" if here else plain_down for here in attends],
@@ -95,6 +96,8 @@ def load_guided_diffusion(
         "time_embedding_dim": 4 * num_channels,
         "num_class_embeds": classes,
     }
+    if channels != 3:
+        architecture["in_channels"] = channels
     unet = empty_unet(architecture)
     adjust(unet, num_channels, num_heads)
     places = dict(module_places(attends, num_res_blocks, resblock_updown))
@@ -111,7 +114,7 @@ def load_guided_diffusion(
         "time_scale": time_scale,
     }
     network = UNet(unet, class_label=class_label, time_scale=time_scale)
-    return FrozenModel(network, schedule, (3, image_size, image_size), "epsilon", recipe)
+    return FrozenModel(network, schedule, (channels, *size), "epsilon", recipe)
 
 
 def adjust(unet: nn.Module, num_channels: int, num_heads: int) -> None:

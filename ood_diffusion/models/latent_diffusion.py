@@ -27,7 +27,7 @@ class LatentDiffusionModel(FrozenModel):
         network: see `FrozenModel`; its input is a state.
         autoencoder: diffusers' `VQModel` (decoding quantises) or `AutoencoderKL` (encoding takes the mean).
         schedule: see `FrozenModel`.
-        image_shape: (3, H, W) of the images.
+        image_shape: (C, H, W) of the images.
         state_shape: (C, h, w) of the states.
         prediction_type: see `FrozenModel`.
         recipe: see `FrozenModel`.
@@ -89,15 +89,14 @@ def load_latent_diffusion(path: str, revision: str | None = None) -> FrozenModel
     folder = find_folder(path, revision)
     autoencoder, config, factor = read_autoencoder(folder)
     channels = config.get("latent_channels", autoencoder.config.latent_channels)  # type: ignore[union-attr]
-    unet, architecture = read_unet(folder, channels, class_label=None)
+    unet, architecture, (_, height, width) = read_unet(folder, channels, class_label=None)
     schedule, prediction_type = read_schedule(folder)
-    side = architecture["sample_size"]
     return LatentDiffusionModel(
         UNet(unet),
         autoencoder,
         schedule,
-        (3, side * factor, side * factor),
-        (channels, side, side),
+        (autoencoder.config.in_channels, height * factor, width * factor),  # type: ignore[union-attr, arg-type]
+        (channels, height, width),
         prediction_type,
         {"architecture": architecture, "autoencoder": config},
     )

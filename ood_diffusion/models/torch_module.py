@@ -1,10 +1,11 @@
 """A network of the user's own, as a `torch.nn.Module`."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 from torch import Tensor, nn
 
-from ood_diffusion.checks import UserError
+from ood_diffusion.checks import UserError, require
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.fingerprint import architecture
 from ood_diffusion.models.base import FrozenModel
@@ -27,27 +28,30 @@ class PerImageTimestep(nn.Module):
 
 def load_torch_module(
     network: nn.Module,
-    image_size: int,
+    image_size: int | None,
     prediction_type: str,
     schedule: Schedule,
     weights: str | None = None,
     sha256: str | None = None,
     entry: str | None = None,
+    shape: Sequence[int] | None = None,
 ) -> FrozenModel:
     """A frozen model from any module.
 
     Args:
-        network: maps ``(x [B, 3, H, W], timestep [B])`` to a tensor shaped like x; timesteps are float32,
+        network: maps ``(x [B, C, H, W], timestep [B])`` to a tensor shaped like x; timesteps are float32,
             0 … T-1, fractions included. Its attributes count as they are now: wrap it again after a change.
-        image_size: side of the square RGB images in pixels.
+        image_size: side of the images in pixels, if they are square RGB ones; None: `shape` is given.
         prediction_type: "epsilon", "v_prediction" or "sample".
         schedule: the noise schedule of the training.
         weights: its state dict; None: the module comes with its weights.
         sha256: see `checkpoint.read_state`.
         entry: see `checkpoint.read_state`.
+        shape: (C, H, W) of the fields that it takes.
 
     Raises:
-        UserError: if the module is none, the weights do not fit, or `probe` finds something wrong.
+        UserError: if the module is none, not just one of `image_size` and `shape` is given, the weights do
+            not fit, or `probe` finds something wrong.
 
     Examples:
         >>> import torch
@@ -68,9 +72,23 @@ def load_torch_module(
         shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
         require_same_entries(weights, shapes, state)
         network.load_state_dict(state)
-    shape = (3, image_size, image_size)
+    require(
+        (image_size is None) != (shape is None),
+        "of model.image_size and model.shape one must say what the network takes",
+        {"image_size": image_size, "shape": shape},
+        "For square RGB images set model.image_size=64, for others model.shape=[1,28,28].",
+    )
+    fits = field_shape([3, image_size, image_size] if shape is None else shape)
     recipe = {"module": type(network).__qualname__, "attributes": architecture(network)}
-    model = FrozenModel(PerImageTimestep(network), schedule, shape, prediction_type, recipe)
+    model = FrozenModel(PerImageTimestep(network), schedule, fits, prediction_type, recipe)
     model.trusted = False
     probe(model)
     return model
+
+
+def field_shape(shape: Sequence[object]) -> tuple[int, int, int]:
+    """`shape` as (C, H, W), if it is three positive integers."""
+    c, h, w = (list(shape) + [None] * 3)[:3]
+    fits = len(shape) == 3 and all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in shape)
+    require(fits, "model.shape must be [C, H, W], positive integers", list(shape), "Such as [1,28,28].")
+    return cast(tuple[int, int, int], (c, h, w))

@@ -1,6 +1,6 @@
 """diffusers' `UNet2DModel`: built empty, filled from a file, and asked for one prediction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -92,21 +92,32 @@ def check_class(class_label: int | None, classes: int | None) -> None:
     )
 
 
-def check_image_size(image_size: int, multiple: int) -> None:
-    """Raise `UserError` unless the network can halve images of `image_size` as often as it does."""
+def sides(image_size: int | Sequence[int], multiple: int) -> tuple[int, int]:
+    """(H, W) of images of `image_size`, one number or both.
+
+    Raises:
+        UserError: unless the network can halve them as often as it does.
+    """
+    both = [image_size, image_size] if isinstance(image_size, int) else list(image_size)
     require(
-        image_size >= multiple and image_size % multiple == 0,
-        f"model.image_size must be a multiple of {multiple} for this network",
+        len(both) == 2 and all(isinstance(n, int) and n >= multiple and n % multiple == 0 for n in both),
+        f"model.image_size must be a multiple of {multiple} for this network, or two of them (H, W)",
         image_size,
-        "Set it to the side of the images that the network was trained on.",
+        "Set it to the size of the images that the network was trained on.",
     )
+    return both[0], both[1]
+
+
+def read_channels(state: Mapping[str, Tensor], first: str) -> int:
+    """How many channels a network's images have, by the weights of its first convolution."""
+    return int(state[first].shape[1]) if first in state and state[first].ndim == 4 else 3
 
 
 def load_unet(
     weights: str,
     architecture: Mapping[str, Any],
     patch: int,
-    image_size: int,
+    image_size: int | Sequence[int],
     prediction_type: str,
     schedule: Schedule,
     sha256: str | None = None,
@@ -115,9 +126,9 @@ def load_unet(
 
     Args:
         weights: path of the file; half precision on disk is computed with in float32.
-        architecture: keyword arguments of `UNet2DModel`; its channels are ``3 · patch²``.
+        architecture: keyword arguments of `UNet2DModel`; with ``patch²`` times the images' channels.
         patch: see `UNet`.
-        image_size: side of the square RGB images in pixels.
+        image_size: side of the square images in pixels, or (H, W).
         prediction_type: "epsilon", "v_prediction" or "sample".
         schedule: the noise schedule of the training.
         sha256: see `checkpoint.read_state`.
@@ -126,10 +137,11 @@ def load_unet(
         UserError: if the file is missing, damaged or of another architecture.
     """
     unet = empty_unet(architecture)
-    check_image_size(image_size, patch * halvings(unet))
+    size = sides(image_size, patch * halvings(unet))
+    channels = int(unet.config.in_channels) // patch**2  # type: ignore[union-attr, arg-type]
     fill(unet, read_state(weights, sha256), weights)
     recipe = {"architecture": dict(architecture), "patch": patch}
-    return FrozenModel(UNet(unet, patch), schedule, (3, image_size, image_size), prediction_type, recipe)
+    return FrozenModel(UNet(unet, patch), schedule, (channels, *size), prediction_type, recipe)
 
 
 def halvings(unet: nn.Module) -> int:

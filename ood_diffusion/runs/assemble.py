@@ -13,6 +13,7 @@ from ood_diffusion.checks import UserError, require, require_integer
 from ood_diffusion.controls.base import Control
 from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.domains.base import Domain
+from ood_diffusion.fields.view import View
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.metrics.feature_metric import FeatureMetric
 from ood_diffusion.models.base import OURS, FrozenModel
@@ -80,6 +81,7 @@ def assemble(
         max_proposals=max_proposals,
         controls={str(name): build(part, Control) for name, part in controls.items()},
         control_recipes={str(name): with_code(plain(part)) for name, part in controls.items()},
+        view=build(cfg.view, View),
         make_extractor=cache(partial(build, cfg.extractor)),
         make_metrics={str(name): partial(build, part, FeatureMetric) for name, part in cfg.metric.items()},
         workspace=Workspace(run_folder, stores, ranks),
@@ -127,7 +129,9 @@ def build_model(cfg: DictConfig) -> FrozenModel:
 def build_domain(part: DictConfig, model: FrozenModel) -> Domain:
     """A domain at the size of the model's images; one whose `model` is null draws from this model."""
     own = {"model": model} if "model" in part and part.model is None else {}
-    domain: Domain = build(part, Domain, image_size=model.image_shape[1], **own)
+    height, width = model.image_shape[1:]
+    size = height if height == width else (height, width)
+    domain: Domain = build(part, Domain, image_size=size, **own)
     return domain
 
 

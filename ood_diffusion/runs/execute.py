@@ -222,7 +222,8 @@ def describe(run: Run, with_images: bool) -> dict[str, Any]:
     """
     knobs = {knob: getattr(run.settings, knob) for knob in KNOBS}
     counts = {"n_references": len(run.references), "n_held_out": len(run.held_out)} if with_images else {}
-    return {**run.names, **knobs, **counts}
+    judge = {"extractor": ", view ".join([run.names["extractor"], *run.view_recipe.values()])}
+    return {**run.names, **judge, **knobs, **counts}
 
 
 def command_of(run_folder: Path) -> str:

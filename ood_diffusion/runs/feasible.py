@@ -22,6 +22,9 @@ def check(run: Run) -> None:
     for level in [*own, *(level for stage in stages for level in stage.further_levels(run))]:
         grid = run.at(level=float(level)).levels
         require(len(grid) >= 2, "the grid needs at least two levels", grid, "Raise steps.")
+    needs = {need for stage in stages for need in stage.needs}
+    if "images" in needs:
+        check_shapes(run)
     available = run.domain.size("references")
     require(
         available is None or settings.n_references <= available,
@@ -29,7 +32,6 @@ def check(run: Run) -> None:
         settings.n_references,
         f"Set n_references={available} or bring more images.",
     )
-    needs = {need for stage in stages for need in stage.needs}
     if needs & {"features", "metrics"}:
         _ = run.extractor  # whose weights may be missing
     for stage in stages:
@@ -38,6 +40,21 @@ def check(run: Run) -> None:
         check_learners(run)
     if "metrics" in needs:
         check_metrics(run)
+
+
+def check_shapes(run: Run) -> None:
+    """Raise `UserError` unless the domains' pictures have the shape of the model's images."""
+    wanted, parts = run.model.image_shape, {"domain": run.domain, "training_domain": run.training_domain}
+    for group, domain in parts.items():
+        remedy = "This domain makes squares only: take one of files, which are cut and resized."
+        if domain.channels != wanted[0]:
+            remedy = f"Set {group}.channels to grey, rgb or indices such as [0,2,3], or take another domain."
+        require(
+            domain.shape == wanted,
+            f"{group} must have the shape (C, H, W) that model={run.names['model']} takes, {wanted}",
+            domain.shape,
+            remedy,
+        )
 
 
 def check_trainable(run: Run, what: str) -> None:

@@ -15,6 +15,7 @@ from ood_diffusion.diffusion.grids import Grid
 from ood_diffusion.diffusion.integrate import check_eta
 from ood_diffusion.diffusion.solver import Convergence, Solver
 from ood_diffusion.domains.base import Domain
+from ood_diffusion.fields.view import View, described
 from ood_diffusion.lightning.batch_size import remembered_batch_size
 from ood_diffusion.lightning.loop import Predictor
 from ood_diffusion.metrics.base import FeatureExtractor
@@ -54,6 +55,7 @@ class Run:
         max_proposals: proposals per wanted sample before giving up.
         controls: what makes the samples without the network, by name.
         control_recipes: what determines the controls' images beside the draws', by name; JSON.
+        view: what eyes and extractors see of the images.
         make_extractor: the feature extractor, built at the first call.
         make_metrics: metric name -> function that builds it.
         workspace: folder, stores, ranks and accounts.
@@ -76,6 +78,7 @@ class Run:
     max_proposals: int
     controls: Mapping[str, Control]
     control_recipes: Mapping[str, Any]
+    view: View
     make_extractor: Callable[[], FeatureExtractor]
     make_metrics: Mapping[str, Callable[[], FeatureMetric]]
     workspace: Workspace
@@ -109,6 +112,16 @@ class Run:
     def extractor(self) -> FeatureExtractor:
         """The feature extractor of all metrics."""
         return self.make_extractor()
+
+    @property
+    def view_recipe(self) -> dict[str, Any]:
+        """What of the view determines features; empty where the images are RGB photographs themselves."""
+        return described(self.view, self.model.image_shape, self.pictures.dtype)
+
+    @property
+    def judge(self) -> str:
+        """What every figure measured on features must state: the extractor, and the view if there is one."""
+        return ", view ".join([self.extractor.name, *self.view_recipe.values()])
 
     @cached_property
     def trajectory_recipe(self) -> dict[str, Any]:
@@ -155,7 +168,7 @@ class Run:
         return self.images.references if self.subset is None else self.subset
 
     def reference_pictures(self) -> Tensor:
-        """The references as images, float32 ``[n, 3, H, W]`` in [-1, 1]."""
+        """The references as images, float32 ``[n, C, H, W]`` in [-1, 1]."""
         return to_unit_range(self.pictures.read(list(self.references.values())))
 
     @property

@@ -101,8 +101,8 @@ def evaluate(run: Run) -> Metrics:
     samples = sets["samples"]
     images: dict[str, Tensor] = {}
     if any(make().takes == "images" for make in run.make_metrics.values()):
-        images = {name: store.read(ids) for name, (store, ids) in sources.items()}
-        images["held_out"] = run.pictures.read(list(run.held_out.values()))
+        images = {name: run.view(store.read(ids)) for name, (store, ids) in sources.items()}
+        images["held_out"] = run.view(run.pictures.read(list(run.held_out.values())))
     origins = {"features": references, "images": images.get("references", references)}
     made_from_references, scores, bounds = {"samples", *controls}, {}, {}
     for name, generated in sets.items():
@@ -114,7 +114,7 @@ def evaluate(run: Run) -> Metrics:
     copies = proportion_interval(round(new["copies"] * len(samples)), len(samples))
     bounds["samples"]["copies"] = dict(vars(copies))
     found = {
-        "extractor": run.extractor.name,
+        "extractor": run.judge,
         "num_features": run.extractor.num_features,
         "n_real": len(held_out),
         "sets": scores,
@@ -138,8 +138,10 @@ def samples_of(run: Run) -> tuple[TensorStore, list[str]]:
 
 def features_of(run: Run, source: TensorStore, ids: Mapping[str, str]) -> Tensor:
     """Features ``[n, d]`` of images given as content digest -> id in `source`; each is computed once."""
-    store = run.workspace.stores.open("features", feature_recipe(run.extractor), torch.float32)
-    run.predict(store, source, ids, FeaturePass(run.extractor), "features", FEATURE_BATCH)
+    store = run.workspace.stores.open(
+        "features", {**feature_recipe(run.extractor), **run.view_recipe}, torch.float32
+    )
+    run.predict(store, source, ids, FeaturePass(run.extractor, run.view), "features", FEATURE_BATCH)
     return store.read(list(ids))
 
 

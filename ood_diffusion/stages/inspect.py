@@ -54,7 +54,7 @@ def inspect(run: Run) -> Model:
     model, schedule = run.model, run.model.schedule
     images, speed = own_images(run)
     with optional("draw model.png"):
-        atomic_write(run.workspace.folder / "model.png", png_bytes(grid(images, 4)))
+        atomic_write(run.workspace.folder / "model.png", png_bytes(grid(run.view(images), 4)))
     return {
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "image_shape": list(model.image_shape),
@@ -74,7 +74,7 @@ def own_images(run: Run) -> tuple[Tensor, float | None]:
     """Images of the model's own domain, from the run's solver, grid, steps and eta.
 
     Returns:
-        uint8 ``[n, 3, H, W]``, and how many images pass the network per second: the median over the
+        uint8 ``[n, C, H, W]``, and how many images pass the network per second: the median over the
         steps after the first, in which things warm up; None if there was but one.
     """
     settings, model = run.settings, run.model

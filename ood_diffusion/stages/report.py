@@ -49,19 +49,19 @@ class Report(Stage):
     def pictures(self, run: Run, results: Results) -> Pictures:
         """References and, where their stages have run, reconstructions, samples and nearest references."""
         references = list(run.references)[:SHOWN]
-        shown = run.pictures.read([run.references[i] for i in references])
+        shown = run.view(run.pictures.read([run.references[i] for i in references]))
         rebuilt = nearest = distances = samples = None
         if "reconstruct" in results:
             ids = reconstruction_ids(run)
-            rebuilt = run.decoded(eta=0.0).read([ids[i] for i in references])
+            rebuilt = run.view(run.decoded(eta=0.0).read([ids[i] for i in references]))
         if "sample" in results:
             store, names = samples_of(run)
-            samples = store.read(names[:SHOWN])
+            samples = run.view(store.read(names[:SHOWN]))
             if "metrics" in results:
                 given = features_of(run, run.pictures, run.references)
                 far, index = nearest_of(features_in_order(run, store, names[:SHOWN]), given)
                 everyone = list(run.references.values())
-                nearest = run.pictures.read([everyone[int(i)] for i in index])
+                nearest = run.view(run.pictures.read([everyone[int(i)] for i in index]))
                 distances = far.numpy()
         return Pictures(shown, rebuilt, samples, nearest, distances)
 

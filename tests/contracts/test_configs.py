@@ -17,7 +17,18 @@ from tests.composed import composed
 from tests.domains.data_sets import prepared
 
 CONF = Path(conf_folder())
-OTHERS = ("control", "launcher", "metric", "schedule", "trainer", "training", "logger", "experiment", "sweep")
+OTHERS = (
+    "control",
+    "launcher",
+    "metric",
+    "schedule",
+    "trainer",
+    "training",
+    "logger",
+    "experiment",
+    "sweep",
+    "view",
+)
 OF_STAGES = ("baseline", "stage")
 LATENTS = torch.randn(24, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[2] / "ood_diffusion"
 FLOORS = [
     {"checks", "compat", "figures", "fingerprint", "natural_order", "optional", "pixels"}
     | {"precision", "seeding", "source", "stopping", "terminal"},
-    {"diffusion", "geometry", "simulators", "storage"},
+    {"diffusion", "fields", "geometry", "simulators", "storage"},
     {"statistics"},
     {"models", "domains", "priors", "metrics", "physics", "report"},
     {"claims", "samplers"},

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.domains.images.preprocess import to_square_rgb
+from ood_diffusion.domains.images.preprocess import to_rgb
 
 
 def saved(image: Image.Image, path: Path, **options: object) -> Image.Image:
@@ -24,22 +24,22 @@ def flat(mode: str, colour: object, size: tuple[int, int] = (20, 16)) -> Image.I
 
 
 def middle(image: Image.Image, size: int = 8) -> list[int]:
-    picture = to_square_rgb(image, size)
+    picture = to_rgb(image, (size, size))
     assert picture.dtype == torch.uint8 and picture.shape == (3, size, size) and picture.is_contiguous()
     return picture[:, size // 2, size // 2].tolist()
 
 
 def test_rgb_of_the_right_size_passes_bit_for_bit(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    picture = to_square_rgb(saved(Image.fromarray(pixels), tmp_path / "a.png"), 16)
+    picture = to_rgb(saved(Image.fromarray(pixels), tmp_path / "a.png"), (16, 16))
     assert np.array_equal(picture.permute(1, 2, 0).numpy(), pixels)
 
 
 def test_the_middle_square_is_kept() -> None:
     pixels = np.zeros((10, 30, 3), dtype=np.uint8)
     pixels[:, 10:20] = 200
-    assert (to_square_rgb(Image.fromarray(pixels), 10) == 200).all()
-    inner = to_square_rgb(Image.fromarray(pixels.transpose(1, 0, 2).copy()), 5)[:, 1:-1]
+    assert (to_rgb(Image.fromarray(pixels), (10, 10)) == 200).all()
+    inner = to_rgb(Image.fromarray(pixels.transpose(1, 0, 2).copy()), (5, 5))[:, 1:-1]
     assert (inner - 200.0).abs().max() <= 3  # the filter sees a little beyond the cut
 
 
@@ -48,19 +48,19 @@ def test_cutting_first_equals_resizing_first() -> None:
     pixels = (127 + 60 * np.sin(rows / 9) + 60 * np.cos(columns / 7)).astype(np.uint8)
     image = Image.fromarray(np.stack([pixels] * 3, axis=2))
     resized = image.resize((30, 20), Image.Resampling.BICUBIC).crop((5, 0, 25, 20))
-    difference = np.asarray(resized).astype(int) - to_square_rgb(image, 20).permute(1, 2, 0).numpy()
+    difference = np.asarray(resized).astype(int) - to_rgb(image, (20, 20)).permute(1, 2, 0).numpy()
     assert np.abs(difference).max() <= 1
 
 
 def test_shrinking_is_antialiased() -> None:
     stripes = np.zeros((64, 64, 3), dtype=np.uint8)
     stripes[:, ::2] = 255
-    picture = to_square_rgb(Image.fromarray(stripes), 16).float()[:, :, 2:-2]
+    picture = to_rgb(Image.fromarray(stripes), (16, 16)).float()[:, :, 2:-2]
     assert picture.std() < 3 and abs(picture.mean() - 127.5) < 2
 
 
 def test_a_thin_panorama_is_never_enlarged_as_a_whole() -> None:
-    assert to_square_rgb(flat("RGB", (1, 2, 3), (200_000, 1)), 64).float().std(dim=(1, 2)).max() == 0
+    assert to_rgb(flat("RGB", (1, 2, 3), (200_000, 1)), (64, 64)).float().std(dim=(1, 2)).max() == 0
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_modes(mode: str, colour: object, suffix: str, expected: list[int], tmp_
 def test_16_bit_grey_keeps_a_smooth_ramp(tmp_path: Path) -> None:
     ramp = np.linspace(0, 65535, 64).astype(np.uint16)
     image = saved(Image.fromarray(np.tile(ramp, (64, 1))), tmp_path / "a.png")
-    picture = to_square_rgb(image, 64)[0, 0].int()
+    picture = to_rgb(image, (64, 64))[0, 0].int()
     assert (picture - torch.from_numpy(ramp.astype(np.int32)) / 257).abs().max() <= 0.5 + 1e-3
 
 
@@ -119,7 +119,7 @@ def test_transparent_pixels_do_not_bleed_into_edges(tmp_path: Path) -> None:
     pixels = np.zeros((32, 32, 4), dtype=np.uint8)
     pixels[:, :, 0] = 255  # hidden red under full transparency
     pixels[:, 16:] = [0, 0, 0, 255]
-    picture = to_square_rgb(saved(Image.fromarray(pixels), tmp_path / "a.png"), 8).int()
+    picture = to_rgb(saved(Image.fromarray(pixels), tmp_path / "a.png"), (8, 8)).int()
     assert (picture[0] - picture[1]).abs().max() <= 1  # white to black, never red
 
 
@@ -141,7 +141,7 @@ def test_exif_rotation_is_applied(orientation: int, tmp_path: Path) -> None:
     exif[0x0112] = orientation
     stored = Image.fromarray(np.ascontiguousarray(undo(upright)))
     image = saved(stored, tmp_path / "a.jpg", exif=exif, quality=100)
-    picture = to_square_rgb(image, 16)[0]
+    picture = to_rgb(image, (16, 16))[0]
     assert picture[:7, :7].min() > 200 and picture[9:].max() < 60 and picture[:, 9:].max() < 60
 
 
@@ -155,4 +155,4 @@ def test_exif_rotation_is_applied(orientation: int, tmp_path: Path) -> None:
 )
 def test_numbers_of_unknown_range_are_refused(image: Image.Image, expected: str) -> None:
     with pytest.raises(UserError, match=expected):
-        to_square_rgb(image, 4)
+        to_rgb(image, (4, 4))

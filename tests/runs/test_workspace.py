@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.fields.view import Channels
 from ood_diffusion.lightning.features import FeaturePass
 from ood_diffusion.runs import workspace as module
 from ood_diffusion.runs.run import Run
@@ -75,7 +76,7 @@ def predict(run: Run, ids: Mapping[str, str], sizes: list[int]) -> TensorStore:
         sizes.append(3)
         return 3
 
-    run.workspace.predict(target, run.pictures, ids, FeaturePass(Means()), size, "features")
+    run.workspace.predict(target, run.pictures, ids, FeaturePass(Means(), Channels()), size, "features")
     return target
 
 

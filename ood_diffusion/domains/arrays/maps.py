@@ -12,7 +12,7 @@ from ood_diffusion.domains.arrays.census import Census
 from ood_diffusion.domains.arrays.scale import Scale
 from ood_diffusion.domains.arrays.source import Map
 from ood_diffusion.domains.images.encoded import MIN_SIDE
-from ood_diffusion.domains.images.preprocess import centred_square
+from ood_diffusion.domains.images.preprocess import centred
 from ood_diffusion.domains.preparation import Preparation
 from ood_diffusion.simulators.radiation.colour_map import from_rgb, to_rgb
 
@@ -77,10 +77,10 @@ class Maps(Preparation[Map]):
         scale = [self.scale.low, self.scale.high, self.scale.stretch]
         return {"maps": self.version, "scale": scale, "colours": self.colours}
 
-    def picture(self, content: Map, where: str, image_size: int) -> Tensor:
+    def picture(self, content: Map, where: str, sides: tuple[int, int]) -> Tensor:
         """Nothing can fail here that `check` has let pass."""
         planes = [
-            np.asarray(centred_square(Image.fromarray(plane.astype(np.float32)), image_size))
+            np.asarray(centred(Image.fromarray(plane.astype(np.float32)), sides))
             for plane in self.scale.shown(content)
         ]
         shown = torch.from_numpy(np.stack(planes))

@@ -3,15 +3,18 @@
 import hashlib
 import struct
 import warnings
+from collections.abc import Sequence
 from io import BytesIO
 
+import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from ood_diffusion.checks import UserError, require
-from ood_diffusion.domains.images.preprocess import PREPROCESSING_VERSION, to_square_rgb
+from ood_diffusion.domains.images.preprocess import PREPROCESSING_VERSION, to_rgb
 from ood_diffusion.domains.preparation import Preparation
 from ood_diffusion.domains.source import unreadable
+from ood_diffusion.pixels import LUMINANCE
 
 MIN_SIDE = 8
 """Pixels. What is smaller, such as a tracking pixel or a failed download, is no picture to learn from."""
@@ -34,25 +37,32 @@ DAMAGED = (
 
 
 class EncodedImages(Preparation[bytes]):
-    """Image files of any size and mode in one of `FORMATS`; `preprocess` says how they become squares.
+    """Image files of any size and mode in one of `FORMATS`; `preprocess` says how they become pictures.
 
     Args:
-        crop: side of the centred square that is kept, as a share of the short side, in (0, 1].
+        crop: share of the largest centred part of the pictures' aspect that is kept, in (0, 1].
+        channels: ``rgb``, ``grey`` (their luminance), or indices of R, G and B in the order that is wanted.
 
     Raises:
-        UserError: if `crop` is out of range.
+        UserError: if `crop` is out of range or `channels` names none.
     """
 
     version = PREPROCESSING_VERSION
 
-    def __init__(self, crop: float) -> None:
+    def __init__(self, crop: float, channels: str | Sequence[int] = "rgb") -> None:
         require(
             isinstance(crop, int | float) and not isinstance(crop, bool) and 0 < crop <= 1,
             "domain.crop must be a number above 0, at most 1",
             crop,
             "1 keeps the whole short side, 0.5 its middle half.",
         )
-        self.crop = float(crop)
+        listed = channels if isinstance(channels, str) else list(channels)
+        known = listed in ("rgb", "grey") or (
+            isinstance(listed, list) and len(listed) > 0 and all(i in (0, 1, 2) for i in listed)
+        )
+        require(known, "domain.channels must be rgb, grey or a list of 0, 1 and 2", listed, "Try grey.")
+        self.crop, self._chosen = float(crop), listed
+        self.channels = {"rgb": 3, "grey": 1}[listed] if isinstance(listed, str) else len(listed)
 
     def check(self, content: bytes, where: str) -> None:
         """Read the header: an image in a known format, not too large and not too small."""
@@ -69,18 +79,23 @@ class EncodedImages(Preparation[bytes]):
         return hashlib.sha256(content).hexdigest()
 
     def recipe(self) -> dict[str, object]:
-        """The version of the pixel path, and the crop."""
-        return {"preprocessing": self.version, "crop": self.crop}
+        """The version of the pixel path, the crop, and the channels unless they are RGB."""
+        chosen = {} if self._chosen == "rgb" else {"channels": self._chosen}
+        return {"preprocessing": self.version, "crop": self.crop, **chosen}
 
-    def picture(self, content: bytes, where: str, image_size: int) -> Tensor:
+    def picture(self, content: bytes, where: str, sides: tuple[int, int]) -> Tensor:
         """Decode all pixels; a truncated file is found here."""
         image = open_image(content, where)
         try:
-            return to_square_rgb(image, image_size, self.crop)
+            picture = to_rgb(image, sides, self.crop)
         except UserError as error:  # a UserError is a ValueError: keep its wording, add the file
             raise UserError(f"{where}: {error}") from error
         except DAMAGED as error:
             raise unreadable(where, error) from error
+        if self._chosen == "grey":
+            weights = torch.tensor(LUMINANCE, dtype=torch.float64).view(3, 1, 1)
+            return (weights * picture).sum(dim=0, keepdim=True).round().to(torch.uint8)
+        return picture if isinstance(self._chosen, str) else picture[self._chosen]
 
 
 def open_image(data: bytes, where: str) -> Image.Image:

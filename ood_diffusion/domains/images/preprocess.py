@@ -1,10 +1,11 @@
-"""The pixel path of a user's picture: any mode and size in, a square uint8 RGB tensor out.
+"""The pixel path of a user's picture: any mode and size in, a uint8 RGB tensor of the wanted size out.
 
 In this order: the EXIF rotation is applied; 16-bit grey is scaled by 65535 (not truncated to its low or
 high byte); transparency is laid over WHITE, as browsers and viewers show it (a transparent drawing has
-dark strokes, which would vanish on black); everything becomes RGB; the largest centred square is cut and
-resized with Pillow's antialiased bicubic filter, the one Parmar et al. (2022, "On Aliased Resizing
-and Surprising Subtleties in GAN Evaluation") recommend, because it does not alias and barely rings.
+dark strokes, which would vanish on black); everything becomes RGB; the largest centred part
+of the wanted aspect is cut and resized with Pillow's antialiased bicubic filter, the one Parmar et al.
+(2022, "On Aliased Resizing and Surprising Subtleties in GAN Evaluation") recommend, because it does not
+alias and barely rings.
 Colour profiles are not applied: the numbers are read as sRGB. Of an animation, the first frame counts.
 """
 
@@ -23,10 +24,10 @@ BACKGROUND = (255, 255, 255)
 FULL_SCALE_16_BIT = 65535
 
 
-def to_square_rgb(image: Image.Image, size: int, crop: float = 1.0) -> Tensor:
-    """Turn one picture into uint8, shape ``[3, size, size]``, RGB; `crop` as in `centred_square`.
+def to_rgb(image: Image.Image, sides: tuple[int, int], crop: float = 1.0) -> Tensor:
+    """Turn one picture into uint8, shape ``[3, H, W]``, RGB; `crop` as in `centred`.
 
-    The result is that of resizing the short side to `size` and then cutting (the filter sees a little
+    The result is that of resizing the side that is kept whole and then cutting (the filter sees a little
     beyond the cut), without rounding the long side and without ever holding an enlarged panorama.
 
     Raises:
@@ -35,11 +36,11 @@ def to_square_rgb(image: Image.Image, size: int, crop: float = 1.0) -> Tensor:
     """
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I"):
-        grey = centred_square(_grey_16_bit(upright), size, crop)
+        grey = centred(_grey_16_bit(upright), sides, crop)
         level = np.asarray(grey, dtype=np.float64) * (255.0 / FULL_SCALE_16_BIT)
         pixels = np.repeat(np.rint(level.clip(0, 255)).astype(np.uint8)[:, :, None], 3, axis=2)
     else:
-        pixels = np.asarray(centred_square(_rgb(upright), size, crop)).copy()
+        pixels = np.asarray(centred(_rgb(upright), sides, crop)).copy()
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
@@ -69,14 +70,17 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def centred_square(image: Image.Image, size: int, crop: float = 1.0) -> Image.Image:
-    """Cut the largest centred square, or the share `crop` of its side, and resize it to `size` pixels a side.
+def centred(image: Image.Image, sides: tuple[int, int], crop: float = 1.0) -> Image.Image:
+    """Cut the largest centred part with the aspect of `sides` (H, W), or the share `crop` of its sides, and
+    resize it to them.
 
-    Any mode that Pillow resamples; a square that already has that side keeps its pixels, bit for bit.
+    Any mode that Pillow resamples; a part that already has that size keeps its pixels, bit for bit.
     """
-    side = crop * min(image.size)
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    if side == size:  # nothing to resample: a half-pixel offset would only blur
-        return image.crop((int(left), int(top), int(left) + size, int(top) + size))
-    box = (left, top, left + side, top + side)
-    return image.resize((size, size), Image.Resampling.BICUBIC, box=box)
+    rows, columns = sides
+    width = crop * min(image.width, image.height * columns / rows)
+    height = crop * min(image.height, image.width * rows / columns)
+    left, top = (image.width - width) / 2, (image.height - height) / 2
+    if (height, width) == sides:  # nothing to resample: a half-pixel offset would only blur
+        return image.crop((int(left), int(top), int(left) + columns, int(top) + rows))
+    box = (left, top, left + width, top + height)
+    return image.resize((columns, rows), Image.Resampling.BICUBIC, box=box)
