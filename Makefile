@@ -7,7 +7,7 @@ export GLIBC_TUNABLES := glibc.malloc.hugetlb=1
 # A file stays in one process, whose fixtures are made once; files go out in the order of tests/conftest.py.
 SPREAD := --dist loadfile --no-loadscope-reorder
 
-.PHONY: help study test test-fast test-oldest lint type format bench docs clean
+.PHONY: help study test test-fast test-oldest lint type format bench results docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ format: .venv/dev ## rewrite files in the house style
 
 bench: .venv/dev ## speed, as ratios measured side by side; wants an idle machine for 40 minutes
 	$(BIN)/python -m benchmarks
+
+results: .venv/dev ## the tables and pictures of the documentation (hours; a second call continues); DATA=FOLDER, ONLY='default pictures'
+	$(BIN)/python docs/results.py $(ONLY) $(if $(DATA),data=$(DATA))
 
 docs: .venv/dev ## the documentation as a site, in build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
