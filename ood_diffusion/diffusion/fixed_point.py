@@ -21,8 +21,8 @@ class FixedPoint(Solver):
     needs one transfer from the device per iteration.
 
     Args:
-        tolerance: root-mean-square change of an image's state from one iteration to the next, at which
-            it has converged.
+        tolerance: root-mean-square change of an image's state from one iteration to the next, in units of the
+            schedule's `scale`, at which it has converged.
         max_iterations: network calls per step at most; the history tells what had not converged by then.
     """
 
@@ -41,6 +41,7 @@ class FixedPoint(Solver):
             return ddim_step(x, eps(x, at.a), *at)
         slope = history[-1][1] if history else eps(x, at.a)
         y = ddim_step(x, slope, *at)
+        tolerance = self.tolerance * at.schedule.scale(at.b)
         changing = torch.ones(len(x), 1, 1, 1, dtype=torch.bool, device=x.device)
         iterations = torch.zeros_like(changing, dtype=torch.int64)
         last = torch.zeros_like(changing, dtype=x.dtype)
@@ -50,7 +51,7 @@ class FixedPoint(Solver):
             change = (y - before).square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
             iterations += changing
             last = torch.where(changing, change, last)
-            changing &= change > self.tolerance
+            changing &= change > tolerance
             if not bool(changing.any()):
                 break
         history.append((at.b, slope))

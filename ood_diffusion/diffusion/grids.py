@@ -37,12 +37,7 @@ def uniform_lambda(schedule: Schedule, level: float, steps: int) -> list[float]:
         >>> [round(t) for t in uniform_lambda(Schedule.linear(), 600, 4)]
         [0, 1, 23, 201, 600]
     """
-    _check(schedule, level, steps)
-    if steps == 1:
-        return [0.0, float(level)]
-    lams = np.linspace(schedule.lam(1.0), schedule.lam(level), steps)
-    inner = [schedule.level(lam) for lam in lams[1:-1]]
-    return [0.0, 1.0, *inner, float(level)]
+    return _spaced(schedule, level, steps, schedule.lam, lambda lam: lam)
 
 
 def karras(schedule: Schedule, level: float, steps: int) -> list[float]:
@@ -52,11 +47,30 @@ def karras(schedule: Schedule, level: float, steps: int) -> list[float]:
     :math:`\sigma_{\min} = s(1)`: shorter steps near the clean image than `uniform_t`, longer ones than
     `uniform_lambda`.
     """
+    return _spaced(
+        schedule, level, steps, lambda t: schedule.s(t) ** (1 / 7), lambda root: -7 * math.log(root)
+    )
+
+
+def _spaced(
+    schedule: Schedule,
+    level: float,
+    steps: int,
+    measure: Callable[[float], float],
+    lam: Callable[[float], float],
+) -> list[float]:
+    """Level 0, then evenly spaced in ``measure(t)`` from level 1 to `level`; `lam` is lambda at a measure.
+
+    Where alpha is 0 at `level`, s is infinite there: the even spacing ends a level below, and one of the
+    `steps` leads on.
+    """
     _check(schedule, level, steps)
     if steps == 1:
         return [0.0, float(level)]
-    roots = np.linspace(schedule.s(1.0) ** (1 / 7), schedule.s(level) ** (1 / 7), steps)
-    inner = [schedule.level(-7 * math.log(root)) for root in roots[1:-1]]
+    if schedule.alpha(level) == 0:
+        return [*_spaced(schedule, level - 1, steps - 1, measure, lam), float(level)]
+    points = np.linspace(measure(1.0), measure(level), steps)
+    inner = [schedule.level(lam(point)) for point in points[1:-1]]
     return [0.0, 1.0, *inner, float(level)]
 
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import UserError, require
+from ood_diffusion.diffusion.ddim import ddim_step, step_from_noise
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.diffusion.solver import EpsFunction, History, Solver, Step
 
@@ -20,8 +21,12 @@ def integrate(
     draw_noise: Callable[[], Tensor] | None = None,
     on_step: Callable[[Tensor], None] = lambda x: None,
     history: History | None = None,
+    clean: EpsFunction | None = None,
 ) -> Tensor:
     """Carry `x` from ``levels[0]`` to ``levels[-1]``.
+
+    A step from or to a level where alpha is 0 (the end of a flow) is DDIM's, whatever the solver: s is
+    infinite there.
 
     Args:
         eps: the frozen network's noise estimate.
@@ -33,12 +38,15 @@ def integrate(
         draw_noise: called once a step when ``eta > 0``; returns standard normal shaped like `x`.
         on_step: called with the states after every step.
         history: an empty one, in which to find what the solver found out; None: nobody looks.
+        clean: like `eps`, the network's estimate of the clean image: asked for in place of `eps` where alpha
+            is 0. None: there is no such level.
 
     Returns:
         The states at ``levels[-1]``.
 
     Raises:
-        UserError: if eta is out of range, used while inverting, or not defined by the solver.
+        UserError: if eta is out of range, used while inverting, or not defined by the solver; or if there
+            is no `clean` where it is needed.
     """
     check_eta(eta, solver)
     ascending = levels[-1] > levels[0]
@@ -46,7 +54,15 @@ def integrate(
     history = History() if history is None else history
     for a, b in itertools.pairwise(levels):
         noise = draw_noise() if eta and draw_noise is not None else None
-        x = solver.step(eps, x, Step(schedule, a, b, eta, noise), history)
+        at = Step(schedule, a, b, eta, noise)
+        if schedule.alpha(a) == 0:
+            if clean is None:
+                raise UserError(f"alpha must not be 0 at the first level, but is at {a:g}. Start lower.")
+            x = step_from_noise(x, clean(x, a), *at)
+        elif schedule.alpha(b) == 0:
+            x = ddim_step(x, eps(x, a), *at)
+        else:
+            x = solver.step(eps, x, at, history)
         on_step(x)
     return x
 

@@ -36,6 +36,9 @@ class Model(Protocol):
     def eps(self, x: Tensor, t: float, exact: bool = False) -> Tensor:
         """The noise estimate at level `t`; with `exact` in fp32 whatever the precision."""
 
+    def clean(self, x: Tensor, t: float, exact: bool = False) -> Tensor:
+        """The estimate of the clean state, where alpha is 0."""
+
     def decode(self, states: Tensor) -> Tensor:
         """States at level 0 to images with values in [-1, 1], not clipped."""
 

@@ -116,9 +116,9 @@ class ModelSamples(Domain):
         return self._drawn[split, block.start][index - block.start].clone()
 
     def _draw(self, split: Split, block: range) -> Tensor:
-        z = normal(
-            [generator(self.seed, "model_samples", split, i) for i in block], self.drawing.model.state_shape
-        )
+        model = self.drawing.model
+        z = normal([generator(self.seed, "model_samples", split, i) for i in block], model.state_shape)
+        z *= model.schedule.scale(self.drawing.levels[-1])
         images = denoised(self.drawing, z.to(self.drawing.device)).cpu()
         if images.shape[1:] == self.shape:
             return images
@@ -138,7 +138,14 @@ def denoised(drawing: Drawing, z: Tensor) -> Tensor:
         Images, uint8 ``[B, C, H, W]``, rounded; what lies outside [-1, 1] is clipped.
     """
     model = drawing.model
-    x = integrate(partial(model.eps, exact=True), z, model.schedule, drawing.levels[::-1], drawing.solver)
+    x = integrate(
+        partial(model.eps, exact=True),
+        z,
+        model.schedule,
+        drawing.levels[::-1],
+        drawing.solver,
+        clean=partial(model.clean, exact=True),
+    )
     images = model.decode(x)
     require_finite("the model's images", [str(i) for i in range(len(x))], finite_rows(x, images))
     return to_bytes(images)

@@ -23,7 +23,7 @@ class DenoiserTraining(pl.LightningModule):
 
     Args:
         network: maps ``(x [B, C, H, W], timestep [B])`` to an output shaped like x.
-        schedule: the noise schedule; the network sees timesteps 0 … T-1.
+        schedule: the noise schedule; gives timesteps, and the scale of what the network sees.
         prediction_type: what the network is to predict (a key of `TO_EPS`).
         learning_rate: of AdamW, reached after a linear warm-up, then down to 0 along a cosine.
         warmup_steps: length of the warm-up.
@@ -45,10 +45,13 @@ class DenoiserTraining(pl.LightningModule):
         self.network, self.prediction_type = network, prediction_type
         self.learning_rate, self.warmup_steps, self.max_steps = learning_rate, warmup_steps, max_steps
         levels = range(1, schedule.timesteps + 1)
-        alpha = torch.tensor([schedule.alpha(t) for t in levels])
-        sigma = torch.tensor([schedule.sigma(t) for t in levels])
+        alpha = torch.tensor([schedule.alpha(t) / schedule.scale(t) for t in levels])
+        sigma = torch.tensor([schedule.sigma(t) / schedule.scale(t) for t in levels])
+        timesteps = torch.tensor([schedule.timestep(t) for t in levels])
+        self.register_buffer("timesteps", timesteps, persistent=False)
         self.register_buffer("alpha", alpha.view(-1, 1, 1, 1), persistent=False)
         self.register_buffer("sigma", sigma.view(-1, 1, 1, 1), persistent=False)
+        self.timesteps: Tensor
         self.alpha: Tensor
         self.sigma: Tensor
 
@@ -67,9 +70,9 @@ class DenoiserTraining(pl.LightningModule):
         """Mean squared error over a batch of clean images, float32 in [-1, 1], ``[B, 3, H, W]``."""
         batch, total = len(x0), len(self.alpha)
         strata = (torch.arange(batch, device=x0.device) + torch.rand(batch, device=x0.device)) / batch
-        timestep = (strata * total).long().clamp_(max=total - 1)
-        alpha, sigma, noise = self.alpha[timestep], self.sigma[timestep], torch.randn_like(x0)
-        output = self.network(alpha * x0 + sigma * noise, timestep)
+        drawn = (strata * total).long().clamp_(max=total - 1)
+        alpha, sigma, noise = self.alpha[drawn], self.sigma[drawn], torch.randn_like(x0)
+        output = self.network(alpha * x0 + sigma * noise, self.timesteps[drawn])
         return mse_loss(output.float(), target(self.prediction_type, x0, noise, alpha, sigma))
 
     def configure_optimizers(self) -> Any:

@@ -69,6 +69,7 @@ class Trajectory(Predictor):
             self.solver,
             on_step=on_step,
             history=history,
+            clean=self.model.clean,
             **noise,
         )
         self.convergence += history.convergence(images)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import Self
 
-from ood_diffusion.checks import require_choice
-from ood_diffusion.diffusion.prediction import TO_EPS
+from ood_diffusion.checks import require, require_choice
+from ood_diffusion.diffusion.prediction import TO_CLEAN, TO_EPS, Conversion
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.fingerprint import architecture, described, fingerprint, weights_digest
 from ood_diffusion.precision import PRECISIONS, arithmetic, effective
@@ -29,10 +29,11 @@ class FrozenModel(nn.Module):
 
     Args:
         network: maps ``(x [B, C, H, W], timestep [])`` to an output shaped like x; put into eval mode
-            with gradients off. The timestep is a float tensor, 0 … T-1, fractions included.
+            with gradients off. The timestep is a float tensor, `Schedule.timestep`, fractions included.
         schedule: the noise schedule it was trained with.
         image_shape: (C, H, W) of its images, whose values lie in [-1, 1].
-        prediction_type: what the output is, in diffusers' words: "epsilon", "v_prediction", "sample".
+        prediction_type: what the output is, in diffusers' words: "epsilon", "v_prediction", "sample",
+            "flow_prediction".
         recipe: what determines the network beside its weights and, for a class of the user's, the attributes
             of its modules (architecture, folding); JSON.
 
@@ -107,11 +108,30 @@ class FrozenModel(nn.Module):
         Returns:
             float32 ``[B, C, H, W]``.
         """
+        return self._estimate(self.to_eps, x, t, exact)
+
+    def clean(self, x: Tensor, t: float, exact: bool = False) -> Tensor:
+        """The estimate of the clean state, with the arguments of `eps`; used where alpha is 0.
+
+        Raises:
+            UserError: if alpha is 0 at `t` and the network predicts epsilon, which says nothing there.
+        """
+        require(
+            self.schedule.alpha(t) > 0 or self.prediction_type != "epsilon",
+            "a network that predicts epsilon needs some signal at the level that it starts from",
+            f"none at {t:g}",
+            f"Set level below {t:g}.",
+        )
+        return self._estimate(self.to_clean, x, t, exact)
+
+    def _estimate(
+        self, convert: Callable[[Tensor, Tensor, float], Tensor], x: Tensor, t: float, exact: bool
+    ) -> Tensor:
         t = max(t, 1.0)
         self.network_calls += len(x)
         output = self.output(self._network(x.device.type), x, t, "fp32" if exact else self.precision)
         output = output.to(torch.float32, copy=True)  # a CUDA graph re-uses the memory of its output
-        return self.to_eps(output, x, t)
+        return convert(output, x, t)
 
     def output(self, network: Callable[..., Tensor], x: Tensor, t: float, precision: str) -> Tensor:
         """What `network` (this one's, compiled or not) says to the state `x` at level `t` >= 1."""
@@ -122,11 +142,20 @@ class FrozenModel(nn.Module):
 
     def network_input(self, x: Tensor, t: float) -> tuple[Tensor, float]:
         """What the network is shown for the state `x` at level `t` >= 1, and its time input."""
-        return x, self.schedule.timestep(t)
+        return _divided(x, self.schedule.scale(t)), self.schedule.timestep(t)
 
     def to_eps(self, output: Tensor, x: Tensor, t: float) -> Tensor:
         """The network's float32 output for the state `x` at level `t` >= 1 as a noise estimate."""
-        return TO_EPS[self.prediction_type](output, x, self.schedule.alpha(t), self.schedule.sigma(t))
+        return self._convert(TO_EPS[self.prediction_type], output, x, t)
+
+    def to_clean(self, output: Tensor, x: Tensor, t: float) -> Tensor:
+        """The same output as an estimate of the clean state."""
+        return self._convert(TO_CLEAN[self.prediction_type], output, x, t)
+
+    def _convert(self, conversion: Conversion, output: Tensor, x: Tensor, t: float) -> Tensor:
+        """In units of what the network is shown."""
+        schedule, scale = self.schedule, self.schedule.scale(t)
+        return conversion(output, _divided(x, scale), schedule.alpha(t) / scale, schedule.sigma(t) / scale)
 
     @property
     def state_shape(self) -> tuple[int, int, int]:
@@ -169,6 +198,10 @@ class FrozenModel(nn.Module):
             "arguments": described(self.arguments),
             **self._recipe,
         }
+
+
+def _divided(x: Tensor, scale: float) -> Tensor:
+    return x if scale == 1.0 else x / scale
 
 
 def tensors_of(network: nn.Module) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 r"""Networks that are evaluated at a noise scale :math:`\sigma` (Karras et al. 2022, "EDM").
 
-In their units a noisy image is :math:`x_0 + \sigma\varepsilon`; divided by :math:`\sqrt{1+\sigma^2}` it is
-our state with :math:`s = \sigma`. Nothing beyond this file knows of it.
+A noisy image is :math:`x_0 + \sigma\varepsilon`, the state of a variance-exploding schedule; on any other it
+is :math:`x/\alpha` with :math:`\sigma = s`.
 """
 
 import math
@@ -29,7 +29,7 @@ class EDMModel(FrozenModel):
         recipe: see `FrozenModel`.
     """
 
-    version = 1
+    version = 2
     prediction_types = ("edm",)
 
     def __init__(
@@ -51,11 +51,17 @@ class EDMModel(FrozenModel):
         return x * (c_in / self.schedule.alpha(t)), math.log(s) / 4
 
     def to_eps(self, output: Tensor, x: Tensor, t: float) -> Tensor:
-        r""":math:`\varepsilon = (x/\alpha - D)/\sigma`, with the two parts of D that cancel left out:
+        r""":math:`\varepsilon = (x/\alpha - D)/s`, with the two parts of D that cancel left out:
         :math:`1 - c_{skip} = \sigma^2/(\sigma^2+\sigma_{data}^2)`."""
         s, data = self.schedule.s(t), self.sigma_data
         total = math.hypot(s, data)
         return x * (s / total**2 / self.schedule.alpha(t)) - output * (data / total)
+
+    def to_clean(self, output: Tensor, x: Tensor, t: float) -> Tensor:
+        r""":math:`D`."""
+        s, data = self.schedule.s(t), self.sigma_data
+        total = math.hypot(s, data)
+        return x * (data**2 / total**2 / self.schedule.alpha(t)) + output * (s * data / total)
 
 
 def load_edm(

@@ -14,12 +14,14 @@ def model_card(name: str, model: Model) -> Table:
     """What a user checks before trusting a checkpoint; `name` is the choice in the group `model`."""
     images, states = (" × ".join(map(str, model[key])) for key in ("image_shape", "state_shape"))
     speed = model["images_per_second"]
+    last = "−∞" if model["lambda_last"] is None else f"{model['lambda_last']:.2f}"
     rows = {
         "parameters": f"{model['parameters'] / 1e6:.1f} M",
         "images": images + ("" if images == states else f" (states {states})"),
         "predicts": model["prediction_type"],
         "levels": f"0 … {model['timesteps']}",
-        "λ at levels 1 … T": f"{model['lambda_first']:.2f} … {model['lambda_last']:.2f}",
+        "λ at levels 1 … T": f"{model['lambda_first']:.2f} … {last}",
+        f"ᾱ at levels {', '.join(model['signal'])}": ", ".join(f"{v:.2g}" for v in model["signal"].values()),
         "digest": model["digest"],
         "network": "—" if speed is None else f"{number(speed)} images/s",
     }

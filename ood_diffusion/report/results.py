@@ -63,7 +63,8 @@ class Data(TypedDict, total=False):
 
 
 class Model(TypedDict):
-    """What the frozen model is: shapes (C, H, W); λ at level 1 and at the last; images/s of one call."""
+    """What the frozen model is: shapes (C, H, W); λ at level 1 and at the last (None: no signal
+    there); `signal`: the share of the image in the variance, ᾱ, by level; images/s of one call."""
 
     parameters: int
     image_shape: list[int]
@@ -71,7 +72,8 @@ class Model(TypedDict):
     prediction_type: str
     timesteps: int
     lambda_first: float
-    lambda_last: float
+    lambda_last: float | None
+    signal: dict[str, float]
     digest: str
     images_per_second: float | None
     picture: str

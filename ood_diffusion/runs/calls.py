@@ -41,5 +41,5 @@ def walk(
         return torch.full_like(state, answer())
 
     network: EpsFunction = eps
-    integrate(network, x, schedule, levels, solver, eta, lambda: torch.zeros_like(x))
+    integrate(network, x, schedule, levels, solver, eta, lambda: torch.zeros_like(x), clean=network)
     return asked

@@ -1,6 +1,7 @@
 """What the frozen model is: a card, its speed, and a grid of images of its own domain."""
 
 import itertools
+import logging
 import time
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.lightning.progress import Meter
 from ood_diffusion.lightning.trajectory import Generator
 from ood_diffusion.optional import optional
@@ -21,6 +23,19 @@ from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.seeding import generator, normal
 from ood_diffusion.storage.atomic import atomic_write
 
+log = logging.getLogger(__name__)
+
+LITTLE_SIGNAL = 1e-3
+"""Share of the image in the variance (alpha_bar) that counts as pure noise. DDPM's schedule ends at 4e-5."""
+FAR = (
+    "The schedule ends far from noise: alpha_bar = %.2g at its last level, %g, so images drawn from pure "
+    "noise are off (so are Stable Diffusion's). If the network was trained otherwise, correct model.schedule."
+)
+EARLY = (
+    "The schedule reaches noise early: alpha_bar = %.2g at level %g, half way, so all levels above are "
+    "alike. If the network was trained otherwise, correct model.schedule (improved-diffusion's is "
+    "schedule@model.schedule=linear_rescaled)."
+)
 SHOWN = 8
 """Images, at most: 114 million parameters at 256 pixels take two seconds a call on two CPU cores."""
 
@@ -52,6 +67,7 @@ class Inspect(Stage):
 def inspect(run: Run) -> Model:
     """The card, and the picture of own images."""
     model, schedule = run.model, run.model.schedule
+    warn(schedule)
     images, speed = own_images(run)
     with optional("draw model.png"):
         atomic_write(run.workspace.folder / "model.png", png_bytes(grid(run.view(images), 4)))
@@ -62,11 +78,26 @@ def inspect(run: Run) -> Model:
         "prediction_type": model.prediction_type,
         "timesteps": schedule.timesteps,
         "lambda_first": schedule.lam(1),
-        "lambda_last": schedule.lam(schedule.timesteps),
+        "lambda_last": schedule.lam(schedule.timesteps) if schedule.alpha(schedule.timesteps) else None,
+        "signal": {f"{t:g}": schedule.signal(t) for t in five_levels(schedule)},
         "digest": model.digest(),
         "images_per_second": speed,
         "picture": str(run.workspace.folder / "model.png"),
     }
+
+
+def five_levels(schedule: Schedule) -> list[float]:
+    """Level 1, the quarters, and T."""
+    return [1.0, *(schedule.timesteps * k / 4 for k in (1, 2, 3, 4))]
+
+
+def warn(schedule: Schedule) -> None:
+    """Say if the levels of `schedule` end far from noise, or reach it early: it may not be the network's."""
+    top, half = schedule.timesteps, schedule.timesteps / 2
+    if schedule.signal(top) > LITTLE_SIGNAL:
+        log.warning(FAR, schedule.signal(top), top)
+    if schedule.signal(half) < LITTLE_SIGNAL:
+        log.warning(EARLY, schedule.signal(half), half)
 
 
 @torch.inference_mode()
@@ -94,6 +125,7 @@ def own_images(run: Run) -> tuple[Tensor, float | None]:
 
         module.on_progress = step
         z = normal([generator(settings.seed, "inspect", i) for i in ids], model.state_shape)
+        z *= model.schedule.scale(levels[-1])
         images = module.images({"ids": ids, "data": z.to(device)})
     rates = [(calls - before) / (now - then) for (then, before), (now, calls) in itertools.pairwise(marks)]
     return images, float(torch.tensor(rates).median()) if rates else None

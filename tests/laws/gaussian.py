@@ -1,5 +1,6 @@
 """The closed-form oracle: for Gaussian data the whole trajectory is known exactly."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +17,12 @@ class GaussianOracle:
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
         return sigma * (x - alpha * self.mean) / (alpha**2 * self.variance + sigma**2)
 
+    def clean(self, x: Tensor, t: float) -> Tensor:
+        """The mean of the clean image, given x at level t."""
+        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
+        total = alpha**2 * self.variance + sigma**2
+        return (alpha * self.variance * x + sigma**2 * self.mean) / total
+
     def carry(self, x: Tensor, a: float, b: float) -> Tensor:
         """The exact ODE map from level a to level b."""
         spread = [self.schedule.alpha(t) ** 2 * self.variance + self.schedule.sigma(t) ** 2 for t in (a, b)]
@@ -23,8 +30,19 @@ class GaussianOracle:
         return self.schedule.alpha(b) * self.mean + (spread[1] / spread[0]).sqrt() * centred
 
 
-def oracle(shape: tuple[int, ...] = (1, 4, 4)) -> GaussianOracle:
+SCHEDULES = {
+    "linear": Schedule.linear(),
+    "cosine": Schedule.cosine(),
+    "zero_snr": Schedule.from_betas(np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2, zero_terminal_snr=True),
+    "exploding": Schedule.karras(),
+    "flow": Schedule.flow(),
+    "shifted": Schedule.flow(shift=3.0),
+}
+"""One of every kind."""
+
+
+def oracle(shape: tuple[int, ...] = (1, 4, 4), schedule: str = "linear") -> GaussianOracle:
     """Anisotropic data of the size of images: standard deviations from 0.05 to 0.8."""
     g = torch.Generator().manual_seed(1)
     deviation = torch.logspace(-1.3, -0.1, torch.Size(shape).numel()).view(shape)
-    return GaussianOracle(Schedule.linear(), torch.rand(shape, generator=g) - 0.5, deviation**2)
+    return GaussianOracle(SCHEDULES[schedule], torch.rand(shape, generator=g) - 0.5, deviation**2)

@@ -3,21 +3,26 @@
 import pytest
 import torch
 
-from ood_diffusion.diffusion.ddim import ancestral_sigma, ddim_step
+from ood_diffusion.diffusion.ddim import ancestral_sigma, ddim_step, step_from_noise
 from ood_diffusion.diffusion.schedule import Schedule
+from tests.laws.gaussian import SCHEDULES
 
 N = 200_000
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.3, 1.0])
-@pytest.mark.parametrize(("a", "b"), [(900.0, 600.0), (600.0, 100.5), (50.0, 1.0)])
-def test_marginal_is_kept(eta: float, a: float, b: float) -> None:
-    schedule, x0 = Schedule.linear(), 0.7
+@pytest.mark.parametrize(("a", "b"), [(1000.0, 700.0), (900.0, 600.0), (600.0, 100.5), (50.0, 1.0)])
+@pytest.mark.parametrize("kind", ["linear", "zero_snr", "exploding", "flow"])
+def test_marginal_is_kept(eta: float, a: float, b: float, kind: str) -> None:
+    schedule, x0 = SCHEDULES[kind], 0.7
     g = torch.Generator().manual_seed(0)
     eps = torch.randn(N, generator=g, dtype=torch.float64)
     x_a = schedule.alpha(a) * x0 + schedule.sigma(a) * eps
     noise = torch.randn(N, generator=g, dtype=torch.float64)
-    x_b = ddim_step(x_a, eps, schedule, a, b, eta, noise)
+    if schedule.alpha(a):
+        x_b = ddim_step(x_a, eps, schedule, a, b, eta, noise)
+    else:
+        x_b = step_from_noise(x_a, torch.full_like(x_a, x0), schedule, a, b, eta, noise)
     standard = (x_b - schedule.alpha(b) * x0) / schedule.sigma(b)
     assert abs(float(standard.mean())) < 4 / N**0.5
     assert abs(float(standard.var()) - 1) < 4 * (2 / N) ** 0.5

@@ -16,7 +16,7 @@ from ood_diffusion.diffusion.grids import Grid, karras, uniform_lambda, uniform_
 from ood_diffusion.diffusion.heun import Heun
 from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.solver import History, Solver
-from tests.laws.gaussian import oracle
+from tests.laws.gaussian import SCHEDULES, oracle
 
 LEVEL = 600.0
 SOLVERS: dict[str, Solver] = {
@@ -35,9 +35,11 @@ def clean(n: int) -> Tensor:
     return exact.mean + exact.variance.sqrt() * torch.randn(n, 1, 4, 4, generator=g, dtype=torch.float64)
 
 
-def error(solver: Solver, grid: Grid, steps: int, inverting: bool, lowest: float = 1.0) -> float:
+def error(
+    solver: Solver, grid: Grid, steps: int, inverting: bool, lowest: float = 1.0, schedule: str = "linear"
+) -> float:
     """RMS distance to the exact map between level `lowest`, a point of the grid, and LEVEL."""
-    exact = oracle()
+    exact = oracle(schedule=schedule)
     low, high = (exact.carry(clean(64), 0.0, t) for t in (lowest, LEVEL))
     levels = [lowest, *[t for t in grid(exact.schedule, LEVEL, steps) if t > lowest]]
     start, goal = (low, high) if inverting else (high, low)
@@ -54,6 +56,41 @@ def test_order(name: str, grid: Grid, lowest: float, inverting: bool) -> None:
     errors = [error(SOLVERS[name], grid, steps, inverting, lowest) for steps in (100, 200, 400)]
     orders = [math.log2(a / b) for a, b in itertools.pairwise(errors)]
     assert all(abs(order - ORDER[name]) < 0.1 * ORDER[name] for order in orders), (errors, orders)
+
+
+@pytest.mark.parametrize("inverting", [True, False])
+@pytest.mark.parametrize("schedule", [name for name in SCHEDULES if name != "linear"])
+@pytest.mark.parametrize("name", ORDER)
+def test_order_on_every_schedule(name: str, schedule: str, inverting: bool) -> None:
+    errors = [error(SOLVERS[name], uniform_lambda, n, inverting, schedule=schedule) for n in (50, 100, 200)]
+    orders = [math.log2(a / b) for a, b in itertools.pairwise(errors)]
+    assert all(abs(order - ORDER[name]) < 0.2 * ORDER[name] for order in orders), (errors, orders)
+
+
+@pytest.mark.parametrize("schedule", ["zero_snr", "flow", "shifted"])
+@pytest.mark.parametrize("name", ORDER)
+def test_order_from_pure_noise(name: str, schedule: str) -> None:
+    """The first step, from a level without signal, is of first order, which costs one order in one step."""
+    exact, errors = oracle(schedule=schedule), []
+    top, goal = (exact.carry(clean(64), 0.0, t) for t in (1000.0, 100.0))
+    for steps in (50, 100, 200):
+        levels = [100.0 + 900.0 * k / steps for k in range(steps + 1)]
+        solver = SOLVERS[name]
+        reached = integrate(exact.eps, top, exact.schedule, levels[::-1], solver, clean=exact.clean)
+        errors.append(float((reached - goal).square().mean().sqrt()))
+        assert reached.isfinite().all()
+    orders = [math.log2(a / b) for a, b in itertools.pairwise(errors)]
+    assert all(abs(order - ORDER[name]) < 0.25 * ORDER[name] for order in orders), (errors, orders)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("name", ORDER)
+def test_there_and_back_to_the_top_of_every_schedule(name: str, schedule: str) -> None:
+    exact, x0 = oracle(schedule=schedule), clean(16)
+    levels = uniform_lambda(exact.schedule, 1000.0, 100)
+    z = integrate(exact.eps, x0, exact.schedule, levels, SOLVERS[name])
+    back = integrate(exact.eps, z, exact.schedule, levels[::-1], SOLVERS[name], clean=exact.clean)
+    assert float((back - x0).square().mean().sqrt()) < (0.08 if ORDER[name] == 1 else 0.01)
 
 
 def test_second_order_pays_at_equal_network_calls() -> None:

@@ -2,8 +2,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ood_diffusion.checks import UserError
+from ood_diffusion.diffusion.prediction import TO_EPS, target
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.lightning.training import DenoiserTraining
+from ood_diffusion.models.base import FrozenModel
+from tests.laws.gaussian import SCHEDULES
 
 schedule = Schedule.linear()
 
@@ -37,6 +41,45 @@ def test_perfect_network_has_no_loss_at_any_timestep() -> None:
     trained = module(Perfect(200 / 127.5 - 1))
     assert float(trained.training_step(grey_images(64), 0)) < 1e-6
     assert float(module(Perfect(0.0)).training_step(grey_images(64), 0)) > 0.01
+
+
+class Exact(nn.Module):
+    """The exact output for data that are a single grey image, on any schedule."""
+
+    def __init__(self, kind: Schedule, prediction_type: str, grey: float) -> None:
+        super().__init__()
+        self.kind, self.prediction_type, self.grey = kind, prediction_type, grey
+        self.told = torch.tensor([kind.timestep(k) for k in range(1, kind.timesteps + 1)])
+
+    def forward(self, x: Tensor, timestep: Tensor) -> Tensor:
+        levels = [int((self.told - t).abs().argmin()) + 1 for t in timestep.reshape(-1)]
+        scales = [self.kind.scale(k) for k in levels]
+        alpha, sigma = (
+            torch.tensor([of(k) / scale for k, scale in zip(levels, scales, strict=True)]).view(-1, 1, 1, 1)
+            for of in (self.kind.alpha, self.kind.sigma)
+        )
+        noise = (x - alpha * self.grey) / sigma
+        return target(self.prediction_type, torch.full_like(x, self.grey), noise, alpha, sigma)
+
+
+@pytest.mark.parametrize("prediction_type", TO_EPS)
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_training_and_denoising_agree_on_every_schedule(name: str, prediction_type: str) -> None:
+    """The network without loss gives, as a frozen model, the noise and the image that are in x."""
+    kind, grey = SCHEDULES[name], 200 / 127.5 - 1
+    network = Exact(kind, prediction_type, grey)
+    trained = DenoiserTraining(network, kind, prediction_type, 0.1, warmup_steps=10, max_steps=100)
+    assert float(trained.loss(torch.full((64, 3, 4, 4), grey))) < 1e-5
+    model = FrozenModel(network, kind, (3, 4, 4), prediction_type, {})
+    noise = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    for t in (1, 500, 999, 1000):
+        x = kind.alpha(t) * grey + kind.sigma(t) * noise
+        assert torch.allclose(model.eps(x[:1], t), noise[:1], atol=2e-3)
+        if prediction_type == "epsilon" and kind.alpha(t) == 0:
+            with pytest.raises(UserError, match="epsilon needs some signal"):
+                model.clean(x[:1], t)
+        elif kind.lam(t) > -4 or prediction_type != "epsilon":
+            assert torch.allclose(model.clean(x[:1], t), torch.tensor(grey), atol=2e-3)
 
 
 def test_timesteps_cover_the_schedule_in_every_batch() -> None:

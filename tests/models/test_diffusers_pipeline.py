@@ -117,7 +117,7 @@ def edit(path: Path, **entries: Any) -> None:
         (
             "scheduler",
             {"prediction_type": "score"},
-            "prediction_type must be one of: epsilon, sample, v_prediction",
+            "prediction_type must be one of: epsilon, flow_prediction, sample, v_prediction",
         ),
         (
             "scheduler",

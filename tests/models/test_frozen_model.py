@@ -50,7 +50,7 @@ def test_v_is_converted_with_the_same_level() -> None:
 
 
 def test_unknown_prediction_type() -> None:
-    with pytest.raises(UserError, match="prediction_type must be one of: epsilon, sample, v_prediction"):
+    with pytest.raises(UserError, match="prediction_type must be one of: epsilon, flow_prediction"):
         wrap(Recorder(), "score")
 
 

@@ -138,7 +138,7 @@ def test_an_address_holds_the_arguments_of_a_configuration() -> None:
 
 
 def test_what_is_no_network() -> None:
-    with pytest.raises(UserError, match=r"model\.network must be a torch\.nn\.Module, but got Schedule"):
+    with pytest.raises(UserError, match=r"model\.network must be a torch\.nn\.Module, but got Var"):
         load(Schedule.linear())
     with pytest.raises(UserError, match=r"tensor of that shape, but got \(1, 6, 8, 8\)"):
         load(Own(out=6))

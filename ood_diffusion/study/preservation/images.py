@@ -18,9 +18,10 @@ Images = tuple[TensorStore, list[str]]
 
 
 def own_noise(run: Run, numbers: Iterable[int]) -> Tensor:
-    """Standard normal states by number, float32 ``[n, *state_shape]``; the same for every model of a seed."""
-    streams = [generator(run.settings.seed, "own images", i) for i in numbers]
-    return normal(streams, run.model.state_shape)
+    """Pure noise by number, float32 ``[n, *state_shape]``, scaled for level T; the same for every model of a
+    seed."""
+    streams, schedule = [generator(run.settings.seed, "own images", i) for i in numbers], run.model.schedule
+    return normal(streams, run.model.state_shape) * schedule.scale(schedule.timesteps)
 
 
 def top(run: Run) -> Run:
