@@ -1,7 +1,6 @@
 """One row of the table of claims: a figure, what it is compared with, and what follows."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from ood_diffusion.report.claim_words import Verdict
 from ood_diffusion.statistics.estimate import Estimate, NullTest
@@ -21,7 +20,8 @@ class Check:
         against_found: that figure; its interval is the range of the null or of the baseline.
         verdict: what follows for the claim, by a rule of `claims.verdict`.
         picture: file in the run folder that shows it; empty if there is none.
-        why: why an inconclusive verdict is; by default that the interval lies across the limit.
+        why: why the verdict is inconclusive; by default that the interval includes the limit. Empty for any
+            other verdict.
         says: what a claim of your own says, in one sentence.
     """
 
@@ -33,12 +33,10 @@ class Check:
     verdict: Verdict
     picture: str = ""
     why: str = ACROSS
-    says: str = ""
+    says: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """Nested plain dictionaries, for `results.json`; only an inconclusive verdict has a reason."""
-        found = asdict(self) | {"why": self.why if self.verdict == "inconclusive" else ""}
-        return {name: value for name, value in found.items() if name != "says" or value}
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "why", self.why if self.verdict == "inconclusive" else "")
 
 
 def limit(value: float) -> Estimate:

@@ -19,7 +19,7 @@ from ood_diffusion.figures import at
 from ood_diffusion.report.collect.cells import CellFolder
 from ood_diffusion.report.collect.command import QUALIFIES
 from ood_diffusion.report.declared import columns
-from ood_diffusion.report.results import plain
+from ood_diffusion.report.results import as_json
 from ood_diffusion.report.wording import FID_WARNING
 
 MAX_BYTES = 5_000_000
@@ -117,7 +117,7 @@ def json_safe(data: dict[str, Any]) -> str:
 
     In ASCII a folder's name may have bytes that are no UTF-8.
     """
-    text = json.dumps(plain(data), allow_nan=False, separators=(",", ":"))
+    text = json.dumps(as_json(data), allow_nan=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 

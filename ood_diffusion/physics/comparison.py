@@ -1,7 +1,7 @@
 """Are generated pictures physically like those of the domain? One two-sample test per statistic."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,6 +24,34 @@ CONSTANT = 1e-9
 """Standard deviation below which a statistic counts as constant; differences are divided by no less."""
 
 
+@dataclass(frozen=True)
+class Difference:
+    """One statistic in two sets of images.
+
+    Args:
+        samples: mean of one set.
+        held_out: mean of the other.
+        difference: of the means, in standard deviations of the other set.
+        low: lower end of its 95 % interval, by a percentile bootstrap.
+        high: upper end.
+        ks: Kolmogorov–Smirnov statistic, 0 … 1.
+        p: its p-value.
+        p_holm: adjusted for the number of statistics (Holm 1979).
+        differs: whether `p_holm` is below 0.05: two sets of one domain differ anywhere in at most 5 % of
+            cases.
+    """
+
+    samples: float
+    held_out: float
+    difference: float
+    low: float
+    high: float
+    ks: float
+    p: float
+    p_holm: float
+    differs: bool
+
+
 def statistics(images: Tensor) -> dict[str, Array]:
     """Every scalar statistic of each picture of uint8 ``[n, 3, H, H]``: name -> ``[n]``, finite.
 
@@ -41,39 +69,33 @@ def statistics(images: Tensor) -> dict[str, Array]:
 
 def differences(
     samples: Mapping[str, Array], held_out: Mapping[str, Array], seed: int
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Difference]:
     """Test every statistic of two sets for a difference.
 
     Args:
         samples: name -> ``[n]``.
         held_out: name -> ``[m]``, the same names.
         seed: of the bootstrap.
-
-    Returns:
-        Name -> ``samples`` and ``held_out`` (means); ``difference`` of the means in standard deviations of
-        held_out, with its percentile bootstrap interval of 95 % ``low``, ``high``; ``ks`` (Kolmogorov–Smirnov
-        statistic, 0 … 1) with ``p``; ``p_holm``, adjusted for the number of statistics (Holm 1979); and
-        ``differs``: p_holm < 0.05, so that two sets of one domain differ anywhere in at most 5 % of cases.
     """
     from scipy.stats import ks_2samp
 
     tests = {name: ks_2samp(samples[name], held_out[name]) for name in samples}
     adjusted = holm(np.array([float(test.pvalue) for test in tests.values()]))
-    found: dict[str, dict[str, Any]] = {}
+    found = {}
     for (name, test), p_holm in zip(tests.items(), adjusted, strict=True):
         a, b = samples[name], held_out[name]
         low, high = np.percentile(_bootstrap(a, b, seed, name), [2.5, 97.5])
-        found[name] = {
-            "samples": float(a.mean()),
-            "held_out": float(b.mean()),
-            "difference": float((a.mean() - b.mean()) / max(b.std(ddof=1), CONSTANT)),
-            "low": float(low),
-            "high": float(high),
-            "ks": float(test.statistic),
-            "p": float(test.pvalue),
-            "p_holm": float(p_holm),
-            "differs": bool(p_holm < LEVEL),
-        }
+        found[name] = Difference(
+            samples=float(a.mean()),
+            held_out=float(b.mean()),
+            difference=float((a.mean() - b.mean()) / max(b.std(ddof=1), CONSTANT)),
+            low=float(low),
+            high=float(high),
+            ks=float(test.statistic),
+            p=float(test.pvalue),
+            p_holm=float(p_holm),
+            differs=bool(p_holm < LEVEL),
+        )
     return found
 
 

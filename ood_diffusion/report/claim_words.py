@@ -25,8 +25,7 @@ CLAIMS: dict[str, str] = {
 
 
 def checks_of(results: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The checks of all stages, as `claims.check.Check.as_json` wrote them, in the order of
-    `CLAIMS`, others after them."""
+    """The checks of all stages, in the order of `CLAIMS`, others after them."""
     found = [
         check
         for section in results.values()

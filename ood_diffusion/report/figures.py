@@ -4,8 +4,8 @@ Only `Figure` objects are used, so nothing is registered with pyplot and nothing
 """
 
 import io
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -23,6 +23,22 @@ COLOURS = {"references": BLUE, "samples": ORANGE, "held_out": GREEN}
 Band = tuple[float, float]
 """A mean and a standard deviation."""
 Arrays = Mapping[str, NDArray[np.floating]]
+
+
+class Interval(Protocol):
+    """A value with its 95 % interval."""
+
+    @property
+    def value(self) -> float:
+        """The estimate."""
+
+    @property
+    def low(self) -> float:
+        """Lower end."""
+
+    @property
+    def high(self) -> float:
+        """Upper end."""
 
 
 def norm_histogram(latent_norms: Arrays, isotropic: Band | None) -> str:
@@ -110,6 +126,12 @@ def panel(x: str, y: str, height: float = 2.8) -> tuple[Figure, Axes]:
     axes.grid(color=RULE, linewidth=0.7)
     axes.set_axisbelow(True)
     return figure, axes
+
+
+def arms(found: Iterable[Interval], scale: float = 1) -> list[list[float]]:
+    """How far each interval reaches below and above its value, times `scale`, as `errorbar` wants it."""
+    both = [(scale * max(x.value - x.low, 0.0), scale * max(x.high - x.value, 0.0)) for x in found]
+    return [[below for below, _ in both], [above for _, above in both]]
 
 
 def svg(figure: Figure, axes: Axes, legend: bool = True) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ood_diffusion.report.results import plain
+from ood_diffusion.report.results import as_json
 
 
 def flatten(results: Mapping[str, Any], prefix: str = "") -> dict[str, float | int | str]:
@@ -11,7 +11,7 @@ def flatten(results: Mapping[str, Any], prefix: str = "") -> dict[str, float | i
     place in it; missing values are left out.
     """
     flat: dict[str, float | int | str] = {}
-    for key, value in plain(dict(results)).items():
+    for key, value in as_json(dict(results)).items():
         if isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
             value = {str(i): entry for i, entry in enumerate(value)}
         if isinstance(value, dict):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ood_diffusion.report.plan.words import failures
 from ood_diffusion.report.plan.work import Plan, spent
-from ood_diffusion.report.results import plain
+from ood_diffusion.report.results import as_json
 
 SECTIONS = ("cell", "model", "reconstruct", "sample", "metrics", "claims", "cost")
 """Of `results.json`, as they are there but for the intervals."""
@@ -51,4 +51,4 @@ def plan_lines(plans: Mapping[Path, Plan]) -> list[str]:
 
 def one_line(found: Mapping[str, Any]) -> str:
     """`found` as JSON without line breaks; NaN and infinities become `null`."""
-    return json.dumps(plain(dict(found)), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return json.dumps(as_json(dict(found)), ensure_ascii=True, allow_nan=False, separators=(",", ":"))

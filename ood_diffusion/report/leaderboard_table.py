@@ -9,8 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ood_diffusion.figures import Figure
-from ood_diffusion.report.figures import BLUE, GREEN, INK, ORANGE, panel, svg
-from ood_diffusion.report.interval import Interval
+from ood_diffusion.report.figures import BLUE, GREEN, INK, ORANGE, Interval, arms, panel, svg
 from ood_diffusion.report.sections import plus_minus
 from ood_diffusion.report.wording import MISSING, number
 
@@ -123,10 +122,9 @@ def forest(standings: Sequence[Standing]) -> str:
         places = [place for place, each in enumerate(standings) if each.tied == tied]
         chosen = [standings[place].fid for place in places]
         if chosen:
-            arms = [[max(x.value - x.low, 0) for x in chosen], [max(x.high - x.value, 0) for x in chosen]]
             values = [x.value for x in chosen]
             axes.errorbar(
-                values, places, xerr=arms, fmt="o", markersize=4, color=colour, capsize=3, label=name
+                values, places, xerr=arms(chosen), fmt="o", markersize=4, color=colour, capsize=3, label=name
             )
     best = best_new(standings).fid
     axes.axvspan(best.low, best.high, color=INK, alpha=0.08, linewidth=0)

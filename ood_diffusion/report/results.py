@@ -7,6 +7,8 @@ a file against these types first (`collect.cells`): of a stage's own section the
 
 import json
 import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +91,7 @@ class Bounds(TypedDict):
 
 
 class Check(TypedDict):
-    """A row of the table of claims: `claims.check.Check`."""
+    """A row of the table of claims: `claims.check.Check` as it is written."""
 
     claim: str
     figure: str
@@ -334,13 +336,9 @@ class Results(TypedDict, total=False):
     latents: Latents
     sample: Samples
     metrics: Metrics
-    analyse: Tested
     bandwidth: Bandwidth
     interference: Interference
     few_shot: FewShot
-    preservation: Tested
-    physics: Tested
-    transfer: Tested
     claims: dict[str, str]
     cost: Cost
     versions: dict[str, str]
@@ -359,17 +357,24 @@ def write_json(path: Path, obj: object) -> None:
         TypeError: if `obj` holds something JSON cannot express (NumPy scalars are converted).
         OSError: if the file cannot be written; the old file then stays.
     """
-    text = json.dumps(plain(obj), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(as_json(obj), indent=2, ensure_ascii=False, allow_nan=False)
     # bytes of a path that are no UTF-8 are lone surrogates, which JSON can only hold escaped
     atomic_write(path, (text + "\n").encode(errors="backslashreplace"))
 
 
-def plain(value: Any) -> Any:
-    """Copy nested dicts and lists with NumPy and torch scalars as Python numbers, non-finite ones as None."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+def as_json(value: Any) -> Any:
+    """Copy what is to be written, as JSON has it: dictionaries, lists, text and finite numbers.
+
+    Dataclasses become dictionaries without the fields that are None, NumPy and torch scalars Python numbers,
+    and non-finite numbers None.
+    """
+    if is_dataclass(value):
+        found = {field.name: getattr(value, field.name) for field in fields(value)}
+        return {name: as_json(item) for name, item in found.items() if item is not None}
+    if isinstance(value, Mapping):
+        return {key: as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [as_json(item) for item in value]
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -23,7 +23,7 @@ from ood_diffusion.report.card import print_card
 from ood_diffusion.report.claim_words import verdicts
 from ood_diffusion.report.pictures import Pictures
 from ood_diffusion.report.plan.speed import PICTURES
-from ood_diffusion.report.results import SCHEMA, Cell, Data, Results, write_json
+from ood_diffusion.report.results import SCHEMA, Cell, Data, Results, as_json, write_json
 from ood_diffusion.report.table import print_summary
 from ood_diffusion.report.tracking.log import close_run, log_results, open_run
 from ood_diffusion.runs.assemble import KNOBS, assemble, build, plain
@@ -178,7 +178,7 @@ def run_in_order(
 def run_stage(run: Run, name: str, results: Results) -> None:
     """Run one stage and add the sections that it returns."""
     with run.workspace.accounted(name, run.network_calls):
-        found = dict(run.stages[name](run, results))
+        found = as_json(run.stages[name](run, results))
     if taken := sorted(OURS & found.keys()):
         raise UserError(f"the stage {name} must add sections of its own, but got {taken}. Rename them.")
     cast(dict[str, Any], results).update(found)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ood_diffusion.figures import Figure
 from ood_diffusion.report.plan.work import Share
@@ -33,7 +33,7 @@ class Stage(ABC):
     """Whether it comes after all stages that are not."""
 
     @abstractmethod
-    def __call__(self, run: "Run", earlier: Results) -> Mapping[str, Any]:
+    def __call__(self, run: "Run", earlier: Results) -> Mapping[str, object]:
         """Do the work.
 
         Args:
@@ -41,9 +41,10 @@ class Stage(ABC):
             earlier: what the stages before it have found, as in `results.json`.
 
         Returns:
-            The sections that it adds to `results.json`, by name: plain JSON, estimates as their fields. In a
-            section "checks" is a list of `Check.as_json`, and "plots" one of files that the stage has
-            written to ``run.workspace.folder``; the report shows both.
+            The sections that it adds to `results.json`, by name: what JSON can hold, and dataclasses, which
+            are written as their fields (`report.results.as_json`). In a section "checks" is a list of
+            `Check`, and "plots" one of files that the stage has written to ``run.workspace.folder``; the
+            report shows both.
         """
 
     def declared(self, run: "Run") -> Sequence[Figure]:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +10,13 @@ from scipy import ndimage, stats
 from torch import Tensor
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.physics.comparison import differences, holm, statistics
+from ood_diffusion.physics.comparison import Difference, differences, holm, statistics
 from ood_diffusion.physics.curves import abscissae, band, curves
+from ood_diffusion.report.results import as_json
 from tests.physics.pictures import grey, real
 
 
-def compared(samples: Tensor, held_out: Tensor) -> dict[str, dict[str, Any]]:
+def compared(samples: Tensor, held_out: Tensor) -> dict[str, Difference]:
     return differences(statistics(samples), statistics(held_out), seed=0)
 
 
@@ -41,17 +41,17 @@ def test_slight_blur_is_seen_by_the_spectrum_while_colours_stay(domain: str) -> 
     samples, held_out = blurred(pictures[:60]), pictures[60:]
     assert (samples.double().mean((2, 3)) - pictures[:60].double().mean((2, 3))).abs().max() < 0.3
     found = compared(samples, held_out)
-    assert found["small_scale_power"]["differs"] and found["small_scale_power"]["high"] < -0.5
-    assert found["spectrum_slope"]["differs"]
-    assert not found["intensity_mean"]["differs"]
+    assert found["small_scale_power"].differs and found["small_scale_power"].high < -0.5
+    assert found["spectrum_slope"].differs
+    assert not found["intensity_mean"].differs
 
 
 def test_missing_shapes_are_seen_while_the_spectrum_stays() -> None:
     pictures = real("galaxies", 120)
     found = compared(phase_shuffled(pictures[:60]), pictures[60:])
     for name in ("intensity_kurtosis", "m20", "concentration"):
-        assert found[name]["differs"], name
-    assert not found["intensity_mean"]["differs"]
+        assert found[name].differs, name
+    assert not found["intensity_mean"].differs
 
 
 @pytest.mark.parametrize("domain", ["galaxies", "radiation"])
@@ -63,8 +63,8 @@ def test_other_real_pictures_are_not_flagged_more_often_than_promised(domain: st
         order = rng.permutation(120)
         a, b = ({name: x[half] for name, x in values.items()} for half in (order[:60], order[60:]))
         found = differences(a, b, seed=0).values()
-        alarms += any(test["differs"] for test in found)
-        unadjusted += any(test["p"] < 0.05 for test in found)
+        alarms += any(test.differs for test in found)
+        unadjusted += any(test.p < 0.05 for test in found)
     assert alarms <= 6
     assert unadjusted > 6  # the adjustment is needed
 
@@ -73,9 +73,9 @@ def test_interval_and_test_statistic_against_scipy() -> None:
     rng = np.random.default_rng(1)
     a, b = rng.normal(0.5, 1, 80), rng.normal(0, 2, 90)
     found = differences({"x": a}, {"x": b}, seed=3)["x"]
-    assert found["difference"] == pytest.approx((a.mean() - b.mean()) / b.std(ddof=1))
-    assert found["ks"] == stats.ks_2samp(a, b).statistic
-    assert found["p"] == found["p_holm"] == stats.ks_2samp(a, b).pvalue
+    assert found.difference == pytest.approx((a.mean() - b.mean()) / b.std(ddof=1))
+    assert found.ks == stats.ks_2samp(a, b).statistic
+    assert found.p == found.p_holm == stats.ks_2samp(a, b).pvalue
 
     def standardised(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
         return (x.mean(axis=axis) - y.mean(axis=axis)) / y.std(axis=axis, ddof=1)
@@ -83,9 +83,9 @@ def test_interval_and_test_statistic_against_scipy() -> None:
     reference = stats.bootstrap(
         (a, b), standardised, vectorized=True, method="percentile", rng=np.random.default_rng(0)
     ).confidence_interval
-    assert (found["low"], found["high"]) == pytest.approx(tuple(reference), abs=0.05)
+    assert (found.low, found.high) == pytest.approx(tuple(reference), abs=0.05)
     again, other = (differences({"x": a}, {"x": b}, seed=s)["x"] for s in (3, 4))
-    assert again == found and other["low"] != found["low"]
+    assert again == found and other.low != found.low
 
 
 def test_intervals_cover_the_truth() -> None:
@@ -93,7 +93,7 @@ def test_intervals_cover_the_truth() -> None:
     covered = 0
     for i in range(100):
         found = differences({"x": rng.normal(0.5, 1, 60)}, {"x": rng.normal(0, 1, 60)}, seed=i)["x"]
-        covered += found["low"] <= 0.5 <= found["high"]
+        covered += found.low <= 0.5 <= found.high
     assert 88 <= covered <= 99
 
 
@@ -106,8 +106,8 @@ def test_everything_can_be_written_as_json() -> None:
     """Even for sets without any variation, whose differences have no unit of their own."""
     flat = grey(np.full((3, 16, 16), 0.2))
     for samples in (flat, grey(np.zeros((3, 16, 16))), grey(np.full((3, 16, 16), 1.0))):
-        found = [compared(samples, flat), {name: band(x) for name, x in curves(samples).items()}]
-        json.dumps(found, allow_nan=False)
+        found: list[object] = [compared(samples, flat), {n: band(x) for n, x in curves(samples).items()}]
+        json.dumps(as_json(found), allow_nan=False)
 
 
 def test_curves_are_bands_around_means() -> None:

@@ -1,9 +1,13 @@
 """Plots of the stage analyse, from figures made by hand."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import torch
 
 from ood_diffusion.report.pictures import SEPARATOR
+from ood_diffusion.statistics.estimate import Estimate, NullTest
 from ood_diffusion.study.analyse.plots import (
     angle_curves,
     auc_curve,
@@ -12,25 +16,24 @@ from ood_diffusion.study.analyse.plots import (
     round_trip_curve,
     spectra,
 )
+from ood_diffusion.study.analyse.round_trip import RoundTrips, Trip
 
 RNG = np.random.default_rng(0)
-TEST = {"statistic": 0.9, "null_low": 0.4, "null_high": 0.6}
+TEST = NullTest(0.9, 0.5, 0.4, 0.6, 0.01, 16)
 CURVE = {"frequency": [1.0, 4.0, 16.0], "power": [3.0, 1.0, 0.5]}
 
 
-def level(t: float) -> dict[str, object]:
-    return {
-        "level": t,
-        "unseen": {"spectrum": CURVE},
-        "training": {"spectrum": CURVE},
-        "separability": TEST,
-        "trivial_separability": TEST,
-    }
+def level(t: float) -> Any:
+    """What the plots show of `Compared`."""
+    unseen, training = SimpleNamespace(spectrum=CURVE), SimpleNamespace(spectrum=CURVE)
+    return SimpleNamespace(
+        level=t, unseen=unseen, training=training, separability=TEST, trivial_separability=TEST
+    )
 
 
-def row(domain: str, solver: str, calls: int) -> dict[str, object]:
-    estimate = {"value": 30.0 + calls, "low": 29.0, "high": 65.0}
-    return {"domain": domain, "solver": solver, "calls": calls, "psnr": estimate}
+def row(domain: str, solver: str, calls: int) -> Trip:
+    estimate = Estimate(30.0 + calls, 29.0, 65.0, 8)
+    return Trip(domain, solver, calls // 2, calls, estimate, estimate, estimate, estimate)
 
 
 def lines(text: str) -> int:
@@ -42,7 +45,8 @@ def test_every_domain_and_solver_has_a_line() -> None:
     one = [row("unseen", "ddim", calls) for calls in (16, 32)]
     two = one + [row("training", "ddim", calls) for calls in (16, 32)]
     four = two + [row(domain, "heun", calls) for domain in ("unseen", "training") for calls in (32, 64)]
-    drawn = [lines(round_trip_curve(rows, 58.9)) for rows in (one, two, four)]
+    gain = Estimate(0.0, -1.0, 1.0, 8)
+    drawn = [lines(round_trip_curve(RoundTrips(rows, {}, gain, 8))) for rows in (one, two, four)]
     assert drawn[0] < drawn[1] < drawn[2]
 
 

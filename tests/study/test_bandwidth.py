@@ -27,7 +27,7 @@ from ood_diffusion.runs.execute import at_recommended_level
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.settings import AUTO, Settings
 from ood_diffusion.runs.workspace import Workspace
-from ood_diffusion.statistics.estimate import Array
+from ood_diffusion.statistics.estimate import Array, Estimate
 from ood_diffusion.storage.stores import Stores
 from ood_diffusion.study.bandwidth.band import (
     bandwidth_difference,
@@ -38,6 +38,7 @@ from ood_diffusion.study.bandwidth.band import (
 )
 from ood_diffusion.study.bandwidth.plots import band_plot, curves_plot, recommendation_plot
 from ood_diffusion.study.bandwidth.recommend import level_score, recommend_level, unexplained
+from ood_diffusion.study.bandwidth.section import Band, HalfWay, Level, Point, Real
 from ood_diffusion.study.bandwidth.settings import BandwidthSettings
 from ood_diffusion.study.bandwidth.stage import Bandwidth, domain_identity
 from ood_diffusion.study.bandwidth.walk import (
@@ -172,13 +173,24 @@ def test_a_superposition_has_nothing_unexplained() -> None:
 
 
 def test_the_score_needs_both_and_real_images_score_1() -> None:
-    real = {"inside": 0.9, "unexplained": 0.6}
-    assert level_score(real, real) == 1
-    assert level_score({"inside": 1.0, "unexplained": 0.9}, real) == 1
-    assert level_score({"inside": 1.0, "unexplained": 0.0}, real) == 0
-    assert level_score({"inside": 0.45, "unexplained": 0.3}, real) == pytest.approx(0.25)
-    levels = [{"level": 500.0, "score": 0.5}, {"level": 300.0, "score": 0.5}, {"level": 700.0, "score": 0.1}]
+    real = Real(0.9, 0.6, 1.0, 4)
+    assert level_score(half_way(0.9, 0.6), real) == 1
+    assert level_score(half_way(1.0, 0.9), real) == 1
+    assert level_score(half_way(1.0, 0.0), real) == 0
+    assert level_score(half_way(0.45, 0.3), real) == pytest.approx(0.25)
+    levels = [at_level(500.0, 0.5), at_level(300.0, 0.5), at_level(700.0, 0.1)]
     assert recommend_level(levels) == 300
+
+
+def half_way(inside: float, unexplained: float) -> HalfWay:
+    return HalfWay(45.0, inside, Estimate(inside, inside, inside, 4), 1.0, 30.0, unexplained)
+
+
+def at_level(level: float, score: float) -> Level:
+    curve = [
+        Point(x, share, Estimate(share, share, share, 4), 1.0, 30.0) for x, share in ((0, 1.0), (20, 0.9))
+    ]
+    return Level(level, Band(20.0, 10.0, 20.0, 4, True), curve, curve, half_way(0.2, 0.5), score)
 
 
 def test_an_image_keeps_its_direction_whoever_is_beside_it() -> None:
@@ -222,10 +234,10 @@ def test_both_curves_share_their_beginning() -> None:
     images, distances = torch.zeros(2, 6, 3, 4, 4, dtype=torch.uint8), torch.arange(12.0).view(2, 6)
     found = Walk([0, 10, 60], [10, 40], torch.tensor([90.0, 60.0]), images, inside, distances)
     assert found.turned.shape == (2, 3)
-    assert [(point["angle"], point["inside"]) for point in found.curve()] == [(0, 1), (10, 1), (60, 0)]
-    towards = [(point["angle"], point["inside"]) for point in found.curve_towards()]
+    assert [(point.angle, point.inside) for point in found.curve()] == [(0, 1), (10, 1), (60, 0)]
+    towards = [(point.angle, point.inside) for point in found.curve_towards()]
     assert towards == [(0, 1), (10, 1), (35, 0.5)] and found.curve_towards()[0] == found.curve()[0]
-    assert (found.half_way()["angle"], found.half_way()["inside"]) == (37.5, 0)
+    assert (found.half_way().angle, found.half_way().inside) == (37.5, 0)
 
 
 def test_level_is_a_number_or_auto() -> None:
@@ -387,9 +399,9 @@ def test_galleries_of_either_domain_are_equally_large(monkeypatch: pytest.Monkey
     )
     unseen, training = ({f"{name}{i}": "" for i in range(n)} for name, n in (("u", 6), ("t", 4)))
     settings = BandwidthSettings(**{**GOOD, "etas": [0, 1]})
-    found, difference, at_rest = eta_bands(cast(Run, cell), unseen, training, settings)
-    assert sizes == [4, 4] and difference.value == 0 and [x.value for x in at_rest] == [1, 1]
-    assert found["unseen"]["n"] == found["training"]["n"] == 4
+    found, at_rest = eta_bands(cast(Run, cell), unseen, training, settings)
+    assert sizes == [4, 4] and found.difference.value == 0 and [x.value for x in at_rest] == [1, 1]
+    assert found.unseen.n == found.training.n == 4
 
 
 def test_dry_run_says_that_auto_is_not_counted(folder: Path) -> None:
@@ -404,14 +416,10 @@ def test_levels_that_cannot_be_are_found_before_anything_is_computed(tmp_path: P
 
 
 def test_plots_are_svg_whatever_was_found() -> None:
-    band = {"value": 20.0, "low": 10.0, "high": 20.0, "n": 4, "censored": True}
-    curve = [{"angle": 0, "inside": 1.0}, {"angle": 20, "inside": 0.9}]
-    more = {"towards": curve, "half_way": {"angle": 45.0, "inside": 0.2}}
-    levels = [{"level": 500.0, "curve": curve, **more, "bandwidth": band, "score": 0.0}]
-    checked = [{"level": 500.0, "fid": {"value": 90.0, "low": 80.0, "high": 100.0}}]
+    levels, fids = [at_level(500.0, 0.0)], {500.0: Estimate(90.0, 80.0, 100.0, 4)}
     for text in (
         curves_plot(levels, levels, 0.9),
         band_plot(levels, levels),
-        recommendation_plot(levels, checked, 500.0, 70.0),
+        recommendation_plot(levels, fids, 500.0, 70.0),
     ):
         assert ElementTree.fromstring(text).tag.endswith("svg")

@@ -6,13 +6,14 @@ import pytest
 
 from ood_diffusion.claims.excess import Floor
 from ood_diffusion.statistics.estimate import Estimate
+from ood_diffusion.study.few_shot.section import AtCount
 from ood_diffusion.study.few_shot.verdict import enough
 
 FLOOR = Floor(Estimate(60, 59, 61, 64), 64, 64)
 
 
-def point(n: int, fid: float, half: float) -> dict[str, object]:
-    return {"n_references": n, "fid": {"value": fid, "low": fid - half, "high": fid + half, "n": 64}}
+def point(n: int, fid: float, half: float) -> AtCount:
+    return AtCount(n, Estimate(fid, fid - half, fid + half, 64), [])
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_the_largest_count_of_at_most_half_is_compared() -> None:
 
 
 @pytest.mark.parametrize("curve", [[point(96, 100, 1)], [point(49, 100, 1), point(96, 100, 1)]])
-def test_without_a_half_nothing_is_decided(curve: list[dict[str, object]]) -> None:
+def test_without_a_half_nothing_is_decided(curve: list[AtCount]) -> None:
     check = enough(curve, FLOOR, 0.1, "")
     assert check.verdict == "inconclusive" and math.isnan(check.found.value)
 

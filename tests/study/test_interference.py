@@ -15,6 +15,7 @@ from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.study.interference import held_out as domain_held_out
 from ood_diffusion.study.interference.held_out import HeldOut, fitted_on, held_out_of
 from ood_diffusion.study.interference.plots import capture_curve, fid_curves, sampler_bars
+from ood_diffusion.study.interference.section import AtEta, Figures
 from ood_diffusion.study.interference.settings import InterferenceSettings
 from ood_diffusion.study.interference.stage import Interference
 from tests.cli import QUICK, TINY, results, run_cli
@@ -200,12 +201,8 @@ def test_mistakes_in_the_settings(changes: dict[str, Any], message: str) -> None
 
 def test_the_plots_are_the_same_bytes_for_the_same_figures() -> None:
     each = Estimate(0.25, 0.1, 0.5, 16)
-    point = {
-        "capture": each,
-        "fid_unseen": Estimate(90, 80, 100, 16),
-        "fid_training": Estimate(150, 140, 160, 16),
-    }
-    curve = [{"eta": eta, **point} for eta in (0.0, 0.5, 1.0)]
+    point = Figures(16, each, each, Estimate(90, 80, 100, 16), Estimate(150, 140, 160, 16))
+    curve = [AtEta(eta, **vars(point)) for eta in (0.0, 0.5, 1.0)]
     for draw in (
         lambda: capture_curve(curve, each),
         lambda: fid_curves(curve, point),

@@ -175,4 +175,4 @@ def test_what_beats_its_twin() -> None:
     assert [check.verdict for check in verdicts] == ["supported", "not supported", "inconclusive"]
     assert all(check.claim == "C5" and check.against_found.value == 0 for check in verdicts)
     unknown = beats_twin(None, "texture", "")
-    assert unknown.verdict == "inconclusive" and "the images are too small" in unknown.as_json()["why"]
+    assert unknown.verdict == "inconclusive" and "the images are too small" in unknown.why

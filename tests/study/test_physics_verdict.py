@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from ood_diffusion.physics.comparison import statistics
+from ood_diffusion.physics.comparison import Difference, statistics
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.study.physics.verdict import GROUPS, group_verdict, physical, widened
 
@@ -13,12 +13,13 @@ SPECTRUM = GROUPS["power spectrum"]
 PICTURES = dict.fromkeys(GROUPS, "p.svg")
 
 
-def differences(half: float = 0.05, p: float = 1.0, **values: float) -> dict[str, dict[str, float]]:
+def one(difference: float, low: float, high: float, p_holm: float) -> Difference:
+    return Difference(0.0, 0.0, difference, low, high, 0.0, p_holm, p_holm, p_holm < 0.05)
+
+
+def differences(half: float = 0.05, p: float = 1.0, **values: float) -> dict[str, Difference]:
     """All statistics at difference 0 but for those named."""
-    return {
-        name: {"difference": d, "low": d - half, "high": d + half, "p_holm": p}
-        for name, d in (dict.fromkeys(ALL, 0.0) | values).items()
-    }
+    return {name: one(d, d - half, d + half, p) for name, d in (dict.fromkeys(ALL, 0.0) | values).items()}
 
 
 def test_the_groups_hold_every_statistic_once() -> None:
@@ -54,7 +55,7 @@ def test_other_groups_do_not_matter() -> None:
 
 
 def test_the_one_that_denies_is_shown_rather_than_the_one_of_another_shape() -> None:
-    found = differences(gini=1.0) | {"m20": {"difference": 0.0, "low": -0.1, "high": 0.1, "p_holm": 1e-9}}
+    found = differences(gini=1.0) | {"m20": one(0.0, -0.1, 0.1, 1e-9)}
     assert group_verdict(found, GROUPS["morphology"], 0.2) == ("gini", "not supported")
 
 
@@ -95,31 +96,31 @@ def test_where_real_images_are_denied_denial_says_nothing() -> None:
     ("samples", "real", "corrupted", "why"),
     [
         (
-            {"difference": -22.6, "low": -46, "high": -6, "p_holm": 0.0},
+            one(-22.6, -46, -6, 0.0),
             0.0,
             -9.0,
             "beyond ± 0.2, but not surely: widened for 12 statistics the interval is [-56.8, 1.67]",
         ),
         (
-            {"difference": 0.1, "low": 0.0, "high": 0.3, "p_holm": 1.0},
+            one(0.1, 0.0, 0.3, 1.0),
             0.0,
             -9.0,
             "lies across ± 0.2: intensity sd",
         ),
         (
-            {"difference": 0.0, "low": -0.1, "high": 0.1, "p_holm": 0.01},
+            one(0.0, -0.1, 0.1, 0.01),
             0.0,
             -9.0,
             "the distribution does not: int",
         ),
         (
-            {"difference": 9.0, "low": 8.9, "high": 9.1, "p_holm": 0.01},
+            one(9.0, 8.9, 9.1, 0.01),
             9.0,
             -9.0,
             "real references are denied",
         ),
         (
-            {"difference": 0.0, "low": -0.1, "high": 0.1, "p_holm": 1.0},
+            one(0.0, -0.1, 0.1, 1.0),
             0.0,
             0.0,
             "small scales are not found out",
@@ -127,15 +128,15 @@ def test_where_real_images_are_denied_denial_says_nothing() -> None:
     ],
 )
 def test_an_inconclusive_verdict_says_why(
-    samples: dict[str, float], real: float, corrupted: float, why: str
+    samples: Difference, real: float, corrupted: float, why: str
 ) -> None:
     found = differences() | {"intensity_sd": samples}
     references, blurred = differences(intensity_sd=real), differences(small_scale_power=corrupted)
-    check = physical(found, references, blurred, 0.2, (50, 40), PICTURES)[2].as_json()
-    assert check["verdict"] == "inconclusive" and why in check["why"]
+    check = physical(found, references, blurred, 0.2, (50, 40), PICTURES)[2]
+    assert check.verdict == "inconclusive" and why in check.why
 
 
 def test_other_verdicts_need_no_reason() -> None:
     blurred = differences(small_scale_power=-9.0)
     checks = physical(differences(gini=9.0), differences(), blurred, 0.2, (50, 40), PICTURES)
-    assert [check.as_json()["why"] for check in checks] == ["", "", ""]
+    assert [check.why for check in checks] == ["", "", ""]

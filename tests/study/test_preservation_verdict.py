@@ -1,6 +1,5 @@
 """C8 and C5 against the baselines: the rules, and the pictures that show them."""
 
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -8,15 +7,20 @@ import pytest
 from ood_diffusion.report.claim_words import CLAIMS
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.study.preservation.plots import sdedit_levels, trade_off
+from ood_diffusion.study.preservation.section import Edited, Figures, Tuned
 from ood_diffusion.study.preservation.verdict import against_sdedit, against_tuned, identical
 
 
-def fid(value: float, half: float = 1.0) -> dict[str, Any]:
-    return vars(Estimate(value, value - half, value + half, 50))
+def fid(value: float) -> Estimate:
+    return Estimate(value, value - 1, value + 1, 50)
 
 
-def level(at: float, value: float, copies: float) -> dict[str, Any]:
-    return {"level": at, "fid_unseen": fid(value), "copies": copies}
+def level(at: float, value: float, copies: float) -> Edited:
+    return Edited(at, 50, fid(value), 1.0, copies)
+
+
+def tuned(training: float, unseen: float, budget: float = 1) -> Tuned:
+    return Tuned(budget, 10, 120, "digest", 50, fid(unseen), 1.0, 0.0, fid(training))
 
 
 def test_one_image_or_one_weight_that_changed_denies_it() -> None:
@@ -30,8 +34,8 @@ def test_one_image_or_one_weight_that_changed_denies_it() -> None:
 
 
 def test_nothing_but_what_changed_decides_about_harm() -> None:
-    ours, copies = Estimate(20, 19, 21, 50), [{"budget": 1, "fid_training": fid(5), "fid_unseen": fid(5)}]
-    checks = against_tuned(ours, ours, copies, False, "p.svg")
+    ours = fid(20)
+    checks = against_tuned(ours, ours, [tuned(5, 5)], False, "p.svg")
     checks += against_sdedit(ours, [level(300, 5, 0.9)], 0.05, "s.svg")
     assert {check.claim for check in checks} == {"baseline"} <= set(CLAIMS)
     assert {check.claim for check in identical(0, 4, True, "")} == {"C8"}
@@ -39,8 +43,7 @@ def test_nothing_but_what_changed_decides_about_harm() -> None:
 
 @pytest.mark.parametrize("copy", [5.0, 30.0])
 def test_images_of_the_frozen_models_own_cannot_judge_a_copy(copy: float) -> None:
-    copies = [{"budget": 1, "fid_training": fid(copy), "fid_unseen": fid(30.0)}]
-    at_home, unseen = against_tuned(Estimate(20, 19, 21, 50), Estimate(10, 9, 11, 50), copies, True, "p.svg")
+    at_home, unseen = against_tuned(fid(20), fid(10), [tuned(copy, 30.0)], True, "p.svg")
     assert at_home.verdict == "inconclusive" and "drawn by the frozen model" in at_home.why
     assert unseen.verdict == "supported" and "drawn by" not in unseen.against
 
@@ -55,8 +58,7 @@ def test_images_of_the_frozen_models_own_cannot_judge_a_copy(copy: float) -> Non
     ],
 )
 def test_against_a_tuned_copy(fid_training: float, fid_unseen: float, verdicts: list[str]) -> None:
-    copies = [{"budget": 1, "fid_training": fid(fid_training), "fid_unseen": fid(fid_unseen)}]
-    checks = against_tuned(Estimate(20, 19, 21, 50), Estimate(10, 9, 11, 50), copies, False, "p.svg")
+    checks = against_tuned(fid(20), fid(10), [tuned(fid_training, fid_unseen)], False, "p.svg")
     assert [check.found.value for check in checks] == [10, 20]
     assert [check.against_found.value for check in checks] == [fid_training, fid_unseen]
     assert [check.verdict for check in checks] == verdicts
@@ -76,10 +78,10 @@ def test_sdedit_is_compared_at_its_best_and_at_its_best_without_copies() -> None
 
 
 def test_pictures_are_svg_and_reproducible() -> None:
-    copies = [{"budget": b, "fid_training": fid(30.0 * b), "fid_unseen": fid(50.0 / b)} for b in (10, 1)]
+    copies = [tuned(30.0 * b, 50.0 / b, b) for b in (10, 1)]
     made = [
         trade_off(fid(10.0), fid(20.0), copies),
-        sdedit_levels([level(700, 40, 0.0), level(300, 5, 0.9)], {"fid_unseen": fid(20.0), "copies": 0.01}),
+        sdedit_levels([level(700, 40, 0.0), level(300, 5, 0.9)], Figures(50, fid(20), 1, 0.01)),
     ]
     for svg in made:
         assert ElementTree.fromstring(svg).tag.endswith("svg")

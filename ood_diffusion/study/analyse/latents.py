@@ -43,7 +43,10 @@ class Described:
 
 @dataclass(frozen=True)
 class Compared:
-    """Latents of both domains at one level, each set for itself and against the other."""
+    """Latents of both domains at one level, each set for itself and against the other.
+
+    `noised`: the images of the unseen domain with exact noise, where that was measured.
+    """
 
     level: float
     unseen: Described
@@ -52,6 +55,7 @@ class Compared:
     trivial_separability: NullTest
     frechet: NullTest
     frechet_interval: Estimate
+    noised: Described | None = None
 
 
 def compared(level: float, latents: Mapping[str, Tensor], seed: int, n_null: int) -> Compared:

@@ -1,7 +1,6 @@
 """The pictures of the stage analyse: round trips, spectra, components, AUC, angles, and latents as images."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -9,13 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ood_diffusion.report.figures import BLUE, INK, ORANGE, PURPLE, panel, svg
+from ood_diffusion.report.figures import BLUE, INK, ORANGE, PURPLE, arms, panel, svg
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.runs.images import first
 from ood_diffusion.runs.run import Run
 from ood_diffusion.storage.atomic import atomic_write
-from ood_diffusion.study.analyse.latents import angles, principal
-from ood_diffusion.study.analyse.round_trip import domains
+from ood_diffusion.study.analyse.latents import Compared, angles, principal
+from ood_diffusion.study.analyse.round_trip import RoundTrips, domains
 
 COLOURS = {"unseen": BLUE, "training": ORANGE}
 LINES = ("-", "--", ":", "-.")
@@ -35,50 +34,38 @@ SHOWN_SD = 3.0
 """A latent's values from minus to plus this many standard deviations of N(0, I) span black to white."""
 
 
-def round_trip_curve(curve: Sequence[Mapping[str, Any]], rounding: float) -> str:
-    """PSNR with intervals against network calls, a line per domain (colour) and solver (style); SVG text.
-
-    Args:
-        curve: rows with "domain", "solver", "calls" and "psnr" (fields of an `Estimate`).
-        rounding: PSNR in dB of rounding to bytes, drawn as a line.
-    """
+def round_trip_curve(trips: RoundTrips) -> str:
+    """PSNR with intervals against network calls, a line per domain (colour) and solver (style); SVG text."""
     figure, axes = panel("network calls per image, there and back (at most)", "round-trip PSNR (dB)", 3.2)
-    solvers = list(dict.fromkeys(row["solver"] for row in curve))
+    solvers = list(dict.fromkeys(row.solver for row in trips.curve))
     for domain in COLOURS:
         for solver, line in zip(solvers, LINES * len(solvers), strict=False):
-            rows = [row for row in curve if (row["domain"], row["solver"]) == (domain, solver)]
-            rows.sort(key=lambda row: row["calls"])
-            values = [row["psnr"]["value"] for row in rows]
-            reach = [
-                [abs(row["psnr"][end] - row["psnr"]["value"]) for row in rows] for end in ("low", "high")
-            ]
+            rows = [row for row in trips.curve if (row.domain, row.solver) == (domain, solver)]
+            rows.sort(key=lambda row: row.calls)
             axes.errorbar(
-                [row["calls"] for row in rows],
-                values,
-                reach,
+                [row.calls for row in rows],
+                [row.psnr.value for row in rows],
+                arms(row.psnr for row in rows),
                 color=COLOURS[domain],
                 linestyle=line,
                 capsize=3,
                 label=f"{domain}, {solver}",
             )
-    axes.axhline(rounding, color=INK, linewidth=1, linestyle=":", label="rounding to bytes")
+    axes.axhline(trips.rounding, color=INK, linewidth=1, linestyle=":", label="rounding to bytes")
     axes.set_xscale("log", base=2)
-    ticks = sorted({row["calls"] for row in curve})
+    ticks = sorted({row.calls for row in trips.curve})
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     return svg(figure, axes)
 
 
-def spectra(levels: Sequence[Mapping[str, Any]]) -> str:
-    """Radial power spectra, a colour per level, unseen domain solid and training domain dashed; SVG text.
-
-    `levels`: each with "level", and under "unseen" and "training" a "spectrum" of "frequency" and "power".
-    """
+def spectra(levels: Sequence[Compared]) -> str:
+    """Radial power spectra, a colour per level, unseen domain solid and training domain dashed; SVG text."""
     figure, axes = panel("cycles per picture", "power per channel", 3.4)
     shades = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(levels)))
     for shade, found in zip(shades, levels, strict=True):
-        for domain, line in (("unseen", "-"), ("training", "--")):
-            curve = found[domain]["spectrum"]
-            label = f"level {found['level']:.4g}" if domain == "unseen" else None
+        for latents, line in ((found.unseen, "-"), (found.training, "--")):
+            label = f"level {found.level:.4g}" if latents is found.unseen else None
+            curve = latents.spectrum
             axes.plot(curve["frequency"], curve["power"], line, color=shade, linewidth=1.4, label=label)
     for domain, line in (("unseen", "-"), ("training", "--")):
         axes.plot([], [], line, color=INK, label=domain)
@@ -108,31 +95,35 @@ def components(coordinates: Mapping[str, NDArray[np.floating]], shares: Sequence
     return svg(figure, axes)
 
 
-def auc_curve(levels: Sequence[Mapping[str, Any]]) -> str:
-    """Cross-validated AUC against level, of latents and of trivial features, with the null's range; SVG text.
-
-    `levels`: ascending, each with "level" and, under "separability" and "trivial_separability", the fields of
-    a `NullTest`.
-    """
+def auc_curve(levels: Sequence[Compared]) -> str:
+    """Cross-validated AUC against level, ascending, of latents and of trivial features, with the null's
+    range; SVG text."""
     figure, axes = panel("level t", "AUC, unseen against training", 3.0)
-    x = [found["level"] for found in levels]
-    null = [found["separability"] for found in levels]
+    x = [found.level for found in levels]
+    tests = [found.separability for found in levels]
     axes.fill_between(
         x,
-        [test["null_low"] for test in null],
-        [test["null_high"] for test in null],
+        [test.null_low for test in tests],
+        [test.null_high for test in tests],
         color=INK,
         alpha=0.16,
         linewidth=0,
         label="labels permuted, 95 %",
     )
-    sets = {
-        "separability": (BLUE, "-", "latents"),
-        "trivial_separability": (PURPLE, "--", "norm, colour, spectrum"),
-    }
-    for key, (colour, line, label) in sets.items():
-        values = [found[key]["statistic"] for found in levels]
-        axes.plot(x, values, line, color=colour, marker="o", markersize=4, label=label)
+    trivial = [found.trivial_separability for found in levels]
+    for measured, colour, line, label in (
+        (tests, BLUE, "-", "latents"),
+        (trivial, PURPLE, "--", "norm, colour, spectrum"),
+    ):
+        axes.plot(
+            x,
+            [test.statistic for test in measured],
+            line,
+            color=colour,
+            marker="o",
+            markersize=4,
+            label=label,
+        )
     axes.set_ylim(min(0.35, *axes.get_ylim()), 1.02)
     return svg(figure, axes)
 
@@ -163,8 +154,8 @@ def angle_curves(
 
 def draw_pictures(
     run: Run,
-    trips: Mapping[str, Any],
-    found: Sequence[Mapping[str, Any]],
+    trips: RoundTrips,
+    found: Sequence[Compared],
     states: Mapping[str, Tensor],
     own: int,
 ) -> None:
@@ -174,7 +165,7 @@ def draw_pictures(
     originals = [run.pictures.read(list(first(images, SHOWN).values())) for images in domains(run).values()]
     sheet = latent_sheet(torch.cat(originals), torch.cat([z[:SHOWN] for z in states.values()]))
     files = {
-        "round_trip": round_trip_curve(trips["curve"], trips["rounding"]),
+        "round_trip": round_trip_curve(trips),
         "spectra": spectra(found),
         "auc": auc_curve(found),
         "components": components(*principal(latents)),

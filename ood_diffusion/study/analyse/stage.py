@@ -1,8 +1,8 @@
 """Does the model reconstruct unseen images, and where do their latents lie? Claims C1 to C4."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -36,12 +36,21 @@ from ood_diffusion.study.sdedit import states as clean_states
 
 
 @dataclass(frozen=True)
+class AnalyseSection:
+    """What the stage adds to `results.json`: round trips, and latents at each level, ascending."""
+
+    round_trip: RoundTrips
+    latents: Sequence[Compared]
+    checks: Sequence[Check]
+
+
+@dataclass(frozen=True)
 class Analyse(AnalyseSettings, Stage):
     """Round trips, then the statistics of latents at every level."""
 
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "features"})
 
-    def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
+    def __call__(self, run: Run, earlier: Results) -> dict[str, AnalyseSection]:
         """The figures, and the checks of C1 to C4."""
         trips = round_trips(run, self)
         levels, states = passages(run, self)
@@ -56,17 +65,10 @@ class Analyse(AnalyseSettings, Stage):
             for k, z in zip(decisive, noised(run, self, [levels[k] for k in decisive]), strict=True)
         }
         checks = [*round_trip_checks(trips, self), *latent_checks(found, exact, self)]
-        section: dict[str, Any] = {
-            "round_trip": asdict(trips),
-            "latents": [
-                asdict(each) | ({"noised": asdict(exact[k])} if k in exact else {})
-                for k, each in enumerate(found)
-            ],
-            "checks": [check.as_json() for check in checks],
-        }
         with optional("draw the pictures of analyse"):
-            draw_pictures(run, section["round_trip"], section["latents"], states, own)
-        return {"analyse": section}
+            draw_pictures(run, trips, found, states, own)
+        with_noise = [replace(each, noised=exact.get(k)) for k, each in enumerate(found)]
+        return {"analyse": AnalyseSection(trips, with_noise, checks)}
 
     def check(self, run: Run) -> None:
         """Raise `UserError` unless the trajectory to the top, its levels and images are there."""

@@ -1,8 +1,5 @@
 """How far a latent may be turned, or how much fresh noise it bears: one figure from who stays inside."""
 
-from dataclasses import asdict
-from typing import Any
-
 import numpy as np
 import torch
 
@@ -15,6 +12,7 @@ from ood_diffusion.stages.invert import invert
 from ood_diffusion.statistics.estimate import Array, Estimate
 from ood_diffusion.statistics.intervals import proportion_interval
 from ood_diffusion.statistics.randomness import numpy_generator
+from ood_diffusion.study.bandwidth.section import Band, EtaBand, EtaBands
 from ood_diffusion.study.bandwidth.settings import BandwidthSettings
 
 RESAMPLES = 4000
@@ -49,7 +47,7 @@ def start(inside: Array) -> Estimate:
     return proportion_interval(int(inside[:, 0].sum()), len(inside))
 
 
-def bandwidth_interval(angles: Array, inside: Array, seed: int) -> Estimate:
+def bandwidth_interval(angles: Array, inside: Array, seed: int) -> Band:
     """`half_fall` of the share inside, with a percentile bootstrap interval over images.
 
     Between two angles of the grid nothing is known of who leaves where: of images that all leave in one gap,
@@ -64,7 +62,7 @@ def bandwidth_interval(angles: Array, inside: Array, seed: int) -> Estimate:
     """
     value = float(half_fall(angles, inside.mean(axis=0, keepdims=True))[0])
     low, high = np.quantile(_resampled(angles, inside, seed, "bandwidth"), [0.025, 0.975])
-    return Estimate(value, float(low), float(high), len(inside))
+    return Band(value, float(low), float(high), len(inside), censored(inside))
 
 
 def bandwidth_difference(angles: Array, a: Array, b: Array, seed: int) -> Estimate:
@@ -118,7 +116,7 @@ def recognised(run: Run, settings: BandwidthSettings) -> Array:
 
 def eta_bands(
     run: Run, unseen: dict[str, str], training: dict[str, str], settings: BandwidthSettings
-) -> tuple[dict[str, Any], Estimate, tuple[Estimate, Estimate]]:
+) -> tuple[EtaBands, tuple[Estimate, Estimate]]:
     """The eta at which the share recognised has fallen to half, of both domains, and their difference.
 
     Args:
@@ -129,19 +127,14 @@ def eta_bands(
         settings: of the stage.
 
     Returns:
-        For `results.json`; the difference; the shares recognised at eta 0, of both domains.
+        The bands; the shares recognised at eta 0, of both domains.
     """
     etas, seed = np.array(settings.etas, dtype=np.float64), run.settings.seed
     n = min(len(unseen), len(training))
     here, there = (recognised(run.at(subset=first(images, n)), settings) for images in (unseen, training))
     difference = bandwidth_difference(etas, here, there, seed)
-    figures: dict[str, Any] = {
-        name: {
-            **asdict(bandwidth_interval(etas, found, seed)),
-            "censored": censored(found),
-            "recognised": found.mean(axis=0).tolist(),
-        }
-        for name, found in (("unseen", here), ("training", there))
-    }
-    found = {"etas": etas.tolist(), **figures, "difference": asdict(difference)}
-    return found, difference, (start(here), start(there))
+    unseen_band, training_band = (
+        EtaBand(**vars(bandwidth_interval(etas, found, seed)), recognised=found.mean(axis=0).tolist())
+        for found in (here, there)
+    )
+    return EtaBands(etas.tolist(), unseen_band, training_band, difference), (start(here), start(there))

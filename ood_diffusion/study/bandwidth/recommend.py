@@ -14,7 +14,6 @@ it was a good level only FIDs of samples from several can say (`check_recommenda
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,6 +29,7 @@ from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.feature_intervals import fid_interval
 from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.study.bandwidth.plots import recommendation_plot
+from ood_diffusion.study.bandwidth.section import HalfWay, Level, Real
 from ood_diffusion.study.bandwidth.verdict import well_recommended
 from ood_diffusion.study.floor import floor_of
 
@@ -60,25 +60,17 @@ def unexplained(images: Tensor, first: Tensor, second: Tensor) -> Tensor:
     return torch.where(all_of_it > 0, left / all_of_it.clamp_min(torch.finfo(torch.float64).tiny), 0.0)
 
 
-def level_score(half_way: Mapping[str, Any], real: Mapping[str, Any]) -> float:
-    """The product of both shares, in [0, 1].
-
-    Args:
-        half_way: of decoded midpoints, "inside" (share) and "unexplained" (mean), each in [0, 1].
-        real: the same of real images.
-    """
-    shares = [half_way[key] / real[key] if real[key] > 0 else 0.0 for key in ("inside", "unexplained")]
-    return min(1.0, shares[0]) * min(1.0, shares[1])
+def level_score(half_way: HalfWay, real: Real) -> float:
+    """The product of both shares of what real images score, in [0, 1]."""
+    pairs = (half_way.inside, real.inside), (half_way.unexplained, real.unexplained)
+    inside, new = (min(1.0, ours / theirs) if theirs > 0 else 0.0 for ours, theirs in pairs)
+    return inside * new
 
 
-def recommend_level(levels: Sequence[Mapping[str, Any]]) -> float:
-    """The level with the largest score, of equal ones the lowest: it asks the least of the network.
-
-    Args:
-        levels: "level" and "score" of each, at least one.
-    """
-    best = max(levels, key=lambda found: (found["score"], -found["level"]))
-    return float(best["level"])
+def recommend_level(levels: Sequence[Level]) -> float:
+    """Of at least one, the level with the largest score, of equal ones the lowest: it asks the least of the
+    network."""
+    return max(levels, key=lambda found: (found.score, -found.level)).level
 
 
 def fids_at(run: Run, levels: Sequence[float]) -> tuple[dict[float, Estimate], Floor]:
@@ -100,7 +92,7 @@ def check_recommendation(
     run: Run,
     fids: Mapping[float, Estimate],
     floor: Floor,
-    levels: Sequence[Mapping[str, Any]],
+    levels: Sequence[Level],
     recommended: float,
     max_regret: float,
 ) -> list[Check]:
@@ -110,12 +102,11 @@ def check_recommendation(
         run: where the picture goes.
         fids: of `fids_at`, the recommended level among them.
         floor: of `fids_at`.
-        levels: "level" and "score" of each measured level.
+        levels: each measured level.
         recommended: the level of the largest score.
         max_regret: the limit, of `BandwidthSettings`.
     """
-    checked = [{"level": level, "fid": vars(fid)} for level, fid in fids.items()]
     with optional(f"draw {PLOT}"):
-        text = recommendation_plot(levels, checked, recommended, floor.fid.value)
+        text = recommendation_plot(levels, fids, recommended, floor.fid.value)
         atomic_write(run.workspace.folder / PLOT, text.encode())
     return [well_recommended(fids, floor, recommended, max_regret, PLOT)] if len(fids) > 1 else []

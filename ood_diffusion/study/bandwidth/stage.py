@@ -1,7 +1,7 @@
 """How far one may move from an inverted latent before the decoded image leaves its domain (claim C6)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,7 +25,6 @@ from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.study.bandwidth.band import (
     bandwidth_difference,
     bandwidth_interval,
-    censored,
     eta_bands,
     start,
 )
@@ -35,6 +34,15 @@ from ood_diffusion.study.bandwidth.recommend import (
     fids_at,
     level_score,
     recommend_level,
+)
+from ood_diffusion.study.bandwidth.section import (
+    BandwidthSection,
+    Checked,
+    Comparison,
+    Equal,
+    Level,
+    Real,
+    Training,
 )
 from ood_diffusion.study.bandwidth.settings import BandwidthSettings
 from ood_diffusion.study.bandwidth.verdict import wider
@@ -80,7 +88,7 @@ class Bandwidth(BandwidthSettings, Stage):
         ),
     )
 
-    def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
+    def __call__(self, run: Run, earlier: Results) -> dict[str, BandwidthSection]:
         """The figures, and the checks of C6 and auto. Held-out images are touched by `check_levels` only."""
         domain, own = domain_features(run, self)
         unseen = first(run.references, self.n_images)
@@ -104,49 +112,50 @@ class Bandwidth(BandwidthSettings, Stage):
         )
         both = (walks[at].turned, beside.turned)
         difference = bandwidth_difference(angles, *both, run.settings.seed)
-        at_rest, endless = (start(both[0]), start(both[1])), (censored(both[0]), censored(both[1]))
+        band = next(each.bandwidth for each in levels if each.level == at)
+        at_rest, endless = (start(both[0]), start(both[1])), (band.censored, own_level.bandwidth.censored)
         checks = [wider(difference, at_rest, endless, self.least_inside, at, "degrees", BANDS)]
-        found: dict[str, Any] = {
-            "domain": domain_identity(run.domain),
-            "gap": asdict(gap),
-            "real": real,
-            "levels": levels,
-            "training": {"real": own_real, "levels": [own_level]},
-            "comparison": {
-                "equal": {
-                    "model": run.model.digest(),
-                    "level": at,
-                    "extractor": run.extractor.name,
-                    "training_images": fingerprint(list(run.training_references)),
-                    "images": [gap.n, len(unseen), len(domain)],
-                    "nearest_k": self.nearest_k,
-                    "angles": list(self.angles),
-                },
-                "unseen": next(each["bandwidth"] for each in levels if each["level"] == at),
-                "training": own_level["bandwidth"],
-                "difference": asdict(difference),
-            },
-            "recommended": recommended,
-        }
+        equal = Equal(
+            model=run.model.digest(),
+            level=at,
+            extractor=run.extractor.name,
+            training_images=fingerprint(list(run.training_references)),
+            images=[gap.n, len(unseen), len(domain)],
+            nearest_k=self.nearest_k,
+            angles=list(self.angles),
+        )
+        eta, checked, floor = None, None, None
         if len(self.etas) and run.solver.stochastic:
-            found["eta"], difference, at_rest = eta_bands(here, unseen, training, self)
-            endless = (found["eta"]["unseen"]["censored"], found["eta"]["training"]["censored"])
-            checks.append(wider(difference, at_rest, endless, self.least_inside, at, "eta", ETAS))
+            eta, at_rest = eta_bands(here, unseen, training, self)
+            endless = (eta.unseen.censored, eta.training.censored)
+            checks.append(wider(eta.difference, at_rest, endless, self.least_inside, at, "eta", ETAS))
             with optional(f"draw {ETAS}"):
-                atomic_write(run.workspace.folder / ETAS, eta_plot(found["eta"]).encode())
+                atomic_write(run.workspace.folder / ETAS, eta_plot(eta).encode())
         if self.check_levels:
             fids, floor = fids_at(run, sorted({*map(float, self.check_levels), recommended}))
             checks += check_recommendation(run, fids, floor, levels, recommended, self.max_regret)
-            found["checked"] = [{"level": level, "fid": asdict(fid)} for level, fid in fids.items()]
-            found["floor"] = asdict(floor)
+            checked = [Checked(level, fid) for level, fid in fids.items()]
         rows = torch.cat([each.images[0] for each in walks.values()])
         with optional("draw the plots of bandwidth"):
             atomic_write(
-                run.workspace.folder / CURVES, curves_plot(levels, [own_level], real["inside"]).encode()
+                run.workspace.folder / CURVES, curves_plot(levels, [own_level], real.inside).encode()
             )
             atomic_write(run.workspace.folder / BANDS, band_plot(levels, [own_level]).encode())
             atomic_write(run.workspace.folder / MOVED, png_bytes(grid(rows, walks[at].inside.shape[1])))
-        return {"bandwidth": {**found, "checks": [check.as_json() for check in checks]}}
+        section = BandwidthSection(
+            domain=domain_identity(run.domain),
+            gap=gap,
+            real=real,
+            levels=levels,
+            training=Training(own_real, [own_level]),
+            comparison=Comparison(equal, band, own_level.bandwidth, difference),
+            recommended=recommended,
+            eta=eta,
+            checked=checked,
+            floor=floor,
+            checks=checks,
+        )
+        return {"bandwidth": section}
 
     def check(self, run: Run) -> None:
         """Raise `UserError` unless each domain has images to move and others to say what is inside."""
@@ -160,20 +169,17 @@ class Bandwidth(BandwidthSettings, Stage):
         return [*self.levels, *self.check_levels]
 
 
-def summary(
-    level: float, found: Walk, settings: BandwidthSettings, seed: int, real: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The figures of one level, for `results.json`."""
+def summary(level: float, found: Walk, settings: BandwidthSettings, seed: int, real: Real) -> Level:
+    """The figures of one level."""
     angles, half_way = np.array(settings.angles, dtype=np.float64), found.half_way()
-    band = bandwidth_interval(angles, found.turned, seed)
-    return {
-        "level": float(level),
-        "bandwidth": {**asdict(band), "censored": censored(found.turned)},
-        "curve": found.curve(),
-        "towards": found.curve_towards(),
-        "half_way": half_way,
-        "score": level_score(half_way, real),
-    }
+    return Level(
+        level=float(level),
+        bandwidth=bandwidth_interval(angles, found.turned, seed),
+        curve=found.curve(),
+        towards=found.curve_towards(),
+        half_way=half_way,
+        score=level_score(half_way, real),
+    )
 
 
 def nearest_level(run: Run, levels: Sequence[float], recommended: float) -> float:

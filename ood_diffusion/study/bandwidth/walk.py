@@ -1,7 +1,7 @@
 """Latents moved along the shell, what they decode to, and which of it is inside the domain."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -24,6 +24,7 @@ from ood_diffusion.stages.invert import invert
 from ood_diffusion.statistics.estimate import Array
 from ood_diffusion.statistics.intervals import proportion_interval
 from ood_diffusion.study.bandwidth.recommend import unexplained
+from ood_diffusion.study.bandwidth.section import HalfWay, Point, Real
 from ood_diffusion.study.bandwidth.settings import BandwidthSettings
 
 
@@ -54,35 +55,31 @@ class Walk:
         found: Array = self.inside[:, : len(self.angles)].numpy()
         return found
 
-    def curve(self) -> list[dict[str, Any]]:
+    def curve(self) -> list[Point]:
         """The figures at each angle: share inside, mean distance and PSNR (dB) to the reconstruction."""
-        return [{"angle": angle, **self._figures(i)} for i, angle in enumerate(self.angles)]
+        return [self._point(angle, i) for i, angle in enumerate(self.angles)]
 
-    def curve_towards(self) -> list[dict[str, Any]]:
+    def curve_towards(self) -> list[Point]:
         """The same towards the next reference, from the shared angle 0 on; angles are means over images."""
         moved = [
-            {"angle": self._mean_turn(angle), **self._figures(i)}
-            for i, angle in enumerate(self.towards, len(self.angles))
+            self._point(self._mean_turn(angle), i) for i, angle in enumerate(self.towards, len(self.angles))
         ]
         return [self.curve()[0], *moved]
 
-    def half_way(self) -> dict[str, Any]:
+    def half_way(self) -> HalfWay:
         """The figures half way, and how much of the images is no superposition of the two reconstructions."""
         start = self.images[:, 0]
         new = unexplained(self.images[:, -1], start, start.roll(-1, 0))
-        return {"angle": self._mean_turn(180.0), **self._figures(-1), "unexplained": float(new.mean())}
+        return HalfWay(**vars(self._point(self._mean_turn(180.0), -1)), unexplained=float(new.mean()))
 
     def _mean_turn(self, angle: float) -> float:
         return float((self.apart / 2).clamp_max(angle).mean())
 
-    def _figures(self, column: int) -> dict[str, Any]:
-        found = proportion_interval(int(self.inside[:, column].sum()), len(self.inside))
-        return {
-            "inside": found.value,
-            "interval": asdict(found),
-            "distance": float(self.distances[:, column].mean()),
-            "psnr": float(psnr(self.images[:, column], self.images[:, 0]).mean()),
-        }
+    def _point(self, angle: float, column: int) -> Point:
+        share = proportion_interval(int(self.inside[:, column].sum()), len(self.inside))
+        distance = float(self.distances[:, column].mean())
+        decibels = float(psnr(self.images[:, column], self.images[:, 0]).mean())
+        return Point(angle, share.value, share, distance, decibels)
 
 
 def walk(run: Run, settings: BandwidthSettings, domain: Tensor) -> Walk:
@@ -184,13 +181,11 @@ def require_domain_images(n: int, settings: BandwidthSettings) -> None:
     )
 
 
-def real_images(
-    run: Run, images: Mapping[str, str], domain: Tensor, settings: BandwidthSettings
-) -> dict[str, Any]:
+def real_images(run: Run, images: Mapping[str, str], domain: Tensor, settings: BandwidthSettings) -> Real:
     """What the images that are moved score as they are: the yardstick of `levels`.
 
-    How many are inside depends on how far apart the domain's own images lie, not on the gap alone;
-    "radius", the median radius of the balls (feature distance), says how far.
+    How many are inside depends on how far apart the domain's own images lie, not on the gap alone; `radius`
+    says how far.
 
     Args:
         run: whose pictures they are.
@@ -203,7 +198,7 @@ def real_images(
     within = inside(features_of(run, run.pictures, images), domain, settings.nearest_k)
     share = proportion_interval(int(within.sum()), len(within))
     radius = median_radius(domain, settings.nearest_k)
-    return {"inside": share.value, "unexplained": float(new.mean()), "radius": radius, "n": share.n}
+    return Real(share.value, float(new.mean()), radius, share.n)
 
 
 def median_radius(domain: Tensor, k: int) -> float:

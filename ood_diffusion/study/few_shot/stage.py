@@ -1,8 +1,8 @@
 """Quality against the number of references: random subsets of the bank, several of each size."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.feature_intervals import fid_interval, interval_over_seeds
 from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.study.few_shot.plots import quality_curve
+from ood_diffusion.study.few_shot.section import AtCount, FewShotSection
 from ood_diffusion.study.few_shot.verdict import enough
 from ood_diffusion.study.floor import floor_of
 
@@ -51,7 +52,7 @@ class FewShot(Stage):
         require(self.repeats >= 2, "stage.few_shot.repeats must be at least 2", self.repeats, "Try 3.")
         require_positive("stage.few_shot.tolerance", self.tolerance, "Try 0.1.")
 
-    def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
+    def __call__(self, run: Run, earlier: Results) -> dict[str, FewShotSection]:
         """FID against the number of references, and the check of C9."""
         held_out = features_of(run, run.pictures, run.held_out)
         invert(run)
@@ -60,12 +61,12 @@ class FewShot(Stage):
             repeats = [one_run(run, self.n_images, held_out, count, i) for i in range(self.repeats)]
             intervals = [interval for _, interval in repeats]
             fid = interval_over_seeds([i.value for i in intervals], intervals)
-            curve.append({"n_references": count, "fid": vars(fid), "runs": [found for found, _ in repeats]})
+            curve.append(AtCount(count, fid, [found for found, _ in repeats]))
         floor = floor_of(run, held_out, min(self.n_images, run.settings.n_samples))
         check = enough(curve, floor, self.tolerance, PLOT)
         with optional(f"draw {PLOT}"):
             atomic_write(run.workspace.folder / PLOT, quality_curve(curve, floor.fid.value).encode())
-        return {"few_shot": {"curve": curve, "floor": asdict(floor), "checks": [check.as_json()]}}
+        return {"few_shot": FewShotSection(curve, floor, [check])}
 
 
 def sizes(run: Run, counts: Sequence[int]) -> list[int]:

@@ -1,16 +1,16 @@
 """C9: are few references enough?"""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ood_diffusion.claims.check import Check, limit
 from ood_diffusion.claims.excess import Floor, excess
 from ood_diffusion.claims.verdict import below
 from ood_diffusion.statistics.estimate import Estimate
+from ood_diffusion.study.few_shot.section import AtCount
 
 
-def enough(curve: Sequence[Mapping[str, Any]], floor: Floor, tolerance: float, picture: str) -> Check:
+def enough(curve: Sequence[AtCount], floor: Floor, tolerance: float, picture: str) -> Check:
     """Enough means that half of the references, or fewer, do nearly as well as all of them.
 
     All are compared with the largest count that is at most half of them, whatever other counts are on the
@@ -18,7 +18,7 @@ def enough(curve: Sequence[Mapping[str, Any]], floor: Floor, tolerance: float, p
     the last count but one, and FID itself), after a review that had seen a first run on one domain.
 
     Args:
-        curve: ascending in "n_references", each with "fid" as the fields of an `Estimate`; the last is all.
+        curve: ascending in the number of references; the last is all.
         floor: of as many real images as there are samples per run.
         tolerance: largest excess (`claims.excess.excess`) that still counts as enough.
         picture: file that shows the curve.
@@ -28,8 +28,8 @@ def enough(curve: Sequence[Mapping[str, Any]], floor: Floor, tolerance: float, p
         where FID with all of them is not surely above the floor.
     """
     most = curve[-1]
-    total, many = most["n_references"], Estimate(**most["fid"])
-    half = [point for point in curve if 2 * point["n_references"] <= total]
+    total, many = most.n_references, most.fid
+    half = [point for point in curve if 2 * point.n_references <= total]
     against = f"limit: half of the references, or fewer, cost less than {tolerance:.0%}"
     if not half:
         nothing = Estimate(math.nan, -math.inf, math.inf, many.n)
@@ -37,6 +37,6 @@ def enough(curve: Sequence[Mapping[str, Any]], floor: Floor, tolerance: float, p
         return Check("C9", figure, nothing, against, limit(tolerance), "inconclusive", picture,
                      "no count is at most half of all")  # fmt: skip
     fewer = half[-1]
-    found = excess(Estimate(**fewer["fid"]), many, floor.fid)
-    figure = f"excess of FID with {fewer['n_references']} references over {total}, relative to {floor.words}"
+    found = excess(fewer.fid, many, floor.fid)
+    figure = f"excess of FID with {fewer.n_references} references over {total}, relative to {floor.words}"
     return Check("C9", figure, found, against, limit(tolerance), below(found, tolerance), picture)

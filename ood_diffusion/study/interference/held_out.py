@@ -11,6 +11,7 @@ from ood_diffusion.stages.evaluate import features_of
 from ood_diffusion.statistics.estimate import Array, Estimate
 from ood_diffusion.statistics.feature_intervals import fid_interval
 from ood_diffusion.statistics.intervals import mean_interval, proportion_interval
+from ood_diffusion.study.interference.section import Figures, Place, Quality
 from ood_diffusion.study.interference.verdict import balanced, position
 
 NEIGHBOURS = 5
@@ -72,28 +73,6 @@ def fitted_on(n_training: int, n_held_out: int) -> int:
     return min(n_training, n_held_out // 2)
 
 
-@dataclass(frozen=True)
-class Quality:
-    """How well the probe tells images apart that it never saw; both its false rates; its penalty."""
-
-    accuracy: Estimate
-    auc: float
-    false_capture: Estimate
-    recognised: Estimate
-    strength: float
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Where n images lie: capture rate, position between the domains, FID against each."""
-
-    n: int
-    capture: Estimate
-    position: Estimate
-    fid_unseen: Estimate
-    fid_training: Estimate
-
-
 def quality(held_out: HeldOut) -> Quality:
     """Of the images that it was not fitted on."""
     unseen, training = (held_out.probe.scores(x) for x in (held_out.fresh, held_out.training))
@@ -108,13 +87,17 @@ def capture_rate(scores: Array) -> Estimate:
     return proportion_interval(int((scores > 0).sum()), len(scores))
 
 
-def figures(held_out: HeldOut, features: Tensor, seed: int) -> Figures:
+def place(held_out: HeldOut, features: Tensor, seed: int) -> Place:
     """Of one set of images, features ``[n, d]``."""
     scores = held_out.probe.scores(features)
-    unseen, training = held_out.equal
-    where = mean_interval(position(scores, held_out.ends), seed)
-    near, far = (fid_interval(features, domain) for domain in (unseen, training))
-    return Figures(len(features), capture_rate(scores), where, near, far)
+    between = mean_interval(position(scores, held_out.ends), seed)
+    return Place(len(features), capture_rate(scores), between, fid_interval(features, held_out.equal[0]))
+
+
+def figures(held_out: HeldOut, features: Tensor, seed: int) -> Figures:
+    """Of one set of images that are not held out of the training domain themselves, as `place`."""
+    far = fid_interval(features, held_out.equal[1])
+    return Figures(**vars(place(held_out, features, seed)), fid_training=far)
 
 
 def precision_of(features: Tensor, real: Tensor) -> Estimate:

@@ -1,7 +1,7 @@
 """Which domain do new images belong to, and does fresh noise pull them to the training domain?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -35,10 +35,12 @@ from ood_diffusion.study.interference.held_out import (
     capture_rate,
     figures,
     held_out_of,
+    place,
     precision_of,
     quality,
 )
 from ood_diffusion.study.interference.plots import capture_curve, fid_curves, sampler_bars
+from ood_diffusion.study.interference.section import AtEta, Figures, InterferenceSection, Own, Place
 from ood_diffusion.study.interference.settings import OWN, InterferenceSettings
 from ood_diffusion.study.interference.verdict import (
     beats_twin,
@@ -83,7 +85,7 @@ class Interference(InterferenceSettings, Stage):
         ),
     )
 
-    def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
+    def __call__(self, run: Run, earlier: Results) -> dict[str, InterferenceSection]:
         """The figures, and the checks of C5 and C7."""
         seed, n = run.settings.seed, min(self.n_images, run.settings.n_samples)
         etas = sorted({float(eta) for eta in self.etas if eta == 0 or run.solver.stochastic})
@@ -101,11 +103,10 @@ class Interference(InterferenceSettings, Stage):
             name: new_images(child, f"sample, {name}") for name, child in others.items()
         }
         curve = [
-            {"eta": eta, **vars(figures(held_out, x, seed))} for eta, (x, _) in zip(etas, at_eta, strict=True)
+            AtEta(eta, **vars(figures(held_out, x, seed))) for eta, (x, _) in zip(etas, at_eta, strict=True)
         ]
-        compared = {name: vars(figures(held_out, x, seed)) for name, (x, _) in by_sampler.items()}
-        gap = dict(vars(figures(held_out, held_out.training[:n], seed)))
-        del gap["fid_training"]  # of images against themselves
+        compared = {name: figures(held_out, x, seed) for name, (x, _) in by_sampler.items()}
+        gap = place(held_out, held_out.training[:n], seed)
 
         found, checks = generation(run, self, held_out, own, references)
         added = network_adds(run, own, held_out.unseen)
@@ -119,18 +120,17 @@ class Interference(InterferenceSettings, Stage):
             sheet = torch.cat([pictures for _, pictures in sets])
             with optional(f"draw {name}"):
                 atomic_write(run.workspace.folder / name, png_bytes(grid(sheet, min(SHOWN, n))))
-        return {
-            "interference": {
-                "probe": asdict(probe),
-                "own": plain(found),
-                "network_adds": plain({space: each for space, each in added.items() if each}),
-                "n_judges": len(held_out.equal[0]),
-                "training_domain": plain(gap),
-                "etas": [plain(point) for point in curve],
-                "samplers": {name: plain(found) for name, found in compared.items()},
-                "checks": [check.as_json() for check in checks],
-            }
-        }
+        section = InterferenceSection(
+            probe=probe,
+            own=found,
+            network_adds={space: each for space, each in added.items() if each},
+            n_judges=len(held_out.equal[0]),
+            training_domain=gap,
+            etas=curve,
+            samplers=compared,
+            checks=checks,
+        )
+        return {"interference": section}
 
     def check(self, run: Run) -> None:
         """Raise `UserError` unless probe and samplers have the images that they need.
@@ -215,7 +215,7 @@ def noise_checks(
 
 def generation(
     run: Run, settings: InterferenceSettings, held_out: HeldOut, own: Tensor, references: Tensor
-) -> tuple[dict[str, Any], list[Check]]:
+) -> tuple[Own, list[Check]]:
     """The figures and rows of C5, of all the run's samples; FIDs, which fall with n, of equal numbers."""
     n = min(len(own), len(references), len(held_out.training))
     sets = {"samples": own[:n], "references": references[:n], "training": held_out.training[:n]}
@@ -225,15 +225,15 @@ def generation(
     far, unseen = (nearest(x, references)[0] for x in (own, held_out.unseen))
     limit = torch.quantile(unseen, COPY_QUANTILE)
     copies, chance = (proportion_interval(int((x < limit).sum()), len(x)) for x in (far, unseen))
-    found = {
-        "eta": run.settings.eta,
-        "n": n,
-        "capture": capture_rate(held_out.probe.scores(own)),
-        "copies": copies,
-        "fid": fid,
-        "precision": precision,
-        "unbridged": unbridged(fid["samples"], fid["references"], fid["training"]),
-    }
+    found = Own(
+        eta=run.settings.eta,
+        n=n,
+        capture=capture_rate(held_out.probe.scores(own)),
+        copies=copies,
+        fid=fid,
+        precision=precision,
+        unbridged=unbridged(fid["samples"], fid["references"], fid["training"]),
+    )
     checks = [
         of_the_domain(precision["samples"], precision["references"], settings.precision_share, SAMPLER_GRID),
         new(copies, chance, settings.copy_margin, "samples_and_nearest.png"),
@@ -244,9 +244,9 @@ def generation(
 
 def draw_figures(
     run: Run,
-    curve: Sequence[Mapping[str, Any]],
-    compared: Mapping[str, Mapping[str, Any]],
-    gap: Mapping[str, Any],
+    curve: Sequence[AtEta],
+    compared: Mapping[str, Figures],
+    gap: Place,
     false_capture: Estimate,
 ) -> None:
     """Write the three plots to the run folder."""
@@ -255,13 +255,6 @@ def draw_figures(
         plots |= {CAPTURE: capture_curve(curve, false_capture), FID: fid_curves(curve, gap)}
     for name, text in plots.items():
         atomic_write(run.workspace.folder / name, text.encode())
-
-
-def plain(found: Any) -> Any:
-    """Nested dictionaries with the fields of each `Estimate`."""
-    if isinstance(found, Mapping):
-        return {key: plain(value) for key, value in found.items()}
-    return vars(found) if isinstance(found, Estimate) else found
 
 
 PARTS = ("prior", "sampler", "selection")

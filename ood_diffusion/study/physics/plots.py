@@ -1,7 +1,6 @@
 """Power spectra, radial profiles and intensities of several sets of images."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from ood_diffusion.report.figures import COLOURS, PURPLE, panel, svg
 
@@ -14,7 +13,7 @@ LABELS = {
 """Curve -> what its axes show."""
 
 
-def bands(curve: str, x: list[float], sets: Mapping[str, Mapping[str, Any]]) -> str:
+def bands(curve: str, x: list[float], sets: Mapping[str, Mapping[str, list[float]]]) -> str:
     """Mean of each set, with the band that holds its middle 68 % of images; SVG text.
 
     Args:

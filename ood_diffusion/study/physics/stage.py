@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ood_diffusion.checks import require_positive
+from ood_diffusion.claims.check import Check
 from ood_diffusion.optional import optional
-from ood_diffusion.physics.comparison import differences, statistics
+from ood_diffusion.physics.comparison import Difference, differences, statistics
 from ood_diffusion.physics.curves import abscissae, band, curves
 from ood_diffusion.physics.images import Array
 from ood_diffusion.report.results import Results
@@ -20,6 +21,7 @@ from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.sample import sample
+from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.feature_intervals import fid_interval
 from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.storage.store import BLOCK, TensorStore
@@ -34,6 +36,32 @@ SHOWN_WITH = {
 }
 
 BACK_TO_FRONT = ("references", "blurred references", "samples")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A set of `n` images against the held-out images: FID of `PhysicsSection.n_fid` of them, statistics."""
+
+    n: int
+    fid: Estimate
+    statistics: Mapping[str, Difference]
+
+
+@dataclass(frozen=True)
+class PhysicsSection:
+    """What the stage adds to `results.json`.
+
+    Args:
+        n_held_out: held-out images.
+        n_fid: images in each FID.
+        sets: of samples, references and blurred references.
+        checks: of C10.
+    """
+
+    n_held_out: int
+    n_fid: int
+    sets: Mapping[str, Compared]
+    checks: Sequence[Check]
 
 
 @dataclass(frozen=True)
@@ -53,7 +81,7 @@ class Physics(Stage):
         for name in ("band", "blur"):
             require_positive(f"stage.physics.{name}", getattr(self, name), "See the file's default.")
 
-    def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
+    def __call__(self, run: Run, earlier: Results) -> dict[str, PhysicsSection]:
         """Statistics of each set, and the checks of C10."""
         invert(run)
         sample(run)
@@ -79,21 +107,11 @@ class Physics(Stage):
             (len(features["samples"]), len(features["references"])),
             SHOWN_WITH,
         )
-        result = {
-            "n_held_out": len(held_out),
-            "n_fid": n,
-            "sets": {
-                name: {
-                    "n": len(features[name]),
-                    "fid": vars(fid_interval(features[name][:n], held_out)),
-                    "statistics": found[name],
-                }
-                for name in sets
-            },
-            "checks": [check.as_json() for check in checks],
+        compared = {
+            name: Compared(len(x), fid_interval(x[:n], held_out), found[name]) for name, x in features.items()
         }
         plot(run, abscissae(run.pictures.read(list(run.held_out.values())[:1])), numbers, real)
-        return {"physics": result}
+        return {"physics": PhysicsSection(len(held_out), n, compared, checks)}
 
     def check(self, run: Run) -> None:
         """Raise `UserError` unless every set of images has a spread."""

@@ -1,10 +1,10 @@
 """C10, astrophysics: are new images physically like those of the domain?"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ood_diffusion.claims.check import Check
 from ood_diffusion.claims.verdict import LEVEL, within
+from ood_diffusion.physics.comparison import Difference
 from ood_diffusion.report.claim_words import Verdict
 from ood_diffusion.statistics.estimate import Estimate
 
@@ -15,7 +15,7 @@ GROUPS = {
 }
 """Every statistic of `physics.comparison.statistics`, in the groups that have one verdict."""
 
-Differences = Mapping[str, Mapping[str, Any]]
+Differences = Mapping[str, Difference]
 """Of `physics.comparison.differences`."""
 
 
@@ -37,7 +37,7 @@ def group_verdict(differences: Differences, names: Sequence[str], band: float) -
     for name in names:
         found = estimate(differences[name], 0)
         denied = within(widened(found, len(differences)), -band, band) == "not supported"
-        rank[name] = (denied, bool(differences[name]["p_holm"] < LEVEL), max(found.low, -found.high))
+        rank[name] = (denied, differences[name].p_holm < LEVEL, max(found.low, -found.high))
     worst = max(rank, key=lambda name: rank[name])
     if rank[worst][0]:
         return worst, "not supported"
@@ -77,7 +77,7 @@ def physical(
             verdict, why = "inconclusive", "real references are denied as well"
         figure = (
             f"{group}: {worst.replace('_', ' ')}, difference from held-out images in their sd "
-            f"(shape: p = {samples[worst]['p_holm']:.2g}, Holm)"
+            f"(shape: p = {samples[worst].p_holm:.2g}, Holm)"
         )
         against = f"as good as none is ± {band:g}; real references"
         found, yardstick = estimate(samples[worst], n[0]), estimate(references[worst], n[1])
@@ -97,13 +97,13 @@ def undecided(differences: Differences, names: Sequence[str], worst: str, band: 
     across = [n for n in names if within(estimate(differences[n], 0), -band, band) == "inconclusive"]
     if across:
         return f"the interval lies across ± {band:g}: {', '.join(across).replace('_', ' ')}"
-    other = [n for n in names if differences[n]["p_holm"] < LEVEL]
+    other = [n for n in names if differences[n].p_holm < LEVEL]
     return f"the means agree, the distribution does not: {', '.join(other).replace('_', ' ')}"
 
 
-def estimate(difference: Mapping[str, Any], n: int) -> Estimate:
+def estimate(difference: Difference, n: int) -> Estimate:
     """The standardised difference with its 95 % interval."""
-    return Estimate(difference["difference"], difference["low"], difference["high"], n)
+    return Estimate(difference.difference, difference.low, difference.high, n)
 
 
 def widened(found: Estimate, tests: int) -> Estimate:

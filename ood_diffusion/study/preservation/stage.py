@@ -1,8 +1,8 @@
 """Is the model unharmed, and what do methods get that tune it, or that start from noised references?"""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -26,6 +26,15 @@ from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.study.preservation.finetune import job_calls, tuned_copy
 from ood_diffusion.study.preservation.images import Images, own_images, row, sheet, stored_own_images
 from ood_diffusion.study.preservation.plots import sdedit_levels, trade_off
+from ood_diffusion.study.preservation.section import (
+    Edited,
+    Figures,
+    Finetuned,
+    Frozen,
+    Own,
+    PreservationSection,
+    Tuned,
+)
 from ood_diffusion.study.preservation.settings import FinetuneSettings, PreservationSettings
 from ood_diffusion.study.preservation.verdict import against_sdedit, against_tuned, identical
 from ood_diffusion.study.sdedit import sdedit
@@ -42,7 +51,7 @@ class Preservation(PreservationSettings, Stage):
 
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "draws", "features"})
 
-    def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
+    def __call__(self, run: Run, earlier: Results) -> dict[str, PreservationSection]:
         """The figures, and the checks of C8 and of the baselines.
 
         Everything that trains happens in between. Both times the own images are drawn in memory, never read
@@ -54,38 +63,26 @@ class Preservation(PreservationSettings, Stage):
         sample(job)
         samples = samples_of(job)
         ours = unseen_figures(run, samples)
-        results: dict[str, Any] = {
-            "ours": asdict(ours),
-            "sdedit": edited(run, self.sdedit_levels, samples),
-        }
-        checks = against_sdedit(ours.fid_unseen, results["sdedit"], self.most_copies, LEVELS)
+        edits, tuned = edited(run, self.sdedit_levels, samples), None
+        checks = against_sdedit(ours.fid_unseen, edits, self.most_copies, LEVELS)
         with optional(f"draw {LEVELS}"):
-            atomic_write(
-                run.workspace.folder / LEVELS, sdedit_levels(results["sdedit"], results["ours"]).encode()
-            )
+            atomic_write(run.workspace.folder / LEVELS, sdedit_levels(edits, ours).encode())
         if self.finetune is not None:
             tuned = finetuned(run, self.finetune, samples)
-            frozen = tuned["frozen"]["fid_training"]
+            frozen = tuned.frozen.fid_training
             circular = drawn_by(run.training_domain, run.model)
-            checks += against_tuned(ours.fid_unseen, Estimate(**frozen), tuned["copies"], circular, TRADE_OFF)
+            checks += against_tuned(ours.fid_unseen, frozen, tuned.copies, circular, TRADE_OFF)
             with optional(f"draw {TRADE_OFF}"):
-                plot = trade_off(frozen, results["ours"]["fid_unseen"], tuned["copies"])
+                plot = trade_off(frozen, ours.fid_unseen, tuned.copies)
                 atomic_write(run.workspace.folder / TRADE_OFF, plot.encode())
-            results["finetune"] = tuned
         second = own_images(run, self.n_own)
         differing = int((first != second).flatten(1).any(dim=1).sum())
         with optional(f"draw {OWN}"):
             atomic_write(run.workspace.folder / OWN, png_bytes(grid(torch.cat([first, second]), self.n_own)))
         same = run.model.digest() == earlier["weights"]["before"]
-        return {
-            "preservation": {
-                "own": {"n": len(first), "differing": differing, "digest": tensor_digest(second)},
-                **results,
-                "checks": [
-                    check.as_json() for check in [*identical(differing, len(first), same, OWN), *checks]
-                ],
-            }
-        }
+        checks = [*identical(differing, len(first), same, OWN), *checks]
+        own = Own(len(first), differing, tensor_digest(second))
+        return {"preservation": PreservationSection(own, ours, edits, tuned, checks)}
 
     def check(self, run: Run) -> None:
         """Raise `UserError` unless the baselines can run, and their images be evaluated."""
@@ -104,16 +101,6 @@ def drawn_by(domain: Domain, model: FrozenModel) -> bool:
     return drawing is not None and bool(drawing.model.recipe() == model.recipe())
 
 
-@dataclass(frozen=True)
-class Figures:
-    """n images as pictures of the unseen domain: FID, novelty, share of copies."""
-
-    n: int
-    fid_unseen: Estimate
-    novelty: float
-    copies: float
-
-
 def unseen_figures(run: Run, images: Images) -> Figures:
     """Of images in a store, against the held-out images."""
     features, held_out = features_in_order(run, *images), features_of(run, run.pictures, run.held_out)
@@ -127,14 +114,14 @@ def training_fid(run: Run, images: Images) -> Estimate:
     return fid_interval(features_in_order(run, *images), held_out)
 
 
-def edited(run: Run, levels: Sequence[float], samples: Images) -> list[dict[str, Any]]:
+def edited(run: Run, levels: Sequence[float], samples: Images) -> list[Edited]:
     """SDEdit at every level; and a picture of references, their edits, and our samples."""
     shown = list(run.references.values())[:SHOWN]
     figures, rows = [], [run.pictures.read(shown)]
     for level in levels:
         child = run.at(level=float(level))
         images = sdedit(child)
-        figures.append({"level": float(level), **asdict(unseen_figures(child, images))})
+        figures.append(Edited(float(level), **vars(unseen_figures(child, images))))
         rows.append(row(images, len(shown)))
     rows.append(row(samples, len(shown)))
     with optional(f"draw {EDITS}"):
@@ -142,31 +129,31 @@ def edited(run: Run, levels: Sequence[float], samples: Images) -> list[dict[str,
     return figures
 
 
-def finetuned(run: Run, settings: FinetuneSettings, samples: Images) -> dict[str, Any]:
+def finetuned(run: Run, settings: FinetuneSettings, samples: Images) -> Finetuned:
     """The frozen model and copies of it tuned on every budget, in both domains.
 
     A copy draws from N(0, I) at the top of the schedule, as a tuned model does; so its images are its
     attempt at both domains. The noise is the same for every model.
     """
     own, calls = stored_own_images(run), job_calls(run)
-    frozen = {"fid_training": vars(training_fid(run, own)), "n": len(own[1])}
+    frozen = Frozen(training_fid(run, own), len(own[1]))
     copies, rows = [], [row(own, SHOWN), row(samples, SHOWN)]
     for budget in settings.budgets:
         training = settings.training(budget * calls)
         model = tuned_copy(run, training)
         child = run.at(model=model)
         images = stored_own_images(child)
-        figures = {
-            "budget": budget,
-            "steps": training.max_steps,
-            "training_calls": training.max_steps * training.batch_size * settings.calls_per_image,
-            "weights": model.digest(),
-            **asdict(unseen_figures(child, images)),
-            "fid_training": vars(training_fid(child, images)),
-        }
+        figures = Tuned(
+            budget=budget,
+            steps=training.max_steps,
+            training_calls=training.max_steps * training.batch_size * settings.calls_per_image,
+            weights=model.digest(),
+            **vars(unseen_figures(child, images)),
+            fid_training=training_fid(child, images),
+        )
         run.model.network_calls += model.network_calls  # of this stage, though of another model
         copies.append(figures)
         rows.append(row(images, SHOWN))
     with optional(f"draw {MODELS}"):
         atomic_write(run.workspace.folder / MODELS, png_bytes(sheet(rows)))
-    return {"job_calls": calls, "frozen": frozen, "copies": copies}
+    return Finetuned(calls, frozen, copies)

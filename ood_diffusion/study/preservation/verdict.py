@@ -5,14 +5,14 @@ C5 at first; they were moved to a claim of their own, and the training domain's 
 it is circular, after a review that had seen a first run on one domain.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ood_diffusion.claims.check import Check, limit
 from ood_diffusion.claims.combined import minus
 from ood_diffusion.claims.verdict import below, within
 from ood_diffusion.report.claim_words import Verdict
 from ood_diffusion.statistics.estimate import Estimate
+from ood_diffusion.study.preservation.section import Edited, Tuned
 
 UNSEEN = "FID of new images without tuning, unseen domain"
 
@@ -42,7 +42,7 @@ def identical(differing: int, n: int, same_weights: bool, picture: str) -> list[
 
 
 def against_tuned(
-    ours: Estimate, frozen: Estimate, copies: Sequence[Mapping[str, Any]], circular: bool, picture: str
+    ours: Estimate, frozen: Estimate, copies: Sequence[Tuned], circular: bool, picture: str
 ) -> list[Check]:
     """For every tuned copy: whether it is worse than the frozen model, in either domain.
 
@@ -51,20 +51,19 @@ def against_tuned(
     Args:
         ours: FID of our new images in the unseen domain.
         frozen: FID of the frozen model's own images in the training domain.
-        copies: each with "budget" and, as fields of `Estimate`, "fid_training" and "fid_unseen".
+        copies: those compared with.
         circular: whether the frozen model drew the images of the training domain itself; then nothing can
             be nearer to them, and that domain's rows are inconclusive.
         picture: file that shows all of it.
     """
     checks = []
     for each in copies:
-        against = f"a copy tuned for {each['budget']:g} × the job's network calls"
-        for figure, found, name in (
-            ("FID of the frozen model's images, training domain", frozen, "fid_training"),
-            (UNSEEN, ours, "fid_unseen"),
+        against = f"a copy tuned for {each.budget:g} × the job's network calls"
+        for figure, found, other, undecided in (
+            ("FID of the frozen model's images, training domain", frozen, each.fid_training, circular),
+            (UNSEEN, ours, each.fid_unseen, False),
         ):
-            other = Estimate(**each[name])
-            if circular and name == "fid_training":
+            if undecided:
                 why = "the judging images were drawn by the frozen model"
                 check = Check("baseline", figure, found, against, other, "inconclusive", picture, why)
                 checks.append(check)
@@ -74,9 +73,7 @@ def against_tuned(
     return checks
 
 
-def against_sdedit(
-    ours: Estimate, levels: Sequence[Mapping[str, Any]], most_copies: float, picture: str
-) -> list[Check]:
+def against_sdedit(ours: Estimate, levels: Sequence[Edited], most_copies: float, picture: str) -> list[Check]:
     """Our new images against SDEdit at its best level, and at its best level that does not copy.
 
     Close to the references SDEdit cannot help having a low FID: it returns them. So its best level is
@@ -86,11 +83,11 @@ def against_sdedit(
 
     Args:
         ours: FID of our new images in the unseen domain.
-        levels: each with "level", "copies" (share) and, as fields of `Estimate`, "fid_unseen".
+        levels: those at which it was run.
         most_copies: limit to the share of copies.
         picture: file that shows all levels.
     """
-    new = [each for each in levels if each["copies"] <= most_copies]
+    new = [each for each in levels if each.copies <= most_copies]
     checks: list[Check] = []
     compared = []
     for among, which in ((levels, f"of {len(levels)} levels"), (new, f"of the {len(new)} that hardly copy")):
@@ -98,16 +95,16 @@ def against_sdedit(
         if each is None or each in compared:
             continue
         compared.append(each)
-        other, copies = Estimate(**each["fid_unseen"]), f"{each['copies']:.0%} of its images copies"
-        against = f"SDEdit at level {each['level']:g}, the best {which} by these same judges, {copies}"
+        other, copies = each.fid_unseen, f"{each.copies:.0%} of its images copies"
+        against = f"SDEdit at level {each.level:g}, the best {which} by these same judges, {copies}"
         verdict = below(minus(ours, other), 0)
         checks.append(Check("baseline", UNSEEN, ours, against, other, verdict, picture))
     return checks
 
 
-def lowest(levels: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def lowest(levels: Sequence[Edited]) -> Edited | None:
     """The level with the lowest FID, None if there is no level."""
-    return min(levels, key=lambda each: float(each["fid_unseen"]["value"]), default=None)
+    return min(levels, key=lambda each: each.fid_unseen.value, default=None)
 
 
 def exact(value: float, n: int) -> Estimate:

@@ -1,7 +1,7 @@
 """Style transfer through mid-level latents of the frozen model: photo to sketch and sketch to photo."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -23,12 +23,12 @@ from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.stages.decode import decode, stored_latents
 from ood_diffusion.stages.evaluate import features_in_order
-from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.feature_intervals import fid_interval
 from ood_diffusion.statistics.intervals import proportion_interval
 from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.storage.store import TensorStore
 from ood_diffusion.study.transfer.plots import content_curve, style_curve
+from ood_diffusion.study.transfer.section import OneWay, Result, Scores, TransferSection
 from ood_diffusion.study.transfer.verdict import MOST, beats_pixels, content_kept, style_moved
 
 STYLE, CONTENT, PICTURES = "_style.svg", "_content.svg", ".png"
@@ -64,39 +64,6 @@ class Direction:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """FID to the other style, and the share of images that are the most alike to their own source."""
-
-    fid: Estimate
-    content: Estimate
-
-
-@dataclass(frozen=True)
-class Result(Scores):
-    """Of one way ("pixels", "transport", "blend") at one level."""
-
-    way: str
-    level: float
-
-
-@dataclass(frozen=True)
-class OneWay:
-    """What one direction leads to.
-
-    Args:
-        columns: of its picture.
-        n_judges: held-out images in each FID.
-        ends: "source" and "truth".
-        results: way by way and level by level.
-    """
-
-    columns: Sequence[str]
-    n_judges: int
-    ends: Mapping[str, Scores]
-    results: Sequence[Result]
-
-
-@dataclass(frozen=True)
 class Transfer(Stage):
     """Style transfer both ways at every level; the verdict is on the run's own.
 
@@ -127,21 +94,14 @@ class Transfer(Stage):
             share = getattr(self, name)
             require(0 < share <= 1, f"{prefix}.{name} must lie in (0, 1]", share, "See the file's default.")
 
-    def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
+    def __call__(self, run: Run, earlier: Results) -> dict[str, TransferSection]:
         """The figures, and the checks of C10."""
         own = run.levels[-1]
         children = {level: run.at(level=level, eta=0.0) for level in sorted({*map(float, self.levels), own})}
         directions = pairs(run, self)
         found = {direction.name: one_way(run, self, direction, children) for direction in directions}
         checks = [check for each in directions for check in direction_checks(each, found[each.name], own)]
-        return {
-            "transfer": {
-                "n": len(directions[0].source),
-                "level": own,
-                "directions": {name: asdict(each) for name, each in found.items()},
-                "checks": [check.as_json() for check in checks],
-            }
-        }
+        return {"transfer": TransferSection(len(directions[0].source), own, found, checks)}
 
     def check(self, run: Run) -> None:
         """Raise `UserError` unless every level lies on the schedule and there are images of both styles.
@@ -199,11 +159,11 @@ def one_way(run: Run, settings: Transfer, direction: Direction, children: Mappin
         columns.append(images.read(ids[:SHOWN]))
     columns.append(run.pictures.read(direction.truth[:SHOWN]))
     ends = {name: measured(run.pictures, getattr(direction, name)) for name in ("source", "truth")}
-    rows, level, n = [asdict(each) for each in results], run.levels[-1], len(direction.source)
+    level, n = run.levels[-1], len(direction.source)
     with optional("draw the plots of transfer"):
         for what, content in (
-            (STYLE, style_curve(rows, {name: vars(end.fid) for name, end in ends.items()}, level).encode()),
-            (CONTENT, content_curve(rows, n, level, MOST).encode()),
+            (STYLE, style_curve(results, ends, level).encode()),
+            (CONTENT, content_curve(results, n, level, MOST).encode()),
             (PICTURES, png_bytes(grid(torch.stack(columns, dim=1).flatten(0, 1), len(columns)))),
         ):
             atomic_write(run.workspace.folder / direction.file(what), content)

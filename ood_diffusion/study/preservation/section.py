@@ -1,0 +1,88 @@
+"""What the stage `preservation` adds to `results.json`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ood_diffusion.claims.check import Check
+from ood_diffusion.statistics.estimate import Estimate
+
+
+@dataclass(frozen=True)
+class Own:
+    """`n` images of the model's own domain: how many differ after the job, and the digest of all."""
+
+    n: int
+    differing: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Figures:
+    """n images as images of the unseen domain: FID, novelty, share of near-copies."""
+
+    n: int
+    fid_unseen: Estimate
+    novelty: float
+    copies: float
+
+
+@dataclass(frozen=True)
+class Edited:
+    """SDEdit at one level; the rest as in `Figures`."""
+
+    level: float
+    n: int
+    fid_unseen: Estimate
+    novelty: float
+    copies: float
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The frozen model's own images: FID in the training domain, and how many."""
+
+    fid_training: Estimate
+    n: int
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A fine-tuned copy of the model, and its images as those of either domain; the rest as in `Figures`.
+
+    Args:
+        budget: in units of the job's network calls.
+        steps: of the training.
+        training_calls: network calls that it cost.
+        weights: their digest.
+        fid_training: FID in the training domain.
+    """
+
+    budget: float
+    steps: int
+    training_calls: float
+    weights: str
+    n: int
+    fid_unseen: Estimate
+    novelty: float
+    copies: float
+    fid_training: Estimate
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """The fine-tuning baseline: network calls of the whole job, the frozen model, and a copy per budget."""
+
+    job_calls: int
+    frozen: Frozen
+    copies: Sequence[Tuned]
+
+
+@dataclass(frozen=True)
+class PreservationSection:
+    """The model's own images, ours, and the baselines; `finetune` is None without ``baseline=finetune``."""
+
+    own: Own
+    ours: Figures
+    sdedit: Sequence[Edited]
+    finetune: Finetuned | None
+    checks: Sequence[Check]
