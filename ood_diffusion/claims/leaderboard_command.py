@@ -55,7 +55,7 @@ def leaderboard(arguments: Sequence[str]) -> bool:
             atomic_write(output.with_name(f"{name}.svg"), forest(standings).encode())
     console.print(
         Text(
-            "=: not told apart from the best whose images are not mostly copies. ±: half the 95 % interval, "
+            "=: not distinguishable from the best whose images are mostly new. ±: half the 95 % interval, "
             "for other draws, held-out images and seeds, with these references."
         )
     )

@@ -14,11 +14,11 @@ CLAIMS: dict[str, str] = {
     "C4": "They lie as isotropic Gaussians do: thin annulus, right angles, 60° triangles",
     "C5": "New latents decode to new images of the unseen domain",
     "C6": "A larger domain gap gives a wider usable band around a latent",
-    "C7": "As eta grows, samples fall to the training domain",
-    "C8": "Generation in the training domain is unharmed",
+    "C7": "As eta grows, samples are captured by the training domain",
+    "C8": "Generation in the training domain is unaffected",
     "C9": "Few images are enough",
     "C10": "It works for astrophysics and for style transfer",
-    "baseline": "Without tuning it beats fine-tuning and SDEdit on the same images (this project's claim)",
+    "baseline": "It beats fine-tuning and SDEdit on the same images, without training (this project's claim)",
     "auto": "level=auto recommends a level as good as the best (this project's claim)",
 }
 """The claims of arXiv 2310.09213, in this project's words and numbering (docs/claims.md), and two of ours."""

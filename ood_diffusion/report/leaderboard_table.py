@@ -118,7 +118,10 @@ def screen_table(title: str, standings: Sequence[Standing], heads: Mapping[str, 
 def forest(standings: Sequence[Standing]) -> str:
     """FID with its interval, a row per standing, the lowest on top, that of `best_new` a band; SVG text."""
     figure, axes = panel("FID (95 % interval)", "", height=1.4 + 0.27 * len(standings))
-    for tied, colour, name in ((True, BLUE, "best, and not told apart from it"), (False, ORANGE, "worse")):
+    for tied, colour, name in (
+        (True, BLUE, "best, or not distinguishable"),
+        (False, ORANGE, "worse"),
+    ):
         places = [place for place, each in enumerate(standings) if each.tied == tied]
         chosen = [standings[place].fid for place in places]
         if chosen:

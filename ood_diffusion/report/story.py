@@ -37,5 +37,5 @@ def headlines(results: Results) -> list[Row]:
         rows.append(Row("latents kept", [Entry(number(sample["accepted"]), note)]))
     novelty = metrics.get("novelty", {})
     if "copies" in novelty:
-        rows.append(Row("copies", [Entry(percent(novelty["copies"]), "of new samples")]))
+        rows.append(Row("near-copies", [Entry(percent(novelty["copies"]), "of new samples")]))
     return rows

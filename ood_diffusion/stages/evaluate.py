@@ -53,6 +53,7 @@ class Evaluate(Stage):
         ),
         Figure(
             "metrics/novelty/copies",
+            label="near-copies",
             better="lower",
             unit="share",
             says="share closer to a reference than 99 % of unseen images are",

@@ -27,7 +27,7 @@ def test_the_page_says_what_runs_left(tmp_path: Path) -> None:
     done = run_cli(tmp_path, "-m", *TINY, *QUICK, *MEANS, *BAND, "eta=0,1", stages)
     assert done.returncode == 0, done.stderr
     done = run_cli(tmp_path, "dashboard", "outputs/sweeps")
-    assert done.returncode == 0 and "2 of 2 cells are complete." in done.stdout, done.stderr
+    assert done.returncode == 0 and "2 of 2 runs are complete." in done.stdout, done.stderr
     assert "up to 12 pictures of each kind" in done.stdout
     page = tmp_path / "outputs" / "sweeps" / "dashboard.html"
     data = data_in(page)

@@ -120,7 +120,7 @@ def test_exit_status_and_where_it_is_written(tmp_path: Path, capsys: pytest.Capt
     ]
     cell(tmp_path / "b" / "1", "eta=7", error="no")
     assert not dashboard([str(tmp_path / "b")])
-    assert "1 of 2 cells are complete." in capsys.readouterr().out
+    assert "1 of 2 runs are complete." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -70,10 +70,10 @@ def test_a_setting_inside_a_group_is_a_coordinate_where_it_was_set(tmp_path: Pat
 def test_the_command_says_what_is_missing(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not collect([str(sweep)])
     said = capsys.readouterr().out
-    assert "2 of 4 cells are complete." in said
+    assert "2 of 4 runs are complete." in said
     assert "failed: 10: eta must lie between 0 and 1, but got 7. Try 0." in said
     assert "unfinished: 11: 1 of 3 stages done" in said
-    assert f"not begun: 1 cells of {sweep}" in said
+    assert f"not begun: 1 runs of {sweep}" in said
     header = next(line for line in said.splitlines() if "FID" in line)
     assert re.split(r"\s\s+", header.strip()) == [
         *("cell", "eta", "status"),

@@ -195,7 +195,7 @@ def said_by(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> t
 @pytest.mark.parametrize("command", COMMANDS)
 def test_sound_cells_are_complete(command: str, sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     complete, said = said_by(command, sweep, capsys)
-    assert complete and "2 of 2 cells are complete." in said and "damaged" not in said
+    assert complete and "2 of 2 runs are complete." in said and "damaged" not in said
 
 
 @pytest.mark.parametrize(("file", "damage"), KINDS)
@@ -207,9 +207,9 @@ def test_damage_is_named_and_the_rest_is_shown(
         complete, said = said_by(command, sweep, capsys)
         assert not complete
         if file == "multirun":
-            assert "2 of 2 cells are complete." in said and f"unreadable: {sweep / MULTIRUN}: " in said
+            assert "2 of 2 runs are complete." in said and f"unreadable: {sweep / MULTIRUN}: " in said
             continue
-        assert "1 of 2 cells are complete." in said
+        assert "1 of 2 runs are complete." in said
         name = FILES[file].removeprefix("1/")
         assert f"damaged: 1: {name}: " in said or f"other version: 1: {name}: schema " in said
 
@@ -296,7 +296,7 @@ def test_a_folder_that_may_not_be_read_is_named(
 
     monkeypatch.setattr(os, "scandir", refused)
     complete, said = said_by(command, sweep, capsys)
-    assert not complete and "2 of 2 cells are complete." in said
+    assert not complete and "2 of 2 runs are complete." in said
     assert f"unreadable: {closed}: Permission denied" in said
 
 

@@ -76,7 +76,7 @@ def test_a_sweep_with_a_bad_cell_is_collected(tmp_path: Path) -> None:
     fixed = run_cli(tmp_path, "-m", *TINY, "stages=[invert]", "eta=1,0", "hydra.sweep.dir=s")
     assert fixed.returncode == 0, fixed.stderr
     done = run_cli(tmp_path, "collect", "s")
-    assert done.returncode == 0 and "2 of 2 cells are complete" in done.stdout
+    assert done.returncode == 0 and "2 of 2 runs are complete" in done.stdout
     assert run_cli(tmp_path, "collect", "nowhere").returncode == 2
     assert run_cli(tmp_path, "collect").returncode == 2
 

@@ -89,7 +89,7 @@ def test_where_exact_noise_is_not_inside_there_is_no_verdict(figures: dict[str, 
         tests = [figures_with(**each) for each in (figures, noised, {"whiteness": 0.2})]
         check = gaussian(*tests, BANDS, 500.0, "")
         assert check.verdict == "inconclusive"
-        assert f"{noised['whiteness']}, not surely inside: no verdict" in check.against
+        assert f"{noised['whiteness']}, not significantly within: no verdict" in check.against
     assert gaussian(tests[0], figures_with(), tests[2], BANDS, 500.0, "").against.count("no verdict") == 0
 
 

@@ -69,8 +69,8 @@ def test_sdedit_is_compared_at_its_best_and_at_its_best_without_copies() -> None
     copying, fresh = level(300, 5, 0.9), level(500, 15, 0.01)
     both = against_sdedit(ours, [copying, fresh, level(700, 40, 0.0)], 0.05, "s.svg")
     assert ["level 300" in both[0].against, "level 500" in both[1].against] == [True, True]
-    assert "the best of 3 levels by these same judges, 90% of its images copies" in both[0].against
-    assert "the best of the 2 that hardly copy" in both[1].against
+    assert "the best of 3 levels on these held-out images, 90% near-copies" in both[0].against
+    assert "the best of the 2 with few near-copies" in both[1].against
     assert [check.verdict for check in both] == ["not supported", "not supported"]
     one = against_sdedit(ours, [level(300, 30, 0.05), level(500, 40, 0.0)], 0.05, "s.svg")
     assert [check.verdict for check in one] == ["supported"]

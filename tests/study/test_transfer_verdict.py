@@ -30,4 +30,4 @@ def test_content_is_kept_by_most(found: int, n: int, verdict: str) -> None:
     check = content_kept(found, n, "sketch to photo", "p.svg")
     assert check.verdict == verdict
     assert check.found.value == found / n and check.against_found.value == MOST == 0.5
-    assert f"chance is 1 of {n}" in check.against
+    assert f"chance: 1 in {n}" in check.against

@@ -31,7 +31,7 @@ def collect(arguments: Sequence[str]) -> bool:
     """
     folder, output = folder_and_output(
         "collect",
-        "Merge the results of all cells below a folder, also while they run. Exit status 0 if all are "
+        "Merge the results of all runs below a folder, even while they run. Exit status 0 if all are "
         "complete, else 1.",
         arguments,
         table="cells",

@@ -48,9 +48,9 @@ class Found:
         found = {label: status(cell) for label, cell in self.cells.items()}
         complete = sum(each.word == "complete" for each in found.values())
         lines = [
-            f"{complete} of {len(found)} cells are complete.",
+            f"{complete} of {len(found)} runs are complete.",
             *(f"{each.word}: {label}: {each.why}" for label, each in found.items() if each.why),
-            *(f"not begun: {count} cells of {sweep}" for sweep, count in self.not_begun.items()),
+            *(f"not begun: {count} runs of {sweep}" for sweep, count in self.not_begun.items()),
             *(f"unreadable: {path}: {why}" for path, why in self.unreadable.items()),
         ]
         return list(map(shown, lines))

@@ -36,7 +36,7 @@ SHOWN_SD = 3.0
 
 def round_trip_curve(trips: RoundTrips) -> str:
     """PSNR with intervals against network calls, a line per domain (colour) and solver (style); SVG text."""
-    figure, axes = panel("network calls per image, there and back (at most)", "round-trip PSNR (dB)", 3.2)
+    figure, axes = panel("network calls per image, both ways (at most)", "round-trip PSNR (dB)", 3.2)
     solvers = list(dict.fromkeys(row.solver for row in trips.curve))
     for domain in COLOURS:
         for solver, line in zip(solvers, LINES * len(solvers), strict=False):
@@ -60,7 +60,7 @@ def round_trip_curve(trips: RoundTrips) -> str:
 
 def spectra(levels: Sequence[Compared]) -> str:
     """Radial power spectra, a colour per level, unseen domain solid and training domain dashed; SVG text."""
-    figure, axes = panel("cycles per picture", "power per channel", 3.4)
+    figure, axes = panel("cycles per image", "power per channel", 3.4)
     shades = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(levels)))
     for shade, found in zip(shades, levels, strict=True):
         for latents, line in ((found.unseen, "-"), (found.training, "--")):

@@ -73,7 +73,7 @@ class RoundTrips:
     Args:
         curve: for each domain, solver and number of steps.
         own: domain -> at the run's own solver and steps, of more images of the unseen domain.
-        snr_difference: in dB, unseen less training, there.
+        snr_difference: in dB, unseen minus training, there.
         gallery: images in it.
         rounding: `ROUNDING`.
     """

@@ -62,17 +62,17 @@ def as_exact(
 ) -> Check:
     """As exact as in the model's own domain, but for `loss` dB of signal-to-noise ratio.
 
-    The ratio is PSNR less that of the best picture of one colour: how far the round trip is above giving
+    The ratio is PSNR minus that of the best picture of one colour: how far the round trip is above giving
     nothing back. PSNR is named beside it and decides nothing.
 
     Args:
         unseen: "snr" and "psnr" in dB of round trips of the unseen domain.
         training: of the training domain.
-        gain: difference of "snr", unseen less training, which the verdict is about.
+        gain: difference of "snr", unseen minus training, which the verdict is about.
         loss: dB by which the unseen domain may be worse.
         picture: file that shows PSNR by steps and solver.
     """
-    figure = f"round-trip signal-to-noise ratio (dB above a flat picture; PSNR {unseen['psnr'].value:.3g} dB)"
+    figure = f"round-trip signal-to-noise ratio (dB above a flat image; PSNR {unseen['psnr'].value:.3g} dB)"
     against = f"training domain (PSNR {training['psnr'].value:.3g} dB); limit: at most {loss:g} dB worse"
     return Check("C1", figure, unseen["snr"], against, training["snr"], above(gain, -loss), picture)
 
@@ -98,14 +98,14 @@ def gaussian(
     verdict, name = worst(tests, bands)
     noised_verdict, noised_name = worst(noised, bands)
     true_noise = f"the same images with exact noise: {noised[name].statistic:.3g}"
-    why = "the interval lies on both sides of a limit, or as far out as Gaussian noise of so few latents"
+    why = "the interval includes a limit, or Gaussian noise of so few latents lies as far out"
     if noised_verdict != "supported":
         verdict = "inconclusive"
-        why = "the same images with exact noise are not surely inside the limits either"
+        why = "the same images with exact noise are not significantly within the limits either"
         culprit = (
             "" if noised_name == name else f" and {spoken(noised_name)} {noised[noised_name].statistic:.3g}"
         )
-        true_noise += f"{culprit}, not surely inside: no verdict"
+        true_noise += f"{culprit}, not significantly within: no verdict"
     test, (low, high) = tests[name], bands[name]
     figure = f"{spoken(name)} of latents at level {level:.4g}, the worst of {len(tests)} statistics"
     white = f"simulated Gaussian white noise: {test.null_low:.3g} to {test.null_high:.3g}"

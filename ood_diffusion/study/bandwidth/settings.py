@@ -23,8 +23,8 @@ class BandwidthSettings:
         nearest_k: which neighbour sets the radius of a ball around an image of the domain.
         n_judges: images that stand for a domain, of those that are not moved, at most; of both domains
             equally many.
-        least_inside: what the share inside before anything is moved must surely exceed, in both domains, for
-            C6 to have a verdict; likewise the share recognised at eta 0.
+        least_inside: what the share inside before anything is moved must significantly exceed, in both
+            domains, for C6 to have a verdict; likewise the share recognised at eta 0.
         check_levels: levels whose samples are compared by FID with the recommended one's; none: no check.
         max_regret: excess of the recommended level's FID over the best other one's, relative to what is above
             the FID of real images, that still counts as well recommended.

@@ -82,7 +82,7 @@ class Bandwidth(BandwidthSettings, Stage):
             "bandwidth/comparison/unseen/value",
             "bandwidth",
             unit="degrees",
-            says="turn of a latent that half of the images survive",
+            says="angle of a turned latent at which half of the images have left the domain",
             interval="bandwidth/comparison/unseen",
             surfaces=frozenset({"report", "dashboard"}),
         ),

@@ -20,17 +20,17 @@ ALIKE = ("solver", "grid", "steps", "precision", "n_references", "n_training")
 
 
 BANDS = {
-    "degrees": ("bandwidth of the unseen domain minus the training domain's, degrees", "inside at 0"),
+    "degrees": ("bandwidth in degrees, unseen minus training domain", "share inside at 0"),
     "eta": (
-        "eta that half of the inverted images survive, unseen less training domain",
-        "recognised at eta 0",
+        "eta at which half of the images are still recognised, unseen minus training domain",
+        "share recognised at eta 0",
     ),
 }
 """Unit of a band -> what the figure is, and what the share is called of those that nothing was done to."""
 
-UNDECIDED = {
-    "degrees": "undecided: a turned latent of the training domain is another latent of it",
-    "eta": "undecided: neither share falls to half",
+ENDLESS = {
+    "degrees": "inconclusive: a turned latent of the training domain is another latent of that domain",
+    "eta": "inconclusive: the share falls to half in neither domain",
 }
 """Unit of a band -> why there is nothing to compare where bands have no end."""
 
@@ -48,9 +48,9 @@ def wider(
 
     The band is by angle, or by the noise that a trajectory bears. Inconclusive whatever the difference
 
-    - unless, in both domains, more than `least` of the images that were not moved are surely inside: where
-      hardly any is, there is no band whose end could be found. Added after a review that had seen a first
-      run on one domain;
+    - unless, in both domains, significantly more than `least` of the images that were not moved are inside:
+      where hardly any is, there is no band whose end could be found. Added after a review that had seen a
+      first run on one domain;
     - by angle, where the training domain's band has no end. Its latents are about N(0, I), and such a latent
       turned at a fixed norm is another one of them: it decodes to the domain whatever the angle. The unseen
       domain's band is cut at the largest angle all the same, so that the difference could not be positive.
@@ -59,7 +59,7 @@ def wider(
       "not supported" for this reason.
 
     Args:
-        difference: bandwidth of the unseen domain less that of the training domain.
+        difference: bandwidth of the unseen domain minus that of the training domain.
         start: shares inside at 0, of the unseen and of the training domain, with Wilson's intervals.
         censored: whether their shares never fall to half.
         least: what the lower ends of both must exceed.
@@ -69,16 +69,14 @@ def wider(
     """
     what, share = BANDS[unit]
     unseen, training = (f"{x.value:.0%} ({x.low:.0%} to {x.high:.0%})" for x in start)
-    figure = (
-        f"{what}, level {level:g}; {share}: {unseen} of the unseen domain, {training} of the training domain"
-    )
+    figure = f"{what}, level {level:g}; {share}: {unseen} unseen, {training} training domain"
     there_is_one = min(x.low for x in start) > least
     endless = censored[1] if unit == "degrees" else all(censored)
     verdict = above(difference, 0) if there_is_one and not endless else "inconclusive"
-    why = UNDECIDED[unit] if endless else ACROSS
+    why = ENDLESS[unit] if endless else ACROSS
     if not there_is_one:
-        why = f"at 0 the shares inside are not surely above {least:.0%}: there is no band to compare"
-    figure += f"; {UNDECIDED[unit]}" if endless else ""
+        why = f"the shares at 0 are not significantly above {least:.0%}, so there is no band to compare"
+    figure += f"; {ENDLESS[unit]}" if endless else ""
     return Check("C6", figure, difference, "equal bands", limit(0), verdict, picture, why)
 
 
@@ -97,13 +95,13 @@ def well_recommended(
 
     Returns:
         The excess; negative where the recommended level is the best. Inconclusive where the lowest other FID
-        is not surely above the floor. Until a review that had seen a first run on one domain it was relative
-        to the whole FID.
+        is not significantly above the floor. Until a review that had seen a first run on one domain it was
+        relative to the whole FID.
     """
     best = min((fid for level, fid in fids.items() if level != recommended), key=lambda fid: fid.value)
     found = excess(fids[recommended], best, floor.fid)
     figure = (
-        f"excess of FID at the recommended level {recommended:g} over the lowest at another, "
+        f"excess FID of the recommended level {recommended:g} over the best other level, "
         f"relative to {floor.words}"
     )
     against = f"limit: at most {max_regret:.0%} above the best"
@@ -150,4 +148,6 @@ def across_domains(rows: Sequence[Mapping[str, Any]]) -> Check | None:
     if test.n >= FEWEST_DOMAINS and test.p_value < LEVEL:
         verdict = "supported" if test.statistic > 0 else "not supported"
     why = f"fewer than {FEWEST_DOMAINS} domains" if test.n < FEWEST_DOMAINS else not_rejected(test)
-    return Check("C6", figure, found, "no relation: all orders alike", null_range(test), verdict, why=why)
+    return Check(
+        "C6", figure, found, "no relation: all orders equally likely", null_range(test), verdict, why=why
+    )

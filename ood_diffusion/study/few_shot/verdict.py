@@ -25,18 +25,18 @@ def enough(curve: Sequence[AtCount], floor: Floor, tolerance: float, picture: st
 
     Returns:
         The excess of FID with the fewer references; inconclusive where no count is at most half of all, or
-        where FID with all of them is not surely above the floor.
+        where FID with all of them is not significantly above the floor.
     """
     most = curve[-1]
     total, many = most.n_references, most.fid
     half = [point for point in curve if 2 * point.n_references <= total]
-    against = f"limit: half of the references, or fewer, cost less than {tolerance:.0%}"
+    against = f"limit: with half of the references or fewer, FID rises by less than {tolerance:.0%}"
     if not half:
         nothing = Estimate(math.nan, -math.inf, math.inf, many.n)
-        figure = f"excess of FID; no count is at most half of {total} references"
+        figure = f"excess FID: no subset has at most half of the {total} references"
         return Check("C9", figure, nothing, against, limit(tolerance), "inconclusive", picture,
-                     "no count is at most half of all")  # fmt: skip
+                     "no subset has at most half of the references")  # fmt: skip
     fewer = half[-1]
     found = excess(fewer.fid, many, floor.fid)
-    figure = f"excess of FID with {fewer.n_references} references over {total}, relative to {floor.words}"
+    figure = f"excess FID with {fewer.n_references} references over {total}, relative to {floor.words}"
     return Check("C9", figure, found, against, limit(tolerance), below(found, tolerance), picture)

@@ -4,8 +4,8 @@ For C5 four things must hold: the samples are of the domain (precision), they ar
 are not what the training domain would be (FID), and the network has added something: they beat their twin,
 made without it, in features and in texture. The last rule was added when averages of pixels were found to
 score as well. The others were fixed before any figure was seen; that of the copies was revised once, after a
-review that had seen a first run on one domain. It had also asked whether the surplus reaches down to 0, so
-that a large sample with a sure but negligible surplus stayed inconclusive.
+review that had seen a first run on one domain. It had also asked whether the excess reaches down to 0, so
+that a large sample with a significant but negligible excess stayed inconclusive.
 
 For C7, what the probe is fitted on was changed once, after a review that had seen a first run on one domain:
 it was the references, of which the samples are made; now it is held-out images, and it is asked only about
@@ -60,7 +60,7 @@ def captured_more(
     """Whether more latents are captured with noise than without.
 
     Supported: the interval of the rise lies above 0. Not supported: it lies below 0; or it lies below
-    `negligible` and there was room to rise, the rate at eta 0 being surely below 1 - `negligible`.
+    `negligible` and there was room to rise, the rate at eta 0 being significantly below 1 - `negligible`.
     Inconclusive: neither, or the probe cannot tell the two domains apart.
 
     Args:
@@ -77,7 +77,7 @@ def captured_more(
     if verdict == "inconclusive" and room and found.high < negligible:
         verdict = "not supported"
     figure = f"rise of the capture rate from eta 0 to {eta:g}"
-    against = f"none; below {negligible:g} counts as none"
+    against = f"no rise (less than {negligible:g} counts as none)"
     why = ACROSS if room else "at eta 0 nearly all are captured already: no room to rise"
     if not readable:
         verdict, why = "inconclusive", UNREADABLE
@@ -130,7 +130,7 @@ def of_the_domain(samples: Estimate, references: Estimate, share: float, picture
         picture: file that shows it.
     """
     verdict = above(minus(samples, references, share), 0.0)
-    against = f"{share:g} of the precision of as many real images"
+    against = f"{share:g} × the precision of as many real images"
     return Check(
         "C5", "precision of the samples", samples, against, scaled(references, share), verdict, picture
     )
@@ -145,12 +145,12 @@ def new(samples: Estimate, unseen: Estimate, margin: float, picture: str) -> Che
         samples: share of samples nearer to a reference than the 1st percentile of unseen images, with
             Wilson's interval.
         unseen: the same share of the unseen images, about 0.01 by construction.
-        margin: the largest surplus that is still "new".
+        margin: the largest excess that is still "new".
         picture: file that shows it.
     """
     verdict = below(minus(samples, unseen), margin)
-    against = f"unseen real images, by chance (a surplus below {margin:g} is tolerated)"
-    return Check("C5", "copies among the samples", samples, against, unseen, verdict, picture)
+    against = f"unseen real images, by chance (an excess below {margin:g} is tolerated)"
+    return Check("C5", "near-copies among the samples", samples, against, unseen, verdict, picture)
 
 
 def beats_twin(added: Estimate | None, space: str, picture: str) -> Check:
@@ -183,7 +183,7 @@ def nearer_than_training_domain(samples: Estimate, training: Estimate, picture: 
         training: the same of images of the training domain: what full capture would score.
         picture: file that shows it.
     """
-    against = "FID of images of the training domain, at equal numbers"
+    against = "FID of as many images of the training domain"
     verdict = below(minus(samples, training), 0.0)
     return Check("C5", "FID of the samples", samples, against, training, verdict, picture)
 

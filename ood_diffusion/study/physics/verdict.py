@@ -71,15 +71,15 @@ def physical(
         if verdict == "supported" and not found_out:
             verdict, why = (
                 "inconclusive",
-                "references without small scales are not found out: nor would samples be",
+                "references without small scales are not detected, so samples would not be either",
             )
         if verdict == "not supported" == real:
-            verdict, why = "inconclusive", "real references are denied as well"
+            verdict, why = "inconclusive", "real references are rejected as well"
         figure = (
-            f"{group}: {worst.replace('_', ' ')}, difference from held-out images in their sd "
-            f"(shape: p = {samples[worst].p_holm:.2g}, Holm)"
+            f"{group}: {worst.replace('_', ' ')}, difference from held-out images in standard deviations "
+            f"(distribution: p = {samples[worst].p_holm:.2g}, Holm)"
         )
-        against = f"as good as none is ± {band:g}; real references"
+        against = f"negligible within ± {band:g}; real references"
         found, yardstick = estimate(samples[worst], n[0]), estimate(references[worst], n[1])
         checks.append(Check("C10", figure, found, against, yardstick, verdict, pictures[group], why))
     return checks
@@ -91,14 +91,14 @@ def undecided(differences: Differences, names: Sequence[str], worst: str, band: 
     if within(found, -band, band) == "not supported":
         wide = widened(found, len(differences))
         return (
-            f"beyond ± {band:g}, but not surely: widened for {len(differences)} statistics the interval is "
-            f"[{wide.low:.3g}, {wide.high:.3g}]"
+            f"beyond ± {band:g}, but not significantly: corrected for {len(differences)} statistics the "
+            f"interval is [{wide.low:.3g}, {wide.high:.3g}]"
         )
     across = [n for n in names if within(estimate(differences[n], 0), -band, band) == "inconclusive"]
     if across:
-        return f"the interval lies across ± {band:g}: {', '.join(across).replace('_', ' ')}"
+        return f"the interval crosses ± {band:g}: {', '.join(across).replace('_', ' ')}"
     other = [n for n in names if differences[n].p_holm < LEVEL]
-    return f"the means agree, the distribution does not: {', '.join(other).replace('_', ' ')}"
+    return f"the means agree, the distributions do not: {', '.join(other).replace('_', ' ')}"
 
 
 def estimate(difference: Difference, n: int) -> Estimate:

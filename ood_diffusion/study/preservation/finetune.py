@@ -86,7 +86,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor] | None:
     except SafetensorError:
         digest = None
     if digest is None or digest != weights_digest(state):
-        log.warning("%s is damaged: the network is tuned again", path)
+        log.warning("%s is damaged: the network is fine-tuned again", path)
         return None
     return state
 

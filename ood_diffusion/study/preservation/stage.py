@@ -1,4 +1,4 @@
-"""Is the model unharmed, and what do methods get that tune it, or that start from noised references?"""
+"""Is the model unaffected? What do methods achieve that fine-tune it, or start from noised references?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

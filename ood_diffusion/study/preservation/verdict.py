@@ -1,4 +1,4 @@
-"""C8, is the model unharmed; and, as a claim of this project, is it better than its baselines?
+"""C8, is the model unaffected; and, as a claim of this project, is it better than its baselines?
 
 What decides C8 is whether anything changed. Comparisons with tuned copies and with SDEdit stood under C8 and
 C5 at first; they were moved to a claim of their own, and the training domain's row made inconclusive where
@@ -14,7 +14,7 @@ from ood_diffusion.report.claim_words import Verdict
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.study.preservation.section import Edited, Tuned
 
-UNSEEN = "FID of new images without tuning, unseen domain"
+UNSEEN = "FID of new images without fine-tuning, unseen domain"
 
 
 def identical(differing: int, n: int, same_weights: bool, picture: str) -> list[Check]:
@@ -29,14 +29,13 @@ def identical(differing: int, n: int, same_weights: bool, picture: str) -> list[
         picture: file that shows the images.
     """
     images, weights = exact(differing, n), exact(int(not same_weights), 1)
-    unharmed = within(images, 0, 0)
-    of_images: Verdict = "inconclusive" if differing and same_weights else unharmed
-    figure = f"of {n} own images of the model, those that differ after the job"
+    unaffected = within(images, 0, 0)
+    of_images: Verdict = "inconclusive" if differing and same_weights else unaffected
+    figure = f"of {n} images of the model's own domain, those that differ after the job"
     of_weights = "digests of the weights that differ after the job"
+    rounding = "the weights have not changed, so this is rounding"
     return [
-        Check(
-            "C8", figure, images, "allowed", limit(0), of_images, picture, "the weights are equal: rounding"
-        ),
+        Check("C8", figure, images, "allowed", limit(0), of_images, picture, rounding),
         Check("C8", of_weights, weights, "allowed", limit(0), within(weights, 0, 0), picture),
     ]
 
@@ -58,13 +57,13 @@ def against_tuned(
     """
     checks = []
     for each in copies:
-        against = f"a copy tuned for {each.budget:g} × the job's network calls"
+        against = f"a copy fine-tuned for {each.budget:g} × the job's network calls"
         for figure, found, other, undecided in (
             ("FID of the frozen model's images, training domain", frozen, each.fid_training, circular),
             (UNSEEN, ours, each.fid_unseen, False),
         ):
             if undecided:
-                why = "the judging images were drawn by the frozen model"
+                why = "the held-out images were drawn by the frozen model"
                 check = Check("baseline", figure, found, against, other, "inconclusive", picture, why)
                 checks.append(check)
             else:
@@ -90,13 +89,16 @@ def against_sdedit(ours: Estimate, levels: Sequence[Edited], most_copies: float,
     new = [each for each in levels if each.copies <= most_copies]
     checks: list[Check] = []
     compared = []
-    for among, which in ((levels, f"of {len(levels)} levels"), (new, f"of the {len(new)} that hardly copy")):
+    for among, which in (
+        (levels, f"of {len(levels)} levels"),
+        (new, f"of the {len(new)} with few near-copies"),
+    ):
         each = lowest(among)
         if each is None or each in compared:
             continue
         compared.append(each)
-        other, copies = each.fid_unseen, f"{each.copies:.0%} of its images copies"
-        against = f"SDEdit at level {each.level:g}, the best {which} by these same judges, {copies}"
+        other, copies = each.fid_unseen, f"{each.copies:.0%} near-copies"
+        against = f"SDEdit at level {each.level:g}, the best {which} on these held-out images, {copies}"
         verdict = below(minus(ours, other), 0)
         checks.append(Check("baseline", UNSEEN, ours, against, other, verdict, picture))
     return checks

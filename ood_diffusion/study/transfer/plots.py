@@ -10,8 +10,8 @@ from ood_diffusion.study.transfer.section import Result, Scores
 
 STYLES = {
     "transport": (BLUE, "transport"),
-    "blend": (PURPLE, "and on towards a latent"),
-    "pixels": (ORANGE, "on pixels, no model"),
+    "blend": (PURPLE, "transport, then towards a latent"),
+    "pixels": (ORANGE, "in pixels, without the model"),
 }
 
 
@@ -46,9 +46,9 @@ def content_curve(results: Sequence[Result], n: int, level: float, most: float) 
         level: the run's own.
         most: the share above which content is kept.
     """
-    figure, axes = panel("level (0: pixels)", "own source found (%)")
+    figure, axes = panel("level (0: pixels)", "own source retrieved (%)")
     _points(axes, results, lambda result: result.content, 100)
-    axes.axhline(100 * most, color=GREEN, linewidth=1.4, linestyle="--", label="kept above this")
+    axes.axhline(100 * most, color=GREEN, linewidth=1.4, linestyle="--", label="limit: content is kept")
     axes.axhline(100 / n, color=INK, linewidth=1.4, linestyle="--", label="chance")
     axes.axvline(level, color=INK, linewidth=0.8, linestyle=":", label="the run's level")
     axes.set_ylim(-4, 104)

@@ -44,7 +44,7 @@ def content_kept(found: int, n: int, direction: str, picture: str) -> Check:
         picture: file that shows it.
     """
     share = proportion_interval(found, n)
-    figure, against = f"{direction}: results whose own source is the most alike", f"half (chance is 1 of {n})"
+    figure, against = f"{direction}: results that resemble their own source most", f"half (chance: 1 in {n})"
     return Check("C10", figure, share, against, limit(MOST), above(share, MOST), picture)
 
 
@@ -58,5 +58,8 @@ def beats_pixels(result: Estimate, pixels: Estimate, direction: str, picture: st
         picture: file that shows it.
     """
     verdict = below(minus(result, pixels), 0.0)
-    figure, against = f"{direction}: FID, the model's part", "the same transport of pixels, no model"
+    figure, against = (
+        f"{direction}: FID to the other style, the model's contribution",
+        "the same transport in pixels, without the model",
+    )
     return Check("C10", figure, result, against, pixels, verdict, picture)
