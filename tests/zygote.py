@@ -5,6 +5,7 @@ with the exit status. A fork is a process of its own, as if the command had just
 fork nothing ran but imports.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -20,6 +21,7 @@ import ood_diffusion
 
 def serve() -> None:
     import_everything()
+    gc.freeze()  # what was imported is garbage in no fork
     from ood_diffusion import cli
 
     for line in sys.stdin:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import TINY, results, run_cli
+from tests.cli import MEANS, QUICK, TINY, results, run_cli
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text()
 FILES = dict(re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', PAGE, re.DOTALL))
@@ -23,7 +23,8 @@ def test_the_page_works(command: str, tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     (tmp_path / "mine" / "__init__.py").touch()
-    done = run_cli(tmp_path, *shlex.split(command), *TINY)
+    job = [*shlex.split(command), *TINY, *MEANS, *(() if "model=" in command else QUICK)]
+    done = run_cli(tmp_path, *job)
     assert done.returncode == 0, done.stderr
     (r,) = results(tmp_path)
     group, name = shlex.split(command)[2].split("=")
@@ -34,9 +35,9 @@ def test_the_page_works(command: str, tmp_path: Path) -> None:
             assert "New images are as bright as real ones" in where
         assert any("brightness" in line and " bytes" in line for line in done.stdout.splitlines())
         assert "brightness: brightness.svg" in page and r["claims"]["brightness"]
-        planned = run_cli(tmp_path, *shlex.split(command), *TINY, "dry_run=true")
+        planned = run_cli(tmp_path, *job, "dry_run=true")
         assert "brightness: no network calls beyond those of the samples" in planned.stdout
-        refused = run_cli(tmp_path, *shlex.split(command), *TINY, "n_samples=4")
+        refused = run_cli(tmp_path, *job, "n_samples=4")
         assert refused.returncode == 2 and "brightness needs 8 samples" in refused.stderr
     elif "control" in group:
         assert set(r["metrics"]["network_adds"]) == {"twin", "average", "wiener", "copies"}

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ood_diffusion.cli import COMMANDS as READERS
-from tests.cli import MEANS, QUICK, TINY, results, run_anew, run_cli
+from tests.cli import MEANS, QUICK, TINY, results, run_cli
 from tests.report.fake import cell
 from tests.report.fake import results as fake_results
 
@@ -59,6 +59,9 @@ SMALL = {
     ],
     "steps=80": ["steps=3"],
     "batch_size=auto": ["batch_size=auto"],
+    "launcher=joblib": ["launcher=basic"],  # with joblib, and on several devices: tests/scale
+    "trainer.devices=2": ["trainer.devices=1"],
+    "eta=0,1": ["eta=1"],
     "eta=0,0.5,1": ["eta=0"],
     "+sweep=domain_gap": ["model=galaxies_64", "domain=galaxies_sim"],
     "+sweep=eta": ["eta=1"],
@@ -124,8 +127,7 @@ def test_command(command: str, tmp_path: Path) -> None:
     reads = command.split()[0] in READERS
     if reads:
         cell(tmp_path / "outputs" / "sweeps" / "now" / "0", found=left_behind())
-    run = run_anew if "launcher=" in command else run_cli
-    done = run(tmp_path, *(shlex.split(command) if reads else small(command)))
+    done = run_cli(tmp_path, *(shlex.split(command) if reads else small(command)))
     assert done.returncode == 0, done.stderr
     assert bool(results(tmp_path)) is ("dry_run=true" not in command)
 

@@ -17,7 +17,7 @@ from tests.faults.test_kill_often import JOB
 from tests.runs.test_run import made
 from tests.scale.test_ranks import items
 
-KILLS = 8
+KILLS = 4
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Batches come from one read each, ahead of time, and every rank gets its share."""
 
-import subprocess
-import sys
+import os
+import socket
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
+import torch.multiprocessing as mp
 from torch import Tensor
 
 from ood_diffusion.lightning.data import StoreDataModule, StoreDataset
@@ -72,25 +73,20 @@ def test_an_error_while_loading_arrives_as_itself(tmp_path: Path) -> None:
 
 
 def test_lightning_gives_every_rank_its_share(tmp_path: Path) -> None:
-    """Lightning makes the loader again around a sampler of its own, and starts this script once more."""
+    """Lightning makes the loader again around a sampler of its own."""
     _, ids = source(tmp_path, 7)
-    script = f"""
-import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-from tests.lightning.test_data import two_ranks
-two_ranks({str(tmp_path)!r}, {ids!r})
-"""
-    (tmp_path / "ranks.py").write_text(script)
-    done = subprocess.run(
-        [sys.executable, "ranks.py"], cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    mp.start_processes(one_of_two_ranks, (str(tmp_path), ids, port), nprocs=2, start_method="fork")
     shards = list((tmp_path / "target").rglob("[!.]*.safetensors"))
     assert len(shards) == 4  # each rank has 4 items of 7, one of them twice, in batches of 2
     target = TensorStore(tmp_path, "target", {}, torch.float32)
     assert target.read(list(ids))[:, 0, 0, 0].tolist() == [2.0 * i for i in range(7)]
 
 
-def two_ranks(root: str, ids: dict[str, str]) -> None:
+def one_of_two_ranks(rank: int, root: str, ids: dict[str, str], port: int) -> None:
+    os.environ |= {"LOCAL_RANK": str(rank), "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
     data = StoreDataModule(StoreDataset(TensorStore(Path(root), "source", {}, torch.float32), ids), 2)
     writer = StoreWriter(TensorStore(Path(root), "target", {}, torch.float32))
     trainer = make_trainer(devices=2, strategy="ddp", callbacks=[writer])

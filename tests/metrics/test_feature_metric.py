@@ -89,7 +89,7 @@ def rank_main(rank, folder):
 @pytest.mark.filterwarnings("ignore:The ``compute`` method")
 def test_two_processes_equal_one(tmp_path, sets, wanted):
     torch.save(list(sets), tmp_path / "sets.pt")
-    mp.spawn(rank_main, args=(str(tmp_path),), nprocs=2)
+    mp.start_processes(rank_main, args=(str(tmp_path),), nprocs=2, start_method="fork")
     for rank in range(2):
         for got in torch.load(tmp_path / f"{rank}.pt"):
             assert got == pytest.approx(wanted, rel=1e-9)

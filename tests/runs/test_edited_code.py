@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli import QUICK, TINY, results, run_cli
+from tests.cli import MEANS, QUICK, TINY, results, run_cli
 from tests.contracts.test_extending import FILES
 
 ALL = [
@@ -53,14 +53,14 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run_with_all(mine: Path) -> dict[str, Any]:
-    done = run_cli(mine, "--config-dir", "conf", *ALL, *TINY)
+    done = run_cli(mine, "--config-dir", "conf", *ALL, *TINY, *MEANS)
     assert done.returncode == 0, done.stderr
     return results(mine)[-1]
 
 
 def planned(folder: Path) -> dict[str, int]:
     """Stage -> network calls that the same command would make now."""
-    done = run_cli(folder, "--config-dir", "conf", *ALL, *TINY, "dry_run=true", "output=json")
+    done = run_cli(folder, "--config-dir", "conf", *ALL, *TINY, *MEANS, "dry_run=true", "output=json")
     assert done.returncode == 0, done.stderr
     calls = json.loads(done.stdout)["network_calls"]
     return {stage: each["most"] for stage, each in calls.items() if each["most"]}
@@ -101,7 +101,7 @@ def test_a_run_makes_what_its_plan_says(mine: Path, run_with_all: dict[str, Any]
     assert planned(mine) == {}
     with edited(mine / "mine" / file, old, new):
         plan = planned(mine)
-        assert run_cli(mine, "--config-dir", "conf", *ALL, *TINY).returncode == 0
+        assert run_cli(mine, "--config-dir", "conf", *ALL, *TINY, *MEANS).returncode == 0
         made = results(mine)[-1]["cost"]["network_calls"]
     assert {stage: calls for stage, calls in made.items() if calls} == plan and set(plan) == again
 

@@ -8,7 +8,7 @@ from filelock import FileLock
 from ood_diffusion.checks import UserError
 from ood_diffusion.runs.failure import occupied, part_of, recorded, targets
 from ood_diffusion.runs.outcome import RankFailure, RunFailure
-from tests.cli import TINY, run_cli
+from tests.cli import QUICK, TINY, run_cli
 
 
 def fail(folder: Path, error: BaseException) -> str | None:
@@ -67,13 +67,16 @@ def test_a_rank_that_wrote_nothing(tmp_path: Path) -> None:
 
 
 def test_a_sweep_with_a_bad_cell_is_collected(tmp_path: Path) -> None:
-    assert run_cli(tmp_path, "-m", *TINY, "stages=[invert]", "eta=7,0", "hydra.sweep.dir=s").returncode == 2
+    assert (
+        run_cli(tmp_path, "-m", *TINY, *QUICK, "stages=[invert]", "eta=7,0", "hydra.sweep.dir=s").returncode
+        == 2
+    )
     done = run_cli(tmp_path, "collect", "s")
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "failed: 0: eta must lie between 0" in done.stdout
     assert (tmp_path / "s" / "0" / "error.txt").exists() and not (tmp_path / "s" / "1" / "error.txt").exists()
 
-    fixed = run_cli(tmp_path, "-m", *TINY, "stages=[invert]", "eta=1,0", "hydra.sweep.dir=s")
+    fixed = run_cli(tmp_path, "-m", *TINY, *QUICK, "stages=[invert]", "eta=1,0", "hydra.sweep.dir=s")
     assert fixed.returncode == 0, fixed.stderr
     done = run_cli(tmp_path, "collect", "s")
     assert done.returncode == 0 and "2 of 2 runs are complete" in done.stdout

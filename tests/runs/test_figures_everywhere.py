@@ -9,7 +9,7 @@ import pytest
 from ood_diffusion.claims.leaderboard_command import leaderboard
 from ood_diffusion.dashboard.command import dashboard
 from ood_diffusion.report.collect.command import collect
-from tests.cli import QUICK, TINY, results, run_cli
+from tests.cli import MEANS, QUICK, TINY, results, run_cli
 from tests.dashboard.conftest import data_in
 from tests.report import offline_log
 
@@ -41,7 +41,7 @@ def test_a_users_metric_is_wherever_fid_is(tmp_path: Path, capsys: pytest.Captur
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    overrides = [word for word in (*TINY, *QUICK) if not word.startswith("logger")]
+    overrides = [word for word in (*TINY, *QUICK, *MEANS) if not word.startswith("logger")]
     home = {"HOME": str(tmp_path), "WANDB_API_KEY": "", "WANDB_MODE": ""}
     done = run_cli(tmp_path, "--config-dir", "conf", "metric=[fid,spread]", *overrides, **home)
     assert done.returncode == 0, done.stderr

@@ -16,14 +16,14 @@ from ood_diffusion.report.tracking import log as tracking
 from ood_diffusion.runs import execute as execution
 from ood_diffusion.runs.configuration import GROUPS, conf_folder
 from ood_diffusion.runs.execute import execute
-from tests.cli import QUICK, TINY
+from tests.cli import MEANS, QUICK, TINY
 
 pytestmark = pytest.mark.slow
 
 
 def finished(folder: Path, store: Path, *overrides: str) -> dict[str, Any]:
     """The results of a run in this process."""
-    words = [*TINY, *QUICK, "n_training=12", f"store={store}", *overrides]
+    words = [*TINY, *QUICK, *MEANS, "n_training=12", f"store={store}", *overrides]
     with initialize_config_dir(conf_folder(), version_base="1.3"):
         cfg = compose("config", words)
     folder.mkdir()

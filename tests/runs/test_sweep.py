@@ -19,7 +19,7 @@ def test_six_cells_invert_twice(tmp_path: Path) -> None:
 
 
 def test_a_bad_cell_does_not_stop_the_others(tmp_path: Path) -> None:
-    done = run_cli(tmp_path, "-m", *TINY, "stages=[invert]", "eta=7,0")
+    done = run_cli(tmp_path, "-m", *TINY, *QUICK, "stages=[invert]", "eta=7,0")
     assert done.returncode == 2
     assert "eta must lie between 0" in done.stderr and "Traceback" not in done.stderr
     assert [r["cell"]["eta"] for r in results(tmp_path)] == [0.0]

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -30,21 +30,66 @@ pytestmark = [
 SLURM = ["-m", "launcher=slurm", "hydra.launcher.array_parallelism=2", "hydra.sweep.dir=sweep"]
 LONG = [*TINY, *GATED, "n_references=16", "stages=[invert]"]
 """What is done to it after its first batch finds it in the second."""
+Started = Mapping[object, tuple[Path, "subprocess.Popen[str]"]]
+EXAMPLES = {"one_job.sbatch": ([], 1), "array.sbatch": (["--array=0-1"], 2)}
+"""The examples for clusters without submitit: options, and how many runs each makes."""
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One test at a time has the cluster, whichever process runs it."""
+    """No job of another process's tests is in the cluster."""
     with FileLock(tmp_path_factory.getbasetemp().parent / "slurm.lock"):
         yield
 
 
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """Sweeps of which one of two tasks was killed, by its rank; submitit looks once a minute how they end."""
+    begun = {}
+    for rank in (0, 1):
+        folder = tmp_path_factory.mktemp(f"killed_{rank}")
+        begun[rank] = folder, submit(folder, *LONG, "trainer=ddp", "trainer.devices=2")
+    left = dict(begun)
+    while left:  # each takes the whole machine, in whichever order
+        rank = next((rank for rank, (folder, _) in left.items() if shards(folder)), None)
+        if rank is not None:
+            folder, _ = left.pop(rank)
+            os.kill(task(folder, rank), signal.SIGKILL)
+            (folder / "go").touch()
+        assert all(launcher.poll() is None for _, launcher in left.values())
+        time.sleep(0.1)
+    yield begun
+    ended(begun)
+
+
+@pytest.fixture(scope="module")
+def queued(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """The scripts of `EXAMPLES` as they are, all at once: `sbatch --wait` looks seldom how they end."""
+    begun = {}
+    for script, (options, _) in EXAMPLES.items():
+        folder = tmp_path_factory.mktemp("queued")
+        path, job = str(ROOT / "sweeps/slurm" / script), [*TINY[:-1], *QUICK, "stages=[invert]"]
+        begun[script] = folder, start(folder, "sbatch", "--wait", *options, path, *job, WANDB_MODE="disabled")
+    yield begun
+    ended(begun)
+
+
+def ended(begun: Started) -> None:
+    """Of those that no test has asked for."""
+    for _, process in begun.values():
+        process.kill()
+
+
 def submit(folder: Path, *overrides: str) -> "subprocess.Popen[str]":
     """The launcher in the background."""
+    return start(folder, "ood-diffusion", *SLURM, *overrides)
+
+
+def start(folder: Path, *command: str, **environment: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        ["ood-diffusion", *SLURM, *overrides],
+        command,
         cwd=folder,
-        env=environment_with(PATH=f"{ROOT}/.venv/bin:{os.environ['PATH']}"),
+        env=environment_with(PATH=f"{ROOT}/.venv/bin:{os.environ['PATH']}", **environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -61,8 +106,9 @@ def shards(folder: Path) -> list[Path]:
     return list(folder.glob("outputs/store/latents/*/shards/*.safetensors"))
 
 
-def test_four_cells_make_the_fewest_calls(tmp_path: Path) -> None:
+def test_four_cells_make_the_fewest_calls(killed: Started, queued: Started, tmp_path: Path) -> None:
     """Two at a time on one store: each domain is inverted once, whoever comes first."""
+    del killed, queued  # begun before: they wait long
     grid = ["domain=galaxies_sim,radiation_sim", "eta=0,0.5"]
     done = run_cli(tmp_path, *SLURM, *TINY, *QUICK, *grid, "stages=[invert,sample]")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -84,6 +130,38 @@ def test_ranks_as_tasks(tmp_path: Path) -> None:
     assert calls(tmp_path / "one", "invert") == calls(tmp_path / "two", "invert")
 
 
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_killed_rank_is_reported(rank: int, killed: Started) -> None:
+    """kill -9 of one of two tasks: the launcher ends with an error, does not hang, and what is done stays."""
+    folder, launcher = killed[rank]
+    output, _ = launcher.communicate(timeout=LIMIT)
+    assert launcher.returncode == 1 and output.count("\nerror:") == 1 and "Traceback" not in output, output
+    assert shards(folder) and not list((folder / "outputs/store").rglob("*.part"))
+
+
+def task(folder: Path, rank: int) -> int:
+    """The process number of a task of the job that works in `folder`."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            own = (process / "environ").read_bytes().split(b"\0")
+            here = (process / "cwd").readlink() == folder and b"_submit" in (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if here and f"SLURM_PROCID={rank}".encode() in own and b"SLURM_STEP_ID=0" in own:
+            return int(process.name)
+    raise AssertionError(f"no task {rank} works in {folder}")
+
+
+@pytest.mark.parametrize("script", EXAMPLES)
+def test_plain_sbatch(script: str, queued: Started) -> None:
+    folder, waiting = queued[script]
+    said, _ = waiting.communicate(timeout=LIMIT)
+    logs = "".join(path.read_text() for path in folder.glob("*.log"))
+    assert waiting.returncode == 0, said + logs
+    assert len(results(folder)) == EXAMPLES[script][1] and calls(folder, "invert") == 12 * 2
+
+
+@pytest.mark.usefixtures("alone")
 @pytest.mark.skipif("high" not in partitions(), reason="needs a partition `high` that pre-empts")
 def test_preempted_requeued_and_finished(tmp_path: Path) -> None:
     launcher = submit(tmp_path, *LONG)
@@ -103,51 +181,3 @@ def test_preempted_requeued_and_finished(tmp_path: Path) -> None:
     assert run_cli(undisturbed, *LONG).returncode == 0
     one, two = items(undisturbed / "outputs/store", "latents"), items(tmp_path / "outputs/store", "latents")
     assert len(one) == 16 and one.keys() == two.keys() and all(torch.equal(one[i], two[i]) for i in one)
-
-
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_killed_rank_is_reported(rank: int, tmp_path: Path) -> None:
-    """kill -9 of one of two tasks: the launcher ends with an error, does not hang, and what is done stays."""
-    launcher = submit(tmp_path, *LONG, "trainer=ddp", "trainer.devices=2")
-    wait_for(lambda: shards(tmp_path), launcher)
-    os.kill(task(tmp_path, rank), signal.SIGKILL)
-    (tmp_path / "go").touch()
-    output, _ = launcher.communicate(timeout=LIMIT)
-    assert launcher.returncode == 1 and output.count("\nerror:") == 1 and "Traceback" not in output, output
-    assert shards(tmp_path) and not list((tmp_path / "outputs/store").rglob("*.part"))
-
-
-def task(folder: Path, rank: int) -> int:
-    """The process number of a task of the job that works in `folder`."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            own = (process / "environ").read_bytes().split(b"\0")
-            here = (process / "cwd").readlink() == folder and b"_submit" in (process / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if here and f"SLURM_PROCID={rank}".encode() in own and b"SLURM_STEP_ID=0" in own:
-            return int(process.name)
-    raise AssertionError(f"no task {rank} works in {folder}")
-
-
-def test_plain_sbatch(tmp_path: Path) -> None:
-    """The examples for clusters without submitit, as they are, both at once: `sbatch --wait` looks seldom."""
-    examples = {"one_job.sbatch": ([], 1), "array.sbatch": (["--array=0-1"], 2)}
-    waiting = {}
-    for script, (options, _) in examples.items():
-        (tmp_path / script).mkdir()
-        path, job = str(ROOT / "sweeps/slurm" / script), [*TINY[:-1], *QUICK, "stages=[invert]"]
-        waiting[script] = subprocess.Popen(
-            ["sbatch", "--wait", *options, path, *job],
-            cwd=tmp_path / script,
-            env=environment_with(PATH=f"{ROOT}/.venv/bin:{os.environ['PATH']}", WANDB_MODE="disabled"),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-    for script, (_, runs) in examples.items():
-        folder = tmp_path / script
-        said, _ = waiting[script].communicate(timeout=LIMIT)
-        logs = "".join(path.read_text() for path in folder.glob("*.log"))
-        assert waiting[script].returncode == 0, said + logs
-        assert len(results(folder)) == runs and calls(folder, "invert") == 12 * 2
