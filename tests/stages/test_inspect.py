@@ -7,7 +7,7 @@ from PIL import Image
 
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.stages.inspect import warn
-from tests.cli import TINY, results, run_cli
+from tests.cli import MEANS, QUICK, TINY, results, run_cli
 from tests.models.tiny_pipelines import save_ddpm, save_ldm
 
 
@@ -33,7 +33,7 @@ def test_card(tmp_path: Path) -> None:
 
 def test_the_domain_is_not_touched(tmp_path: Path) -> None:
     """A model can be inspected without any images."""
-    done = run_cli(tmp_path, *TINY, "stages=[inspect]")
+    done = run_cli(tmp_path, *TINY, *QUICK, "stages=[inspect]")
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "outputs" / "store" / "pictures").exists()
 
@@ -55,7 +55,7 @@ def test_the_main_job_on_other_borders(model: str, tmp_path: Path) -> None:
         save_ldm(tmp_path / "p", "vq")
     else:
         save_ddpm(tmp_path / "p")
-    done = run_cli(tmp_path, *TINY, f"model={model}", "model.path=p", "level=400")
+    done = run_cli(tmp_path, *TINY, *MEANS, f"model={model}", "model.path=p", "level=400")
     assert done.returncode == 0, done.stderr
     (r,) = results(tmp_path)
     assert r["weights"]["before"] == r["weights"]["after"]

@@ -17,12 +17,13 @@ from ood_diffusion.study.analyse.round_trip import spacing
 from ood_diffusion.study.analyse.settings import AnalyseSettings
 from ood_diffusion.study.analyse.stage import Analyse, noised
 from ood_diffusion.study.analyse.verdict import STATISTICS
-from tests.cli import QUICK, TINY, results, run_cli
+from tests.cli import MEANS, QUICK, TINY, results, run_cli
 from tests.statistics.rates import coverage, holds, narrowed
 
 SMALL = [
     *TINY,
     *QUICK,
+    *MEANS,
     "stages=[analyse]",
     "n_training=12",
     "training_domain.steps=2",

@@ -48,7 +48,7 @@ from ood_diffusion.study.bandwidth.walk import (
     median_radius,
     moved_latents,
 )
-from tests.cli import QUICK, TINY, results, run_cli
+from tests.cli import MEANS, QUICK, TINY, results, run_cli
 from tests.report.workspace import shown_figures
 
 ANGLES = np.array([0.0, 10.0, 20.0, 40.0])
@@ -61,6 +61,7 @@ GOOD: dict[str, Any] = {
 RUN = [
     *TINY,
     *QUICK,
+    *MEANS,
     *["level=auto", "stages=[invert,sample]", "n_training=8", "domain@training_domain=radiation_sim"],
     *["stage.bandwidth.levels=[300,600]", "stage.bandwidth.check_levels=[300,600]"],
     *["stage.bandwidth.n_images=4", "stage.bandwidth.angles=[0,2,30]", "stage.bandwidth.nearest_k=3"],

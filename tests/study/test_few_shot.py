@@ -4,13 +4,14 @@ import math
 from pathlib import Path
 
 from ood_diffusion.study.few_shot.stage import seed_of
-from tests.cli import QUICK, TINY, results, run_cli
+from tests.cli import MEANS, QUICK, TINY, results, run_cli
 
 
 def test_quality_against_references(tmp_path: Path) -> None:
     asked = [
         *TINY,
         *QUICK,
+        *MEANS,
         "stages=[few_shot]",
         "stage.few_shot.counts=[4,8,1000]",
         "stage.few_shot.repeats=2",

@@ -18,12 +18,13 @@ from ood_diffusion.study.interference.plots import capture_curve, fid_curves, sa
 from ood_diffusion.study.interference.section import AtEta, Figures
 from ood_diffusion.study.interference.settings import InterferenceSettings
 from ood_diffusion.study.interference.stage import Interference
-from tests.cli import QUICK, TINY, results, run_cli
+from tests.cli import MEANS, QUICK, TINY, results, run_cli
 from tests.report.workspace import shown_figures
 
 SMALL = [
     *TINY,
     *QUICK,
+    *MEANS,
     "n_held_out=24",  # half of them fit the probe
     "n_training=12",
     "domain@training_domain=radiation_sim",

@@ -30,13 +30,14 @@ from ood_diffusion.study.preservation.images import own_images
 from ood_diffusion.study.preservation.settings import FinetuneSettings, PreservationSettings
 from ood_diffusion.study.preservation.stage import drawn_by
 from ood_diffusion.study.sdedit import noised
-from tests.cli import QUICK, TINY, results, run_cli
+from tests.cli import MEANS, QUICK, TINY, results, run_cli
 from tests.lightning.networks import gaussian_model
 from tests.storage.test_damage import emptied, flipped, foreign
 
 SMALL = [
     *TINY,
     *QUICK,
+    *MEANS,
     "stages=[preservation]",
     "n_training=4",
     "domain@training_domain=radiation_sim",
