@@ -81,13 +81,13 @@ def test_both_ranks_have_worked(two: Path) -> None:
     assert len(shards) == 4
 
 
-def test_fewer_items_than_ranks_and_resuming(two: Path) -> None:
-    """One lost shard of 4 latents, three ranks: exactly that batch is computed again."""
+def test_fewer_batches_than_ranks_and_resuming(two: Path) -> None:
+    """One lost shard of 4 latents: exactly that batch is computed again, and one rank has nothing to do."""
     before = items(two / "outputs/store", "latents")
     lost = min((two / "outputs/store").glob("latents/*/shards/*.safetensors"))
     n = len(load_file(lost)["data"])
     lost.unlink()
-    done = run_cli(two, *JOB, "trainer=ddp", "trainer.devices=3", "stages=[invert]")
+    done = run_cli(two, *JOB, *DDP, "stages=[invert]")
     assert done.returncode == 0, done.stderr
     assert results(two)[-1]["cost"]["network_calls"]["invert"] == 2 * n
     after = items(two / "outputs/store", "latents")
