@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from ood_diffusion.api.drawing import draw
     from ood_diffusion.api.judging import Scores, evaluate
     from ood_diffusion.api.latents import Latents, generate, invert
-    from ood_diffusion.api.loading import load_domain, load_model
+    from ood_diffusion.api.loading import load_domain, load_model, load_scale
     from ood_diffusion.checks import UserError
     from ood_diffusion.diffusion.schedule import Schedule
     from ood_diffusion.models.base import FrozenModel
@@ -27,6 +27,7 @@ __all__ = [
     "invert",
     "load_domain",
     "load_model",
+    "load_scale",
     "load_torch_module",
     "psnr",
 ]
@@ -35,7 +36,7 @@ _MODULES = {
     "api.drawing": ("draw",),
     "api.judging": ("Scores", "evaluate"),
     "api.latents": ("Latents", "generate", "invert"),
-    "api.loading": ("load_domain", "load_model"),
+    "api.loading": ("load_domain", "load_model", "load_scale"),
     "checks": ("UserError",),
     "diffusion.schedule": ("Schedule",),
     "models.base": ("FrozenModel",),

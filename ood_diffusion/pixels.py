@@ -12,8 +12,8 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)
 
 
 def to_unit_range(images: Tensor) -> Tensor:
-    """uint8 0 … 255 to float32 in [-1, 1], same shape."""
-    return images.float() / 127.5 - 1.0
+    """uint8 0 … 255 to float32 in [-1, 1], same shape; fields, which are float32, stay as they are."""
+    return images if images.is_floating_point() else images.float() / 127.5 - 1.0
 
 
 def to_bytes(images: Tensor) -> Tensor:
@@ -25,6 +25,11 @@ def to_bytes(images: Tensor) -> Tensor:
         tensor([  0,   0, 128, 255], dtype=torch.uint8)
     """
     return ((images + 1.0) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def as_stored(images: Tensor, dtype: torch.dtype) -> Tensor:
+    """Float in [-1, 1] as stores keep it: `to_bytes` of photographs (uint8), fields (float32) as they are."""
+    return to_bytes(images) if dtype == torch.uint8 else images.to(dtype)
 
 
 def finite_rows(*tensors: Tensor) -> Tensor:
@@ -51,10 +56,10 @@ def require_finite(kind: str, ids: Sequence[str], finite: Tensor) -> None:
 
 
 def psnr(a: Tensor, b: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB, one per image, of uint8 images ``[n, C, H, W]``.
+    """Peak signal-to-noise ratio in dB, one per image, of images ``[n, C, H, W]``, uint8 or float32.
 
-    The peak is 255. Equal images would give infinity; the error is floored at that of one pixel
-    value in one level, so a mean over images stays finite.
+    The peak is 255, that of fields 2. Equal images would give infinity; the error is floored at that of one
+    pixel value in one level, of fields at the rounding of float32, so a mean over images stays finite.
 
     Examples:
         >>> import torch
@@ -63,4 +68,5 @@ def psnr(a: Tensor, b: Tensor) -> Tensor:
         tensor([48.1308], dtype=torch.float64)
     """
     error = (a.double() - b.double()).square().flatten(1)
-    return 10 * (255.0**2 / error.mean(dim=1).clamp_min(1 / error.shape[1])).log10()
+    peak, least = (2.0, 2.0**-48) if a.is_floating_point() else (255.0, 1 / error.shape[1])
+    return 10 * (peak**2 / error.mean(dim=1).clamp_min(least)).log10()

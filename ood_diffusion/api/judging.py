@@ -92,7 +92,7 @@ def evaluate(
     Whatever is None is what the command takes (`conf/config.yaml`).
 
     Args:
-        images: uint8 ``[n, C, H, W]``, any size.
+        images: uint8 ``[n, C, H, W]`` of any size, or float32 fields in [-1, 1].
         held_out: images of the domain that neither prior nor sampler has seen; uint8 ``[k, C, H', W']``.
         references: those that they have seen, to tell new images from copies.
         extractor: a name in ``conf/extractor``, or an extractor.
@@ -171,7 +171,14 @@ def evaluate(
         figures |= {"novelty": new["ratio"], "copies": new["copies"]}
         told |= {figure.name: figure for figure in Evaluate.figures}
     ends = {name: (interval["low"], interval["high"]) for name, interval in found.items()}
-    return Scores(", view ".join([judge.name, *more.values()]), n_images, len(held_out), figures, ends, told)
+    return Scores(
+        ", view ".join([judge.name, *[seen_as.name] * bool(more)]),
+        n_images,
+        len(held_out),
+        figures,
+        ends,
+        told,
+    )
 
 
 def _check_counts(make_metrics: Mapping[str, Callable[[], Any]], counts: Mapping[str, int]) -> None:

@@ -35,6 +35,7 @@ class Latents:
         solver: the numerical method.
         grid: where it stops on the way.
         model: what determines the model (`FrozenModel.recipe`); no other decodes them.
+        dtype: of the images that they were made of and become: uint8, or float32 for fields.
 
     Examples:
         >>> from ood_diffusion import invert, load_domain, load_model
@@ -51,6 +52,7 @@ class Latents:
     solver: Solver
     grid: Grid
     model: Mapping[str, Any]
+    dtype: torch.dtype = torch.uint8
 
     def __repr__(self) -> str:
         shape, at = list(self.values.shape), f"level={self.level:g}, steps={self.steps}"
@@ -83,7 +85,7 @@ def invert(
 
     Args:
         model: the frozen model.
-        references: uint8 ``[n, C, H, W]`` of the model's shape.
+        references: of the model's shape ``[n, C, H, W]``: uint8, or float32 fields in [-1, 1].
         level: level t of the latents, 1 < level <= T.
         steps: solver steps.
         solver: a name in ``conf/solver``, or a solver.
@@ -119,7 +121,7 @@ def invert(
         check_images("references", references, model.image_shape)
         images, ids = kept(run.workspace.folder, "references", references)
         invert_images(run, images, dict(zip(ids, ids, strict=True)))
-        return Latents(run.bank.read(ids), *_trajectory(run), model.recipe())
+        return Latents(run.bank.read(ids), *_trajectory(run), model.recipe(), references.dtype)
 
 
 @whole
@@ -145,7 +147,7 @@ def generate(
         settings: more, by their names in `conf/`.
 
     Returns:
-        Images, uint8 ``[n, C, H, W]``, in order.
+        Images ``[n, C, H, W]``, in order: of the dtype of those that were inverted.
 
     Raises:
         UserError: for latents of another model or shape, or settings that cannot work.
@@ -176,7 +178,8 @@ def generate(
         eta=eta,
         seed=seed,
         batch_size=batch_size,
-    ) as run:
+    ) as opened_run:
+        run = opened_run.at(dtype=latents.dtype)
         _check_values(latents.values, model.state_shape)
         require(
             dict(latents.model) == model.recipe(),

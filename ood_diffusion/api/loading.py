@@ -7,8 +7,10 @@ from torch import Tensor
 
 from ood_diffusion.api.composed import as_user_errors, composed
 from ood_diffusion.api.workplace import opened, whole
+from ood_diffusion.checks import UserError
+from ood_diffusion.fields.scale import Scale
 from ood_diffusion.models.base import FrozenModel
-from ood_diffusion.runs.assemble import build_model
+from ood_diffusion.runs.assemble import build_domain, build_model
 from ood_diffusion.runs.settings import read_settings
 
 
@@ -66,7 +68,8 @@ def load_domain(
         settings: values in that file.
 
     Returns:
-        References and held-out images, uint8 ``[n, C, H, W]``. Images that are equal are there once.
+        References and held-out images ``[n, C, H, W]``: uint8, or float32 fields in [-1, 1].
+        Images that are equal are there once.
 
     Raises:
         UserError: for an unknown name or setting, data that are missing or damaged, or too few images.
@@ -83,3 +86,34 @@ def load_domain(
         references, held_out = run.references, run.held_out
         read = run.pictures.read
         return read(list(references.values())), read(list(held_out.values()))
+
+
+def load_scale(name: str, model: FrozenModel, /, **settings: object) -> Scale:
+    """What the fields of a domain, and those generated from them, are in physical units.
+
+    Args:
+        name: a file in ``conf/domain`` whose pictures are fields, such as "array".
+        model: as for `load_domain`.
+        settings: values in that file, as for `load_domain`.
+
+    Returns:
+        The scale: ``scale.to_physical(images)`` takes float32 ``[n, C, H, W]`` to float64 in the unit of the
+        data, ``scale.to_unit`` goes back.
+
+    Raises:
+        UserError: as `load_domain`, and for a domain of photographs.
+
+    Examples:
+        >>> from ood_diffusion import UserError, load_model, load_scale
+        >>> try:
+        ...     load_scale("galaxies_sim", load_model("cats_64"))
+        ... except UserError as error:
+        ...     print(error)
+        domain=galaxies_sim makes photographs, which have no physical scale. Use domain=array.
+    """
+    cfg, _ = composed({"domain": name}, {f"domain.{key}": value for key, value in settings.items()})
+    with as_user_errors():
+        scale = build_domain(cfg.domain, model).physical_scale
+    if scale is None:
+        raise UserError(f"domain={name} makes photographs, which have no physical scale. Use domain=array.")
+    return scale

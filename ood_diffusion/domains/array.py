@@ -1,75 +1,136 @@
-"""Physical maps in .npy, .npz or FITS files."""
+"""Physical fields in .npy, .npz or FITS files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from ood_diffusion.domains.arrays.maps import Maps
-from ood_diffusion.domains.arrays.scale import Scale
+from ood_diffusion.checks import require, require_choice
+from ood_diffusion.domains.arrays.maps import Channels, Maps
 from ood_diffusion.domains.arrays.source import ArraySource, Map
+from ood_diffusion.domains.base import SPLITS, Split
 from ood_diffusion.domains.collection import Collection
+from ood_diffusion.fields.scale import Scale
+
+End = float | Sequence[float] | str
+Ends = NDArray[np.float64]
+LEARNED = "references"
+TINY = float(np.nextafter(0, 1))
 
 
 class Array(Collection[Map]):
-    """Maps of numbers as pictures, by a stated range and stretch that `to_physical` undoes.
-
-    A value v inside [low, high] is shown as y: (v - low) / (high - low) for ``linear``, the square root of
-    that for ``sqrt``, asinh(10 x) / asinh(10) of that for ``asinh``, log(v / low) / log(high / low) for
-    ``log10``. A pixel is the nearest of 256 steps of y.
+    """Maps of numbers as fields: float32 in [-1, 1], by a stated scale that `Scale.to_physical` undoes.
 
     Args:
-        image_size: side of the pictures in pixels.
+        image_size: side of the fields in pixels, or (H, W); maps are cut to that aspect and averaged.
         path: a file, or a folder of files; ``~`` is the home folder.
         axes: what the axes of every array mean, slowest first: ``HW``, ``HWC``, ``CHW``, ``NHW``, ``NHWC``
-            or ``NCHW``, with 1 or 3 channels C.
-        low: physical value shown as black; for ``log10`` above 0.
-        high: physical value shown as full.
-        stretch: ``linear``, ``sqrt``, ``asinh`` or ``log10``.
-        colours: of maps with one channel, ``grey`` or ``inferno``; three channels are red, green and blue.
+            or ``NCHW``.
+        low: physical value at -1, or one for each channel; ``references``: the least of all references.
+        high: physical value at 1, likewise; ``references``: the largest.
+        scale: ``linear``, ``log10``, ``asinh`` or ``symlog``; see `Scale`.
+        softening: see `Scale`.
+        outside: ``refuse`` values outside [low, high], or ``clip`` them to it.
+        channels: see `Maps`.
+        fill: see `Maps`.
         entry: name of the array in an .npz, name or number of the HDU in a FITS file; None if there is one.
         seed: of order and halves; None keeps the natural order of names.
         limit: at most this many maps; None keeps all.
 
     Raises:
         UserError: if a setting is out of range, a file cannot be read or has other axes, a value is not
-            finite, all values lie outside [low, high], or for what `Collection` refuses. If only some lie
-            outside, they are clipped and their share is logged as a warning.
+            finite or lies outside the range, a channel is constant, or for what `Collection` refuses.
     """
+
+    preparation: Maps
 
     def __init__(
         self,
-        image_size: int,
+        image_size: int | Sequence[int],
         path: str | Path,
         axes: str,
-        low: float,
-        high: float,
-        stretch: str = "linear",
-        colours: str = "grey",
+        low: End,
+        high: End,
+        scale: str = "linear",
+        softening: float | None = None,
+        outside: str = "refuse",
+        channels: Channels = None,
+        fill: float | None = None,
         entry: str | int | None = None,
         seed: int | None = 0,
         limit: int | None = None,
     ) -> None:
-        self.maps = Maps(Scale(low, high, stretch), colours)
-        super().__init__(image_size, ArraySource(path, axes, entry), self.maps, seed, limit)
-        self.maps.census.report()
+        require_choice("domain.outside", outside, ("refuse", "clip"))
+        if LEARNED not in (low, high):
+            Scale(scale, low, high, softening)  # type: ignore[arg-type]  # which refuses what is no number
+        super().__init__(image_size, ArraySource(path, axes, entry), Maps(channels, fill), seed, limit)
+        extremes = [self.preparation.extremes[self.where(*item)] for item in self._items()]
+        self._least, self._most = (np.stack(ends) for ends in zip(*extremes, strict=True))
+        flat = np.flatnonzero(self._least.min(axis=0) == self._most.max(axis=0)).tolist()
+        require(
+            not flat,
+            "every channel must vary",
+            flat and f"{self._least[0, flat[0]]:g} everywhere in channel {flat[0]} of {self.source.place}",
+            "Leave it out with domain.channels.",
+        )
+        n = self.size("references")
+        if low == LEARNED:
+            low = self._least[:n].min(axis=0).tolist()
+            if scale == "log10":
+                self._refuse(np.full(self.channels, TINY), np.full(self.channels, np.inf))
+        if high == LEARNED:
+            high = self._most[:n].max(axis=0).tolist()
+        made = Scale(scale, low, high, softening)  # type: ignore[arg-type]
+        self.preparation.scale = self.physical_scale = made
+        require(
+            made.channels in (1, self.channels),
+            f"domain.low and domain.high must be one number, or one for each of {self.channels} channels",
+            (low, high),
+            "Check domain.channels.",
+        )
+        ends = [np.broadcast_to(end, (self.channels,)) for end in (made.low, made.high)]
+        self._clipped = self._outside(*ends)[0] if outside == "clip" else self._refuse(*ends)
 
     def record(self) -> dict[str, Any]:
-        """Also the range of the data beside the one that is shown, and how many values were clipped."""
-        return super().record() | self.maps.census.record()
+        """Also the scale, the range of the data, and how many values are clipped."""
+        return super().record() | {
+            **self.preparation.recipe(),
+            "data_range": [self._least.min(axis=0).tolist(), self._most.max(axis=0).tolist()],
+            "clipped": self._clipped,
+        }
 
-    def to_physical(self, picture: Tensor) -> Tensor:
-        """The physical values that pictures show, of this domain or generated.
+    def _items(self) -> list[tuple[Split, int]]:
+        return [(split, i) for split in SPLITS for i in range(self.size(split))]
 
-        A picture's own pixels are off by half of one of 255 steps of y at most: (high - low) / 510 for
-        ``linear``, a factor (high / low)^(1/510) for ``log10``. Values outside [low, high] were clipped to
-        its ends. Colours that a network made take the nearest colour of the map, or the mean of their
-        three channels in ``grey``.
+    def _refuse(self, low: Ends, high: Ends) -> int:
+        """0, or `UserError` if values lie outside."""
+        count, maps, first = self._outside(low, high)
+        require(
+            count == 0,
+            f"values must lie between domain.low={shown(low)} and domain.high={shown(high)}",
+            f"{count} outside, in {maps} maps; the first is {first}; all go from "
+            f"{shown(self._least.min(axis=0))} to {shown(self._most.max(axis=0))}",
+            "Widen the range in the unit of the data, choose domain.scale=asinh or symlog for values at or "
+            "below 0, or have them clipped with domain.outside=clip.",
+        )
+        return 0
 
-        Args:
-            picture: uint8, or float in 0 … 255, shape ``[..., 3, H, W]``.
+    def _outside(self, low: Ends, high: Ends) -> tuple[int, int, str]:
+        """How many values lie outside, in how many maps, and where the first is; only these maps are read."""
+        count, maps, first = 0, 0, ""
+        beyond = np.any((self._least < low) | (self._most > high), axis=1)
+        for item in (item for item, out in zip(self._items(), beyond.tolist(), strict=True) if out):
+            values = self.preparation.values(self.source.read(self.name(*item)))
+            at = np.argwhere((values < low[:, None, None]) | (values > high[:, None, None]))
+            place = f"at [channel, row, column] {at[0].tolist()}"
+            first = first or f"{values[tuple(at[0])]:g} in {self.where(*item)} {place}"
+            count, maps = count + len(at), maps + 1
+        return count, maps, first
 
-        Returns:
-            float32, shape ``[..., H, W]``, or ``[..., 3, H, W]`` if the maps have three channels.
-        """
-        return self.maps.physical(picture)
+
+def shown(ends: Ends) -> str:
+    """One number, or one for each channel."""
+    different = dict.fromkeys(f"{end:g}" for end in ends)
+    return next(iter(different)) if len(different) == 1 else f"[{','.join(f'{end:g}' for end in ends)}]"

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Literal, get_args
 
+import torch
 from torch import Tensor
 
 from ood_diffusion.checks import require, require_choice, require_integer
 from ood_diffusion.domains.drawing import Drawing
+from ood_diffusion.fields.scale import Scale
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.source import identity
 
@@ -52,6 +54,10 @@ class Domain(ABC):
 
     channels = 3
     """C of its pictures, which are RGB where it is 3."""
+    dtype = torch.uint8
+    """uint8 for photographs, 0 … 255; float32 for fields, in [-1, 1]."""
+    physical_scale: Scale | None = None
+    """What fields are in physical units, if they are."""
     rectangular = False
     """Whether it can make pictures that are no squares."""
 
@@ -98,7 +104,7 @@ class Domain(ABC):
 
     @abstractmethod
     def render(self, split: Split, index: int) -> Tensor:
-        """Draw one picture: uint8, shape `shape`, 0 black to 255 full; RGB if it has three channels."""
+        """Draw one picture of `dtype` and `shape`: RGB if it has three channels."""
 
     def where(self, split: Split, index: int) -> str:
         """Where one picture is, for a message."""

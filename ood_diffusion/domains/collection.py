@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Generic
 
+import torch
 from torch import Tensor
 
 from ood_diffusion.checks import require
@@ -91,6 +92,11 @@ class Collection(Domain, Generic[Content]):
         """Those that the preparation makes."""
         return self.preparation.channels
 
+    @property
+    def dtype(self) -> torch.dtype:  # type: ignore[override]
+        """That of the preparation."""
+        return self.preparation.dtype
+
     def size(self, split: Split) -> int:
         """The number of different items in `split`."""
         return len(self._digests[split])
@@ -125,7 +131,7 @@ class Collection(Domain, Generic[Content]):
         }
 
     def render(self, split: Split, index: int) -> Tensor:
-        """Make one picture: uint8, shape `shape`.
+        """Make one picture of `dtype` and `shape`.
 
         Raises:
             UserError: naming the item, if it is damaged or was changed since construction.

@@ -17,7 +17,7 @@ from ood_diffusion.domains.drawing import BLOCK, Drawing, Model, block_of
 from ood_diffusion.domains.images.preprocess import PREPROCESSING_VERSION, to_rgb
 from ood_diffusion.domains.item_generator import check_seed
 from ood_diffusion.fingerprint import fingerprint
-from ood_diffusion.pixels import finite_rows, require_finite, to_bytes
+from ood_diffusion.pixels import as_stored, finite_rows, require_finite
 from ood_diffusion.seeding import generator, normal
 
 KEPT = 4
@@ -38,6 +38,7 @@ class ModelSamples(Domain):
         grid: where it stops along the trajectory.
         steps: solver steps from the top of the schedule to the image.
         seed: of the whole set; another seed gives other pictures.
+        dtype: uint8, or float32 for fields in [-1, 1], which are never resized.
 
     Raises:
         UserError: if a setting is out of range, or images that are not RGB would have to be resized.
@@ -54,6 +55,7 @@ class ModelSamples(Domain):
         grid: Grid,
         steps: int = 24,
         seed: int = 0,
+        dtype: torch.dtype = torch.uint8,
     ) -> None:
         """Check the settings; nothing is drawn yet."""
         super().__init__(image_size)
@@ -66,12 +68,12 @@ class ModelSamples(Domain):
         )
         self.channels = model.image_shape[0]
         require(
-            self.channels == 3 or self.shape == model.image_shape,
-            "images of a model that are not RGB can be used at their own size only",
+            (self.channels == 3 and dtype == torch.uint8) or self.shape == model.image_shape,
+            "images of a model that are no RGB photographs can be used at their own size only",
             f"{model.image_shape} for {self.shape}",
             "Choose another domain.",
         )
-        self.seed = seed
+        self.seed, self.dtype = seed, dtype
         self._drawing = Drawing(model, solver, grid(model.schedule, model.schedule.timesteps, steps))
         self._drawn: dict[tuple[Split, int], Tensor] = {}
 
@@ -98,6 +100,7 @@ class ModelSamples(Domain):
             "block": BLOCK,
             "image_size": self.sides[0] if self.sides[0] == self.sides[1] else list(self.sides),
             "preprocessing": PREPROCESSING_VERSION,
+            **({"dtype": "float32"} if self.dtype == torch.float32 else {}),
         }
 
     def key(self, split: Split, index: int) -> str:
@@ -106,7 +109,7 @@ class ModelSamples(Domain):
         return fingerprint({**self.recipe, "split": split, "index": index})
 
     def render(self, split: Split, index: int) -> Tensor:
-        """Draw the picture with its block, or recall it: uint8, shape `shape`."""
+        """Draw the picture with its block, or recall it."""
         self.check_item(split, index)
         block = block_of(index)
         if (split, block.start) not in self._drawn:
@@ -119,7 +122,7 @@ class ModelSamples(Domain):
         model = self.drawing.model
         z = normal([generator(self.seed, "model_samples", split, i) for i in block], model.state_shape)
         z *= model.schedule.scale(self.drawing.levels[-1])
-        images = denoised(self.drawing, z.to(self.drawing.device)).cpu()
+        images = as_stored(denoised(self.drawing, z.to(self.drawing.device)), self.dtype).cpu()
         if images.shape[1:] == self.shape:
             return images
         pictures = [Image.fromarray(image.numpy()) for image in images.permute(0, 2, 3, 1)]
@@ -135,7 +138,7 @@ def denoised(drawing: Drawing, z: Tensor) -> Tensor:
         z: float32 ``[B, *state_shape]`` on the model's device.
 
     Returns:
-        Images, uint8 ``[B, C, H, W]``, rounded; what lies outside [-1, 1] is clipped.
+        Images, float32 ``[B, C, H, W]``, not clipped to [-1, 1].
     """
     model = drawing.model
     x = integrate(
@@ -148,4 +151,4 @@ def denoised(drawing: Drawing, z: Tensor) -> Tensor:
     )
     images = model.decode(x)
     require_finite("the model's images", [str(i) for i in range(len(x))], finite_rows(x, images))
-    return to_bytes(images)
+    return images

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Generic
 
+import torch
 from torch import Tensor
 
 from ood_diffusion.domains.source import Content
@@ -11,6 +12,8 @@ from ood_diffusion.domains.source import Content
 class Preparation(ABC, Generic[Content]):
     """The way from an item's content to a picture."""
 
+    dtype = torch.uint8
+    """Of the pictures: uint8, or float32 of fields."""
     channels: int = 3
     """C of the pictures; known when all items have passed `check`."""
 
@@ -32,7 +35,7 @@ class Preparation(ABC, Generic[Content]):
 
     @abstractmethod
     def picture(self, content: Content, where: str, sides: tuple[int, int]) -> Tensor:
-        """uint8, shape ``[channels, H, W]``, with (H, W) = `sides`.
+        """uint8, or float32 in [-1, 1], shape ``[channels, H, W]``, with (H, W) = `sides`.
 
         Raises:
             UserError: naming `where`, if the content is damaged.

@@ -4,6 +4,7 @@ A field is uint8 (a photograph, 0 … 255) or float32 (nominally [-1, 1]), ``[n,
 every figure that is measured on it, and is never what is inverted, drawn or stored.
 """
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -11,8 +12,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
 from ood_diffusion.checks import UserError, require, require_positive
+from ood_diffusion.fields.scale import Scale
 
 TENTH = 0.1
 """Of the stretch: where `Lupton` is the line through it, whatever Q is."""
@@ -20,6 +23,16 @@ TENTH = 0.1
 
 class View(ABC):
     """A picture of a field: `rgb` of what is shown, and a name that states everything that changes it."""
+
+    of_flux = False
+    """Whether it shows the share of the physical range on a linear scale, where fields have a scale."""
+    scale: Scale | None = None
+
+    def of(self, scale: Scale | None) -> Self:
+        """This view of fields with `scale`."""
+        bound = copy.copy(self)
+        bound.scale = scale
+        return bound
 
     @property
     @abstractmethod
@@ -45,7 +58,12 @@ class View(ABC):
         """
         if self.unchanged(fields.shape[1:], fields.dtype):
             return fields
-        shown = fields.float() / 255 if fields.dtype == torch.uint8 else ((fields + 1) / 2).clamp(0, 1)
+        if fields.dtype == torch.uint8:
+            shown = fields.float() / 255
+        elif self.of_flux and self.scale is not None:
+            shown = self.scale.flux(fields.cpu()).to(fields.device).clamp(0, 1)
+        else:
+            shown = ((fields + 1) / 2).clamp(0, 1)
         return (255 * self.rgb(shown)).round().clamp(0, 255).to(torch.uint8)
 
 
@@ -140,12 +158,14 @@ class Lupton(View):
 
     Args:
         channels: indices of red, green and blue.
-        stretch: s, in units of the range that is shown as 0 to 1.
+        stretch: s, as a share of the physical range.
         q: Q; near 0 the stretch is linear.
 
     Raises:
         UserError: for settings that are out of range.
     """
+
+    of_flux = True
 
     def __init__(self, channels: Sequence[int] = (0, 1, 2), stretch: float = 0.5, q: float = 8.0) -> None:
         require(
@@ -184,4 +204,7 @@ def check_channels(wanted: Sequence[int], there: int) -> None:
 
 def described(view: View, shape: Sequence[int], dtype: torch.dtype) -> dict[str, Any]:
     """What of a view determines features of fields of this kind; empty for RGB photographs themselves."""
-    return {} if view.unchanged(shape, dtype) else {"view": view.name}
+    if view.unchanged(shape, dtype):
+        return {}
+    flux = {"flux": view.scale.recipe()} if view.of_flux and view.scale is not None else {}
+    return {"view": view.name, **flux}

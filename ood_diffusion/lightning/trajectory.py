@@ -11,7 +11,7 @@ from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.solver import EpsFunction, History, Solver
 from ood_diffusion.lightning.loop import Predictor
 from ood_diffusion.models.base import FrozenModel
-from ood_diffusion.pixels import finite_rows, require_finite, to_bytes, to_unit_range
+from ood_diffusion.pixels import as_stored, finite_rows, require_finite, to_unit_range
 from ood_diffusion.seeding import generator, normal
 
 EXACT_BELOW = 20.0
@@ -80,7 +80,7 @@ class Inverter(Trajectory):
     """Images to latents, deterministically."""
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> Tensor:
-        """``batch["data"]``: uint8 ``[B, 3, H, W]`` -> latents at the last level, float32
+        """``batch["data"]``: images ``[B, C, H, W]`` -> latents at the last level, float32
         ``[B, *state_shape]``."""
         x = self.model.encode(to_unit_range(batch["data"]))
         return self._integrate(inverting(self.model), batch, x, self.levels)
@@ -103,7 +103,7 @@ class PassageInverter(Trajectory):
         self.kept = set(kept)
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> Tensor:
-        """``batch["data"]``: uint8 ``[B, 3, H, W]`` -> states, float32 ``[B, len(kept), *state_shape]``."""
+        """``batch["data"]``: images ``[B, C, H, W]`` -> states, float32 ``[B, len(kept), *state_shape]``."""
         states: list[Tensor] = []
         reached = itertools.count(1)
 
@@ -125,16 +125,23 @@ class Generator(Trajectory):
         levels: the grid, ascending; it is walked downwards.
         eta: 0 deterministic … 1 ancestral.
         seed: with an item's id it determines that item's noise.
+        dtype: of the images: uint8, or float32 for fields.
     """
 
     def __init__(
-        self, model: FrozenModel, solver: Solver, levels: Sequence[float], eta: float, seed: int
+        self,
+        model: FrozenModel,
+        solver: Solver,
+        levels: Sequence[float],
+        eta: float,
+        seed: int,
+        dtype: torch.dtype = torch.uint8,
     ) -> None:
         super().__init__(model, solver, levels)
-        self.eta, self.seed = eta, seed
+        self.eta, self.seed, self.dtype_stored = eta, seed, dtype
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> Tensor:
-        """``batch["data"]``: latents float32 ``[B, *state_shape]`` -> images uint8 ``[B, 3, H, W]``."""
+        """``batch["data"]``: latents float32 ``[B, *state_shape]`` -> images ``[B, C, H, W]``."""
         z = batch["data"]
         ids = batch["ids"] + batch["ids"][-1:] * (len(z) - len(batch["ids"]))
         streams = [generator(self.seed, "noise", i) for i in ids]
@@ -148,7 +155,7 @@ class Generator(Trajectory):
         )
         images = self.model.decode(x)
         self.finite = finite_rows(x, images)
-        return to_bytes(images)
+        return as_stored(images, self.dtype_stored)
 
     def images(self, batch: dict[str, Any]) -> Tensor:
         """`predict_step` to the end, outside a loop: images on the CPU, if they come from finite numbers."""

@@ -21,7 +21,7 @@ from ood_diffusion.models.probe import probe
 from ood_diffusion.priors.base import Prior
 from ood_diffusion.runs.feasible import check
 from ood_diffusion.runs.images import Images
-from ood_diffusion.runs.run import Run
+from ood_diffusion.runs.run import Run, named_dtype
 from ood_diffusion.runs.settings import AUTO, RECOMMENDING, Settings, read_settings
 from ood_diffusion.runs.stage import Stage
 from ood_diffusion.runs.workspace import Workspace
@@ -62,7 +62,10 @@ def assemble(
     if model is None:
         model = build_model(cfg)
     probe(model)
-    domain, training_domain = (build_domain(part, model) for part in (cfg.domain, cfg.training_domain))
+    domain = build_domain(cfg.domain, model)
+    training_domain = build_domain(cfg.training_domain, model, domain.dtype)
+    fields = torch.float32 in (domain.dtype, training_domain.dtype)
+    dtype = torch.float32 if fields else torch.uint8
     stores = Stores(Path(cfg.store), cfg.store_mode)
     controls = cfg.control or {}
     run = Run(
@@ -81,7 +84,8 @@ def assemble(
         max_proposals=max_proposals,
         controls={str(name): build(part, Control) for name, part in controls.items()},
         control_recipes={str(name): with_code(plain(part)) for name, part in controls.items()},
-        view=build(cfg.view, View),
+        dtype=dtype,
+        view=build(cfg.view, View).of(domain.physical_scale),
         make_extractor=cache(partial(build, cfg.extractor)),
         make_metrics={str(name): partial(build, part, FeatureMetric) for name, part in cfg.metric.items()},
         workspace=Workspace(run_folder, stores, ranks),
@@ -89,7 +93,7 @@ def assemble(
             domain,
             training_domain,
             (settings.n_references, settings.n_held_out, settings.n_training),
-            stores.open("pictures", {"image_shape": list(model.image_shape)}, torch.uint8),
+            stores.open("pictures", {"image_shape": list(model.image_shape), **named_dtype(dtype)}, dtype),
             ranks,
         ),
     )
@@ -126,9 +130,13 @@ def build_model(cfg: DictConfig) -> FrozenModel:
     return model.compute_in(cfg.precision, cfg.compile)
 
 
-def build_domain(part: DictConfig, model: FrozenModel) -> Domain:
-    """A domain at the size of the model's images; one whose `model` is null draws from this model."""
-    own = {"model": model} if "model" in part and part.model is None else {}
+def build_domain(part: DictConfig, model: FrozenModel, dtype: torch.dtype = torch.uint8) -> Domain:
+    """A domain at the size of the model's images; one whose `model` is null draws from this model, fields if
+    `dtype` is float32.
+    """
+    own: dict[str, Any] = {}
+    if "model" in part and part.model is None:
+        own = {"model": model, **({"dtype": dtype} if dtype == torch.float32 else {})}
     height, width = model.image_shape[1:]
     size = height if height == width else (height, width)
     domain: Domain = build(part, Domain, image_size=size, **own)

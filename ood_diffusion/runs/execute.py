@@ -222,7 +222,7 @@ def describe(run: Run, with_images: bool) -> dict[str, Any]:
     """
     knobs = {knob: getattr(run.settings, knob) for knob in KNOBS}
     counts = {"n_references": len(run.references), "n_held_out": len(run.held_out)} if with_images else {}
-    judge = {"extractor": ", view ".join([run.names["extractor"], *run.view_recipe.values()])}
+    judge = {"extractor": ", view ".join([run.names["extractor"], *[run.view.name] * bool(run.view_recipe)])}
     return {**run.names, **judge, **knobs, **counts}
 
 

@@ -34,7 +34,13 @@ def check(run: Run) -> None:
     )
     if needs & {"features", "metrics"}:
         _ = run.extractor  # whose weights may be missing
-    for stage in stages:
+    for name, stage in run.stages.items():
+        require(
+            not (stage.photographs and run.view_recipe),
+            f"the stage {name} needs RGB photographs (uint8, 3 channels)",
+            f"{run.dtype} of shape {run.model.image_shape}",
+            "Leave it out of stages.",
+        )
         stage.check(run)
     if "draws" in needs:
         check_learners(run)

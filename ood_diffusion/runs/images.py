@@ -14,6 +14,7 @@ from ood_diffusion.domains.base import SPLITS, Domain, Split
 from ood_diffusion.domains.drawing import block_of
 from ood_diffusion.lightning.progress import Meter
 from ood_diffusion.lightning.ranks import Ranks
+from ood_diffusion.pixels import to_unit_range
 from ood_diffusion.storage.store import TensorStore
 
 log = logging.getLogger(__name__)
@@ -208,6 +209,7 @@ def _render(domain: Domain, store: TensorStore, split: Split, keys: Mapping[int,
             part = numbers[start : start + SHARD]
             images = []
             for i in part:
-                images.append(domain.render(split, i))
+                image = domain.render(split, i)
+                images.append(image if image.dtype == store.dtype else to_unit_range(image))
                 meter.advance()
             store.write([keys[i] for i in part], torch.stack(images))

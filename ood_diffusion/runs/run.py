@@ -55,6 +55,7 @@ class Run:
         max_proposals: proposals per wanted sample before giving up.
         controls: what makes the samples without the network, by name.
         control_recipes: what determines the controls' images beside the draws', by name; JSON.
+        dtype: of all images: uint8, or float32 where the domain is one of fields.
         view: what eyes and extractors see of the images.
         make_extractor: the feature extractor, built at the first call.
         make_metrics: metric name -> function that builds it.
@@ -78,6 +79,7 @@ class Run:
     max_proposals: int
     controls: Mapping[str, Control]
     control_recipes: Mapping[str, Any]
+    dtype: torch.dtype
     view: View
     make_extractor: Callable[[], FeatureExtractor]
     make_metrics: Mapping[str, Callable[[], FeatureMetric]]
@@ -116,12 +118,12 @@ class Run:
     @property
     def view_recipe(self) -> dict[str, Any]:
         """What of the view determines features; empty where the images are RGB photographs themselves."""
-        return described(self.view, self.model.image_shape, self.pictures.dtype)
+        return described(self.view, self.model.image_shape, self.dtype)
 
     @property
     def judge(self) -> str:
         """What every figure measured on features must state: the extractor, and the view if there is one."""
-        return ", view ".join([self.extractor.name, *self.view_recipe.values()])
+        return ", view ".join([self.extractor.name, *[self.view.name] * bool(self.view_recipe)])
 
     @cached_property
     def trajectory_recipe(self) -> dict[str, Any]:
@@ -140,7 +142,8 @@ class Run:
 
     def decoded(self, eta: float) -> TensorStore:
         """Decoded latents, by the content digest of the latent (and the seed of the noise, if any)."""
-        return self.workspace.stores.open("images", {**self.trajectory_recipe, "eta": eta}, torch.uint8)
+        recipe = {**self.trajectory_recipe, "eta": eta, **named_dtype(self.dtype)}
+        return self.workspace.stores.open("images", recipe, self.dtype)
 
     def draws_recipe(self, references: Sequence[str]) -> dict[str, Any]:
         """Everything that determines the draws, if the references have these digests."""
@@ -241,3 +244,8 @@ class Run:
                 done.convergence.largest_change,
             )  # fmt: skip
         return done.convergence
+
+
+def named_dtype(dtype: torch.dtype) -> dict[str, str]:
+    """What of a dtype is in the address of a store of images; photographs' have nothing of it."""
+    return {} if dtype == torch.uint8 else {"dtype": str(dtype).removeprefix("torch.")}

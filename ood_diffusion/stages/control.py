@@ -2,11 +2,9 @@
 
 import logging
 
-import torch
-
 from ood_diffusion.checks import UserError
 from ood_diffusion.controls.base import Noise
-from ood_diffusion.pixels import to_bytes
+from ood_diffusion.pixels import as_stored
 from ood_diffusion.runs.run import Run
 from ood_diffusion.storage.store import Gone, TensorStore
 
@@ -34,7 +32,7 @@ def control_images(run: Run, name: str) -> tuple[TensorStore, list[str]]:
         name: of one of `Run.controls`.
 
     Returns:
-        The store of images, uint8 at the references' size, and the ids in the order of the samples.
+        The store of images, of the references' dtype and shape, and the ids in the order of the samples.
 
     Raises:
         UserError: if the selection keeps too few.
@@ -49,7 +47,7 @@ def control_images(run: Run, name: str) -> tuple[TensorStore, list[str]]:
         "seed": run.settings.seed,
         **control.recipe(noise),
     }
-    store = run.workspace.stores.open("controls", recipe, torch.uint8)
+    store = run.workspace.stores.open("controls", recipe, run.dtype)
     ids = [f"{i:06d}" for i in range(proposer.n)]
 
     def make(missing: list[str]) -> None:
@@ -59,7 +57,7 @@ def control_images(run: Run, name: str) -> tuple[TensorStore, list[str]]:
             names = ids[first : first + len(block)]
             rows = [i for i, name in enumerate(names) if name in wanted]
             if rows:
-                store.write([names[i] for i in rows], to_bytes(block[rows]))
+                store.write([names[i] for i in rows], as_stored(block[rows], store.dtype))
             first += len(block)
 
     store.fill(ids, make)

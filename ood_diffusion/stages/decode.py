@@ -18,7 +18,7 @@ def decode(
         The store of images, and the image id of each latent in the order of `ids`.
     """
     images, targets = run.decoded(run.settings.eta), run.decoded_ids(latents.digests(ids))
-    module = Generator(run.model, run.solver, run.levels, run.settings.eta, run.settings.seed)
+    module = Generator(run.model, run.solver, run.levels, run.settings.eta, run.settings.seed, images.dtype)
     run.predict(images, latents, dict(zip(targets, ids, strict=True)), module, description)
     return images, targets
 

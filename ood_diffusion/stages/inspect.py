@@ -105,13 +105,13 @@ def own_images(run: Run) -> tuple[Tensor, float | None]:
     """Images of the model's own domain, from the run's solver, grid, steps and eta.
 
     Returns:
-        uint8 ``[n, C, H, W]``, and how many images pass the network per second: the median over the
+        Images ``[n, C, H, W]``, and how many images pass the network per second: the median over the
         steps after the first, in which things warm up; None if there was but one.
     """
     settings, model = run.settings, run.model
     levels = run.grid(model.schedule, float(model.schedule.timesteps), settings.steps)
     device = run.workspace.ranks.device
-    module = Generator(model, run.solver, levels, settings.eta, settings.seed).to(device)
+    module = Generator(model, run.solver, levels, settings.eta, settings.seed, run.dtype).to(device)
     n = min(settings.n_samples, SHOWN)
     ids = [str(i) for i in range(n)]
     marks: list[tuple[float, int]] = []

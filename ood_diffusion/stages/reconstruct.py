@@ -8,7 +8,7 @@ import torch
 
 from ood_diffusion.figures import EVERYWHERE, Figure
 from ood_diffusion.lightning.trajectory import Generator
-from ood_diffusion.pixels import psnr, to_bytes, to_unit_range
+from ood_diffusion.pixels import as_stored, psnr, to_unit_range
 from ood_diffusion.report.plan.work import Share, Work
 from ood_diffusion.report.results import Reconstructions, Results
 from ood_diffusion.runs.calls import calls_along
@@ -61,7 +61,7 @@ def reconstruct(run: Run) -> Reconstructions:
         run.decoded(eta=0.0),
         run.bank,
         {target: source for source, target in ids.items()},
-        Generator(run.model, run.solver, run.levels, eta=0.0, seed=0),
+        Generator(run.model, run.solver, run.levels, eta=0.0, seed=0, dtype=run.dtype),
         "reconstruct",
     )
     rebuilt = run.decoded(eta=0.0).blocks(list(ids.values()))
@@ -98,7 +98,7 @@ def psnr_at_level_0(run: Run) -> float:
         images = model.decode(model.encode(to_unit_range(originals.to(device))))
     finally:
         model.cpu()
-    return float(psnr(to_bytes(images).cpu(), originals).mean())
+    return float(psnr(as_stored(images, originals.dtype).cpu(), originals).mean())
 
 
 def reconstruction_ids(run: Run) -> dict[str, str]:

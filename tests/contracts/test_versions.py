@@ -198,8 +198,8 @@ def files(folder: Path) -> list[Tensor]:
 
 def maps(folder: Path) -> list[Tensor]:
     np.save(folder / "maps.npy", 10 ** wave(4, 24, 30).double().numpy())
-    make = partial(Array, 16, str(folder / "maps.npy"), "NHW")
-    return rendered(make(0.1, 9.0), make(0.1, 9.0, "log10", "inferno"))
+    make = partial(Array, 16, str(folder / "maps.npy"), "NHW", outside="clip")
+    return rendered(make(0.1, 20.0), make(0.01, 200.0, "log10", channels="rgb"))
 
 
 def samples(*_: Any) -> list[Tensor]:

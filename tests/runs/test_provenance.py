@@ -17,6 +17,7 @@ def test_results_and_report_say_what_made_them(tmp_path: Path) -> None:
     np.save(tmp_path / "my maps" / "a.npy", maps)
     (tmp_path / "my maps" / "b.fits.gz").touch()
     domain = ["domain=array", "domain.path=my maps", "domain.axes=NHW", "domain.low=1", "domain.high=10"]
+    domain += ["domain.outside=clip", "domain.channels=rgb"]
     done = run_cli(tmp_path, *TINY, *QUICK, *domain, "stages=[invert,report]", "n_held_out=3", "eta=0.5")
     assert done.returncode == 0, done.stderr
     found = results(tmp_path)[0]
@@ -25,8 +26,8 @@ def test_results_and_report_say_what_made_them(tmp_path: Path) -> None:
     data = found["data"].pop("domain")
     assert found["data"] == {}  # no stage has used the training domain
     assert data["path"] == str(tmp_path / "my maps") and data["settings"]["axes"] == "NHW"
-    assert data["passed_over"] == {".fits.gz": 1} and data["range"] == [1.0, 10.0]
-    assert data["values"] == {"all": maps.size, "below": int((maps < 1).sum()), "above": 0}
+    assert data["passed_over"] == {".fits.gz": 1} and data["low"] == [1.0]
+    assert data["clipped"] == 3 * int((maps < 1).sum())
     assert data["pictures"] == {"references": 15, "held_out": 15}
     assert {split: used["n"] for split, used in data["used"].items()} == {"references": 12, "held_out": 3}
     assert all(re.fullmatch("[0-9a-f]{16}", used["digest"]) for used in data["used"].values())

@@ -1,1 +1,1 @@
-"""Physical maps in array files: where they lie, what their axes are, how values become colours."""
+"""Physical maps in array files: where they lie, what their axes are, how they become fields."""

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from ood_diffusion.checks import require, require_choice
 
 AXES = ("HW", "HWC", "CHW", "NHW", "NHWC", "NCHW")
-"""N counts the maps, C the channels (1 or 3), H rows from the top, W columns; slowest first, as in numpy."""
+"""N counts the maps, C the channels, H rows from the top, W columns; slowest first, as in numpy."""
 
 
 def check_axes(axes: str) -> None:
@@ -30,12 +30,6 @@ def count(axes: str, shape: tuple[int, ...], where: str) -> int:
         f"Set domain.axes to one of: {', '.join(AXES)} (N counts maps, C channels, H rows, W columns).",
     )
     lengths = dict(zip(axes, shape[extra:], strict=True))
-    require(
-        lengths.get("C", 1) in (1, 3),
-        f"the channels (C in domain.axes={axes}) must be 1 or 3",
-        f"shape {shape} in {where}",
-        "Set domain.axes to the order of the array's axes, or save the channels you want.",
-    )
     return lengths.get("N", 1)
 
 

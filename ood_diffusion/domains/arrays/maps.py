@@ -1,49 +1,58 @@
-"""From a map of physical values to a picture, and back."""
+"""From a map of physical values to a field in [-1, 1]."""
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from PIL import Image
+from numpy.typing import NDArray
 from torch import Tensor
 
-from ood_diffusion.checks import require, require_choice
-from ood_diffusion.domains.arrays.census import Census
-from ood_diffusion.domains.arrays.scale import Scale
+from ood_diffusion.checks import require
 from ood_diffusion.domains.arrays.source import Map
 from ood_diffusion.domains.images.encoded import MIN_SIDE
-from ood_diffusion.domains.images.preprocess import centred
 from ood_diffusion.domains.preparation import Preparation
-from ood_diffusion.simulators.radiation.colour_map import from_rgb, to_rgb
+from ood_diffusion.fields.scale import Scale
 
-COLOURS = ("grey", "inferno")
+Channels = str | Sequence[int] | None
+Extremes = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""The least and the largest value of each channel of a map."""
 
 
 class Maps(Preparation[Map]):
-    """Values are clipped, stretched, cut to the largest centred square, resized (bicubic) and coloured.
-
-    Resizing happens after stretching, so that what is averaged is what is seen.
+    """Channels are chosen, NaN are filled, values outside the range are clipped or were refused; the largest
+    centred part of the wanted aspect is cut and resized by areas, on physical values, so that their mean
+    stays; then the scale maps them to [-1, 1].
 
     Args:
-        scale: the range shown and the stretch.
-        colours: of maps with one channel, ``grey`` or ``inferno``. Three channels become red, green and
-            blue, each by the same scale; they need ``grey``.
+        channels: None: all; indices; ``grey``: their mean; ``rgb``: three, or the only one three times.
+        fill: physical value of NaN pixels; None refuses them.
 
     Raises:
-        UserError: if `colours` is unknown.
+        UserError: for other settings.
     """
 
-    version = 1
+    version = 2
+    dtype = torch.float32
 
-    def __init__(self, scale: Scale, colours: str) -> None:
-        require_choice("domain.colours", colours, COLOURS)
-        self.scale, self.colours = scale, colours
-        self.census = Census(scale)
-        self.channels = 0
+    def __init__(self, channels: Channels, fill: float | None) -> None:
+        listed = channels if channels is None or isinstance(channels, str) else list(channels)
+        known = listed in (None, "grey", "rgb") or (
+            isinstance(listed, list) and len(listed) > 0 and all(type(i) is int and i >= 0 for i in listed)
+        )
+        require(known, "domain.channels must be null, grey, rgb or a list of indices", channels, "Try [0].")
+        number = fill is None or (type(fill) in (int, float) and bool(np.isfinite(fill)))
+        require(number, "domain.fill must be null or a number", fill, "Such as 0.")
+        self.chosen, self.fill = listed, fill
+        self.stored = self.channels = 0
+        self.extremes: dict[str, Extremes] = {}
+        """Where each map is -> its least and largest values."""
+        self.scale = Scale("linear", -1, 1)
+        """Set when all maps have been seen."""
 
     def check(self, content: Map, where: str) -> None:
-        """Refuse what is too small, not finite, or has other channels; count what is clipped."""
-        channels, height, width = content.shape
+        """Refuse what is too small, not finite, or has other channels; note the extremes."""
+        stored, height, width = content.shape
         require(
             min(height, width) >= MIN_SIDE,
             f"a map must be at least {MIN_SIDE} pixels on each side",
@@ -51,20 +60,38 @@ class Maps(Preparation[Map]):
             "Check domain.axes, or remove it.",
         )
         require(
-            channels == (self.channels or channels) and (channels == 1 or self.colours == "grey"),
-            "all maps must have one channel, or all three and domain.colours=grey",
-            f"{channels} in {where}",
-            "Use one kind of map at a time; three channels are shown as red, green and blue.",
+            stored == (self.stored or stored),
+            f"all maps must have as many channels as the first, {self.stored}",
+            f"{stored} in {where}",
+            "Use one kind of map at a time.",
         )
-        self.channels = channels
-        bad = np.argwhere(~np.isfinite(content))[:, 1:]
+        indices = [0, 0, 0] if (self.chosen, stored) == ("rgb", 1) else self.chosen
+        wanted = [0, 1, 2] if indices == "rgb" else indices if isinstance(indices, list) else [0]
+        require(
+            max(wanted) < stored and (self.chosen != "rgb" or stored in (1, 3)),
+            f"domain.channels={self.chosen} must choose channels that there are",
+            f"{stored} in {where}",
+            f"Give indices from 0 to {stored - 1}.",
+        )
+        values = self.values(content)
+        bad = np.argwhere(~np.isfinite(values))
         require(
             len(bad) == 0,
             "a map must hold finite values",
-            f"{len(bad)} NaN or infinite in {where}, at [row, column] {bad[:3].tolist()}",
-            "Fill them, or remove the map.",
+            f"{len(bad)} NaN or infinite in {where}, at [channel, row, column] {bad[:3].tolist()}",
+            "Set domain.fill to the value that NaN stand for; remove maps with infinities.",
         )
-        self.census.add(content)
+        self.stored, self.channels = stored, len(values)
+        self.extremes[where] = values.min(axis=(1, 2)), values.max(axis=(1, 2))
+
+    def values(self, content: Map) -> Map:
+        """The chosen channels, NaN filled."""
+        filled = content if self.fill is None else np.where(np.isnan(content), self.fill, content)
+        if self.chosen == "grey":
+            return np.asarray(filled.mean(axis=0, keepdims=True))
+        if self.chosen == "rgb" and len(filled) == 1:
+            return np.repeat(filled, 3, axis=0)
+        return filled[self.chosen] if isinstance(self.chosen, list) else filled
 
     def digest(self, content: Map) -> str:
         """SHA-256 of shape and values, whatever file they came from."""
@@ -73,26 +100,32 @@ class Maps(Preparation[Map]):
         return sha.hexdigest()
 
     def recipe(self) -> dict[str, object]:
-        """The scale, the colours and the version of the pixel path."""
-        scale = [self.scale.low, self.scale.high, self.scale.stretch]
-        return {"maps": self.version, "scale": scale, "colours": self.colours}
+        """The version, the channels, the fill and the scale."""
+        own = {"maps": self.version, "channels": self.chosen, "fill": self.fill}
+        return own | self.scale.recipe()
 
     def picture(self, content: Map, where: str, sides: tuple[int, int]) -> Tensor:
-        """Nothing can fail here that `check` has let pass."""
-        planes = [
-            np.asarray(centred(Image.fromarray(plane.astype(np.float32)), sides))
-            for plane in self.scale.shown(content)
-        ]
-        shown = torch.from_numpy(np.stack(planes))
-        if self.colours == "inferno":
-            return to_rgb(shown[0])
-        return (255 * shown.clamp(0, 1)).round().to(torch.uint8).expand(3, -1, -1).contiguous()
+        """float32 in [-1, 1]; nothing can fail here that `check` has let pass."""
+        low, high = (np.array(end)[:, None, None] for end in (self.scale.low, self.scale.high))
+        values = torch.from_numpy(resized(np.clip(self.values(content), low, high), sides))
+        return self.scale.to_unit(values).clamp(-1, 1)  # rounding
 
-    def physical(self, picture: Tensor) -> Tensor:
-        """See `Array.to_physical`."""
-        if self.colours == "inferno":
-            shown = from_rgb(picture)
-        else:
-            shown = picture.double() / 255
-            shown = shown if self.channels == 3 else shown.mean(dim=-3)
-        return torch.from_numpy(self.scale.physical(shown.double().cpu().numpy())).float()
+
+def resized(values: Map, sides: tuple[int, int]) -> Map:
+    """The largest centred part with the aspect of `sides` (H, W), averaged over areas; its mean stays."""
+    rows, columns = sides
+    _, height, width = values.shape
+    kept = min(height, width * rows / columns), min(width, height * columns / rows)
+    down, across = (
+        overlaps(n, length, part) for n, length, part in zip(sides, (height, width), kept, strict=True)
+    )
+    return np.ascontiguousarray(down @ values @ across.T)
+
+
+def overlaps(n: int, length: int, part: float) -> NDArray[np.float64]:
+    """Shares ``[n, length]`` of `length` pixels in each of the `n` equal cells of their centred `part`."""
+    edges = (length - part) / 2 + np.linspace(0, part, n + 1)
+    pixels = np.arange(length)
+    covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    shares = covered.clip(0)
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))

@@ -17,7 +17,7 @@ from ood_diffusion.domains.source import Source, existing, shown
 from ood_diffusion.domains.walk import counted, files_below, of_kinds
 
 Map: TypeAlias = NDArray[np.float64]
-"""Physical values, shape ``[C, H, W]`` with 1 or 3 channels."""
+"""Physical values, shape ``[C, H, W]``."""
 
 Reader = Callable[[Path, str | int | None], AbstractContextManager[Stored]]
 READERS: dict[str, Reader] = {

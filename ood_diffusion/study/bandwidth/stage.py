@@ -68,6 +68,7 @@ SELECTING = {"seed", "limit", "device", "image_size"}
 class Bandwidth(BandwidthSettings, Stage):
     """The band at every level, the level that it recommends, and the band of the training domain's images."""
 
+    photographs: ClassVar[bool] = True
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "features"})
     figures: ClassVar[tuple[Figure, ...]] = (
         Figure(

@@ -63,6 +63,7 @@ SHOWN = 8
 class Interference(InterferenceSettings, Stage):
     """A probe of the domain on the run's own samples, the same latents at every eta, and other samplers."""
 
+    photographs: ClassVar[bool] = True
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "draws", "metrics"})
     figures: ClassVar[tuple[Figure, ...]] = (
         Figure(

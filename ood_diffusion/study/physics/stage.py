@@ -73,6 +73,7 @@ class Physics(Stage):
         blur: standard deviation of the Gaussian that corrupts the references, pixels, above 0.
     """
 
+    photographs: ClassVar[bool] = True
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "draws", "features"})
     band: float
     blur: float

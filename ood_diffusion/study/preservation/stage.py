@@ -49,6 +49,7 @@ SHOWN = 8
 class Preservation(PreservationSettings, Stage):
     """The model's own images, every baseline, and the same images again."""
 
+    photographs: ClassVar[bool] = True
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "draws", "features"})
 
     def __call__(self, run: Run, earlier: Results) -> dict[str, PreservationSection]:
