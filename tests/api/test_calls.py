@@ -126,7 +126,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "no FrozenModel": (lambda: invert(torch.nn.ReLU(), IMAGES), "FrozenModel, but got 'ReLU'.*load_torch_m"),  # type: ignore[arg-type]
     "domain": (lambda: load_domain("my_images", MODEL), "domain must be one of: .*image_folder"),
     "path": (lambda: load_domain("image_folder", MODEL), "domain.path"),
-    "floats": (lambda: invert(MODEL, IMAGES / 255), r"uint8, 0 to 255, or fields, .*, but got torch.float32 from 0 to 1\. "),
+    "floats": (lambda: invert(MODEL, IMAGES / 255), r"uint8, .*, but got torch.float32 from 0 to 1\. "),
     "an array": (lambda: invert(MODEL, IMAGES.numpy()), "torch tensor.*got ndarray.*from_numpy"),  # type: ignore[arg-type]
     "one image": (lambda: invert(MODEL, IMAGES[0]), r"\[n, 3, 8, 8\].*got \[3, 8, 8\].*x\[None\]"),
     "no image": (lambda: invert(MODEL, IMAGES[:0]), r"n >= 1, but got \[0, 3, 8, 8\]"),

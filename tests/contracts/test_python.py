@@ -34,6 +34,7 @@ def small(code: str) -> str:
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     images(tmp_path / "my_images", 12, seed=0)
+    np.save(tmp_path / "my_maps.npy", np.random.default_rng(3).uniform(0.1, 100, (24, 20, 30)))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

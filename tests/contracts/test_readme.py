@@ -121,7 +121,8 @@ def left_behind() -> Any:
 def test_command(command: str, tmp_path: Path) -> None:
     images(tmp_path / "my_images", 40, seed=0)
     shutil.make_archive(str(tmp_path / "my_images"), "zip", tmp_path / "my_images")
-    np.save(tmp_path / "my_maps.npy", np.random.default_rng(3).lognormal(0, 2, (40, 20, 30)))
+    maps = np.random.default_rng(3).lognormal(0, 2, (40, 20, 30)).clip(0.1, 100)
+    np.save(tmp_path / "my_maps.npy", maps)
     images(tmp_path / "my_training_images" / "train", 8, seed=1)
     images(tmp_path / "my_training_images" / "held_out", 4, seed=2)
     reads = command.split()[0] in READERS
