@@ -94,7 +94,7 @@ def test_domain(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     domain = build(cfg.domain, image_size=24, **own)
     for split in ("references", "held_out"):
         image = domain.render(split, 0)
-        assert image.shape == (3, 24, 24) and image.dtype == torch.uint8
+        assert image.shape == domain.shape == (domain.channels, 24, 24) and image.dtype == domain.dtype
 
 
 @pytest.mark.parametrize("name", choices("launcher"))

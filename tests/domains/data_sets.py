@@ -83,7 +83,7 @@ def prepared(name: str, folder: Path) -> list[str]:
         "image_folder": [f"path={mine}"],
         "image_zip": [f"path={zipped(mine, folder / 'mine.zip')}"],
         "hub_dataset": [f"name={mine}"],
-        "array": [f"path={folder / 'mine.npy'}", "axes=NHW", "low=0.01", "high=100"],
+        "array": [f"path={folder / 'mine.npy'}", "axes=NHW", "low=0", "high=10000"],
         "model_samples": ["steps=2"],  # no data: only to be quick
         "own_samples": ["steps=2"],
     }
