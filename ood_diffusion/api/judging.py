@@ -24,7 +24,8 @@ from ood_diffusion.metrics.feature_metric import FeatureMetric
 from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.report.wording import number
 from ood_diffusion.runs.assemble import build
-from ood_diffusion.stages.evaluate import FEATURE_BATCH, Evaluate, declared, feature_recipe, intervals, score
+from ood_diffusion.stages.evaluate import Evaluate, declared, intervals, score
+from ood_diffusion.stages.features import FEATURE_BATCH, feature_recipe
 from ood_diffusion.storage.stores import Stores
 
 
@@ -71,7 +72,7 @@ class Scores(Mapping[str, float]):
         for name, value in self.items():
             ends = " … ".join(map(number, self.intervals.get(name, ())))
             interval = f"   95 %: {ends}" if ends else ""
-            lines.append(f"{self.declared[name].head:<12}{number(value):>10}{interval}")
+            lines.append(f"{self.declared[name].head:<14}{number(value):>8}{interval}")
         return "\n".join(lines)
 
 

@@ -1,28 +1,23 @@
 """New images against held-out images of the domain: FID, KID, precision, recall, novelty."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
-import torch
 from torch import Tensor
 from torchmetrics import MetricCollection
 
 from ood_diffusion.figures import EVERYWHERE, Figure, Surface
-from ood_diffusion.fingerprint import architecture, weights_digest
-from ood_diffusion.lightning.features import FeaturePass
-from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.metrics.feature_metric import FeatureMetric
 from ood_diffusion.metrics.novelty import novelty
-from ood_diffusion.models.base import tensors_of
 from ood_diffusion.report.plan.work import Share
 from ood_diffusion.report.results import Metrics, Results
 from ood_diffusion.runs.calls import calls_along
 from ood_diffusion.runs.known import Known
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
-from ood_diffusion.source import identity, is_foreign, network_identity
 from ood_diffusion.stages.control import controls_of
+from ood_diffusion.stages.features import features_in_order, features_of
 from ood_diffusion.stages.reconstruct import reconstruction_ids
 from ood_diffusion.stages.sample import draw
 from ood_diffusion.statistics.intervals import proportion_interval
@@ -32,8 +27,6 @@ MakeMetrics = Mapping[str, Callable[[], FeatureMetric]]
 """By name, what builds a metric that has seen nothing yet."""
 TWIN = "twin"
 """The control that says what the network adds: the recipe of the run on pixels (`conf/control/twin.yaml`)."""
-FEATURE_BATCH = 64
-"""Images per call of the extractor, whatever the diffusion model's batch size."""
 
 
 @dataclass(frozen=True)
@@ -135,33 +128,6 @@ def samples_of(run: Run) -> tuple[TensorStore, list[str]]:
     """The store of the run's new images, and their ids in the order of sampling, repeats included."""
     draws, ids = draw(run)
     return run.decoded(run.settings.eta), run.decoded_ids(draws.digests(ids))
-
-
-def features_of(run: Run, source: TensorStore, ids: Mapping[str, str]) -> Tensor:
-    """Features ``[n, d]`` of images given as content digest -> id in `source`; each is computed once."""
-    store = run.workspace.stores.open(
-        "features", {**feature_recipe(run.extractor), **run.view_recipe}, torch.float32
-    )
-    run.predict(store, source, ids, FeaturePass(run.extractor, run.view), "features", FEATURE_BATCH)
-    return store.read(list(ids))
-
-
-def feature_recipe(extractor: FeatureExtractor) -> dict[str, Any]:
-    """Everything that determines the features of an image; of a user's extractor also its attributes."""
-    code = [identity(extractor), *network_identity(extractor)]
-    recipe = {"extractor": extractor.name, "weights": extractor.digest, "code": code}
-    if not is_foreign(type(extractor)):
-        return recipe
-    tensors = weights_digest(tensors_of(extractor))
-    return {**recipe, "tensors": tensors, "attributes": architecture(extractor)}
-
-
-def features_in_order(run: Run, source: TensorStore, ids: Sequence[str]) -> Tensor:
-    """Features ``[len(ids), d]`` of images in `source`; images that are equal have equal rows."""
-    digests = source.digests(ids)
-    unique = dict(zip(digests, ids, strict=True))
-    rows = dict(zip(unique, features_of(run, source, unique), strict=True))
-    return torch.stack([rows[digest] for digest in digests])
 
 
 def score(

@@ -14,7 +14,8 @@ from ood_diffusion.report.results import Results
 from ood_diffusion.runs.known import Known
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Stage
-from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of
+from ood_diffusion.stages.evaluate import samples_of
+from ood_diffusion.stages.features import features_in_order, features_of
 from ood_diffusion.stages.reconstruct import reconstruction_ids
 from ood_diffusion.stages.sample import latent_figures
 from ood_diffusion.storage.atomic import atomic_write

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ood_diffusion.claims.excess import Floor
 from ood_diffusion.runs.run import Run
-from ood_diffusion.stages.evaluate import features_of
+from ood_diffusion.stages.features import features_of
 from ood_diffusion.statistics.feature_intervals import fid_interval
 
 

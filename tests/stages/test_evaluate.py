@@ -13,15 +13,8 @@ from ood_diffusion.lightning.features import FeaturePass
 from ood_diffusion.metrics.kid import kernel_mmd
 from ood_diffusion.report.results import Results
 from ood_diffusion.runs.run import Run
-from ood_diffusion.stages.evaluate import (
-    Evaluate,
-    evaluate,
-    feature_recipe,
-    features_in_order,
-    features_of,
-    samples_of,
-    score,
-)
+from ood_diffusion.stages.evaluate import Evaluate, evaluate, samples_of, score
+from ood_diffusion.stages.features import feature_recipe, features_in_order, features_of
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.reconstruct import reconstruct
 from ood_diffusion.stages.sample import sample

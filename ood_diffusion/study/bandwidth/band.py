@@ -7,7 +7,7 @@ from ood_diffusion.metrics.novelty import nearest
 from ood_diffusion.runs.images import first
 from ood_diffusion.runs.run import Run
 from ood_diffusion.stages.decode import decode
-from ood_diffusion.stages.evaluate import features_in_order, features_of
+from ood_diffusion.stages.features import features_in_order, features_of
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.statistics.estimate import Array, Estimate
 from ood_diffusion.statistics.intervals import proportion_interval

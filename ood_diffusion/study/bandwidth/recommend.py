@@ -22,7 +22,8 @@ from ood_diffusion.claims.check import Check
 from ood_diffusion.claims.excess import Floor
 from ood_diffusion.optional import optional
 from ood_diffusion.runs.run import Run
-from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of
+from ood_diffusion.stages.evaluate import samples_of
+from ood_diffusion.stages.features import features_in_order, features_of
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.sample import sample
 from ood_diffusion.statistics.estimate import Estimate

@@ -19,7 +19,7 @@ from ood_diffusion.runs.feasible import check_learners
 from ood_diffusion.runs.images import at_most, first
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
-from ood_diffusion.stages.evaluate import features_of
+from ood_diffusion.stages.features import features_of
 from ood_diffusion.statistics.feature_intervals import fid_interval
 from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.study.bandwidth.band import (

@@ -14,7 +14,8 @@ from ood_diffusion.report.results import Results
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.seeding import generator
-from ood_diffusion.stages.evaluate import features_in_order, features_of, samples_of, score
+from ood_diffusion.stages.evaluate import samples_of, score
+from ood_diffusion.stages.features import features_in_order, features_of
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.sample import sample
 from ood_diffusion.statistics.estimate import Estimate

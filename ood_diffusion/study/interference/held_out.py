@@ -7,7 +7,7 @@ from torch import Tensor
 from ood_diffusion.metrics.prdc import prdc
 from ood_diffusion.metrics.probe import Probe, area_under_curve, fit_probe
 from ood_diffusion.runs.run import Run
-from ood_diffusion.stages.evaluate import features_of
+from ood_diffusion.stages.features import features_of
 from ood_diffusion.statistics.estimate import Array, Estimate
 from ood_diffusion.statistics.feature_intervals import fid_interval
 from ood_diffusion.statistics.intervals import mean_interval, proportion_interval

@@ -23,7 +23,8 @@ from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.stages.control import controls_of
 from ood_diffusion.stages.decode import decode
-from ood_diffusion.stages.evaluate import TWIN, features_in_order, features_of, samples_of
+from ood_diffusion.stages.evaluate import TWIN, samples_of
+from ood_diffusion.stages.features import features_in_order, features_of
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.sample import draw
 from ood_diffusion.statistics.estimate import Estimate

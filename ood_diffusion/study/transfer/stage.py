@@ -22,7 +22,7 @@ from ood_diffusion.runs.images import stored_split
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.stages.decode import decode, stored_latents
-from ood_diffusion.stages.evaluate import features_in_order
+from ood_diffusion.stages.features import features_in_order
 from ood_diffusion.statistics.feature_intervals import fid_interval
 from ood_diffusion.statistics.intervals import proportion_interval
 from ood_diffusion.storage.atomic import atomic_write
