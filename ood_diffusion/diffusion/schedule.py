@@ -101,13 +101,15 @@ class Schedule(ABC):
         )
 
     @staticmethod
-    def linear(timesteps: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> "Schedule":
+    def linear(
+        timesteps: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02
+    ) -> "VariancePreserving":
         r""":math:`\beta` from `beta_start` to `beta_end` in equal steps (Ho et al. 2020, section 4)."""
         _check_ends(timesteps, beta_start, beta_end)
         return Schedule.from_betas(np.linspace(beta_start, beta_end, timesteps, dtype=np.float64))
 
     @staticmethod
-    def linear_rescaled(timesteps: int = 1000) -> "Schedule":
+    def linear_rescaled(timesteps: int = 1000) -> "VariancePreserving":
         r"""Ho et al.'s schedule for any number of steps: their :math:`\beta` of 1e-4 … 0.02 times 1000/T.
 
         As in improved-diffusion and guided-diffusion (`get_named_beta_schedule`): the level T/2 is as
@@ -118,28 +120,22 @@ class Schedule(ABC):
     @staticmethod
     def scaled_linear(
         timesteps: int = 1000, beta_start: float = 0.00085, beta_end: float = 0.012
-    ) -> "Schedule":
+    ) -> "VariancePreserving":
         r""":math:`\sqrt\beta` in equal steps; the defaults are latent diffusion's (Rombach et al. 2022)."""
         _check_ends(timesteps, beta_start, beta_end)
         betas = np.linspace(beta_start**0.5, beta_end**0.5, timesteps, dtype=np.float64) ** 2
         return Schedule.from_betas(betas)
 
     @staticmethod
-    def cosine(timesteps: int = 1000) -> "Schedule":
+    def cosine(timesteps: int = 1000) -> "VariancePreserving":
         r""":math:`\bar\alpha \propto \cos^2\left(\frac{k/T + 0.008}{1.008}\frac\pi2\right)` with
         :math:`\beta \le 0.999` (Nichol & Dhariwal 2021, eq. 17)."""
         cosines = np.cos((np.arange(timesteps + 1) / timesteps + 0.008) / 1.008 * math.pi / 2)
         return Schedule.from_betas(np.minimum(1 - (cosines[1:] / cosines[:-1]) ** 2, 0.999))
 
     @staticmethod
-    def from_betas(betas: NDArray[np.float64], zero_terminal_snr: bool = False) -> "Schedule":
-        r"""From the list of :math:`\beta` of the T noising steps, each in (0, 1).
-
-        Args:
-            betas: shape ``[T]``.
-            zero_terminal_snr: shift and scale :math:`\sqrt{\bar\alpha}` so that it is 0 at level T and as it
-                was at level 1 (Lin et al. 2024, algorithm 1).
-        """
+    def from_betas(betas: NDArray[np.float64]) -> "VariancePreserving":
+        r"""From the list of :math:`\beta` of the T noising steps, each in (0, 1)."""
         betas = np.asarray(betas, dtype=np.float64)
         require(
             betas.ndim == 1 and len(betas) >= 1 and bool(np.all((betas > 0) & (betas < 1))),
@@ -147,12 +143,7 @@ class Schedule(ABC):
             betas[:4].tolist(),
             "Correct them.",
         )
-        logs = np.cumsum(np.log1p(-betas))
-        if zero_terminal_snr:
-            roots = np.exp(logs / 2)
-            with np.errstate(divide="ignore"):
-                logs = 2 * np.log((roots - roots[-1]) * (roots[0] / (roots[0] - roots[-1])))
-        return VariancePreserving(np.concatenate([[0.0], logs]))
+        return VariancePreserving(np.concatenate([[0.0], np.cumsum(np.log1p(-betas))]))
 
     @staticmethod
     def karras(
@@ -226,6 +217,14 @@ class VariancePreserving(Schedule):
         if log_alpha_bar < logs[-2] and np.isinf(logs[-1]):
             return self.timesteps - math.exp((log_alpha_bar - float(logs[-2])) / 2)
         return float(np.interp(-log_alpha_bar, -logs, levels))
+
+    def zero_terminal_snr(self) -> "VariancePreserving":
+        r"""The same with :math:`\sqrt{\bar\alpha}` shifted and scaled so that it is 0 at level T and as it
+        was at level 1 (Lin et al. 2024, algorithm 1)."""
+        roots = np.exp(self.log_alpha_bars / 2)
+        with np.errstate(divide="ignore"):
+            logs = 2 * np.log((roots - roots[-1]) * (roots[1] / (roots[1] - roots[-1])))
+        return VariancePreserving(np.concatenate([[0.0], logs[1:]]))
 
     def recipe(self) -> dict[str, Any]:
         """The table; an end at :math:`\\bar\\alpha = 0` is None, as JSON knows no infinity."""

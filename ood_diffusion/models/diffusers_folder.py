@@ -14,8 +14,16 @@ from torch import Tensor
 from ood_diffusion.checks import UserError, require, require_choice
 from ood_diffusion.models.checkpoint import read_state
 
-WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
-PATTERNS = ["*.json", *(f"*{name}" for name in WEIGHTS)]
+STEM = "diffusion_pytorch_model"
+WEIGHTS = tuple(f"{STEM}{variant}.{kind}" for variant in ("", ".fp16") for kind in ("safetensors", "bin"))
+"""Names of one file of weights, the best first."""
+INDICES = tuple(f"{STEM}.{kind}.index{v}.json" for v in ("", ".fp16") for kind in ("safetensors", "bin"))
+"""Names of the list of several."""
+PATTERNS = ["*.json", *(f"*{name}" for name in WEIGHTS), f"*{STEM}*-of-*"]
+AVERAGING = frozenset(
+    ["decay", "min_decay", "optimization_step", "update_after_step", "use_ema_warmup", "inv_gamma", "power"]
+)
+"""What diffusers' `EMAModel` writes into the config of its network."""
 HUB_ID = r"[\w.-]+/[\w.-]+"
 OLD_ATTENTION = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 """Names that diffusers gave the parts of an attention until version 0.14; the hub's are often older."""
@@ -63,7 +71,7 @@ def read_config(path: Path, kind: type, names: tuple[str, ...]) -> dict[str, Any
     """
     config = read_json(path)
     require_choice(f"_class_name in {path}", str(config.get("_class_name")), names)
-    arguments = {name: value for name, value in config.items() if not name.startswith("_")}
+    arguments = {k: v for k, v in config.items() if not k.startswith("_") and k not in AVERAGING}
     unknown = sorted(arguments.keys() - inspect.signature(kind).parameters.keys())
     require(
         not unknown,
@@ -76,14 +84,29 @@ def read_config(path: Path, kind: type, names: tuple[str, ...]) -> dict[str, Any
 
 def read_part(place: Path) -> tuple[dict[str, Tensor], str]:
     """State dict and path of the weights in a part's folder, attention blocks under their present names."""
-    path = next((place / name for name in WEIGHTS if (place / name).is_file()), None)
-    require(path is not None, f"{place} must hold {' or '.join(WEIGHTS)}", "neither", "Download it again.")
+    path = next((place / name for name in (*WEIGHTS, *INDICES) if (place / name).is_file()), None)
+    if path is None:
+        raise UserError(f"{place} must hold {' or '.join(WEIGHTS[:2])}, but got neither. Download it again.")
     state = {}
-    for name, value in read_state(str(path)).items():
-        for old, new in OLD_ATTENTION.items():
-            name = name.replace(old, new) if ".attentions." in name else name
-        state[name] = value
+    for shard in shards(path) if path.name in INDICES else [path]:
+        for name, value in read_state(str(shard)).items():
+            for old, new in OLD_ATTENTION.items():
+                name = name.replace(old, new) if ".attentions." in name else name
+            state[name] = value
     return state, str(path)
+
+
+def shards(index: Path) -> list[Path]:
+    """The files, beside it, that an index of sharded weights lists."""
+    listed = read_json(index).get("weight_map")
+    names = sorted(set(listed.values())) if isinstance(listed, dict) else []
+    require(
+        bool(names) and all(isinstance(name, str) and Path(name).name == name for name in names),
+        f"{index} must map entries to files beside it (weight_map)",
+        names[:2],
+        "Download it again.",
+    )
+    return [index.parent / name for name in names]
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -95,7 +118,7 @@ def read_json(path: Path) -> dict[str, Any]:
         "Correct model.path.",
     )
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, OSError) as error:
         raise UserError(f"{path} must be a JSON file, but {error}. Download it again.") from None
     require(

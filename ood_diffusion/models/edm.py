@@ -5,6 +5,7 @@ is :math:`x/\alpha` with :math:`\sigma = s`.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -12,9 +13,9 @@ from torch import Tensor, nn
 from ood_diffusion.checks import require
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.models.base import FrozenModel
-from ood_diffusion.models.diffusers_folder import find_folder
-from ood_diffusion.models.diffusers_pipeline import read_unet
-from ood_diffusion.models.unet import UNet
+from ood_diffusion.models.diffusers_folder import find_folder, read_json
+from ood_diffusion.models.diffusers_network import read_network
+from ood_diffusion.models.diffusers_scheduler import EDM, scheduler_config
 
 
 class EDMModel(FrozenModel):
@@ -38,7 +39,7 @@ class EDMModel(FrozenModel):
         schedule: Schedule,
         image_shape: tuple[int, int, int],
         sigma_data: float,
-        recipe: dict[str, Any],
+        recipe: Mapping[str, Any],
     ) -> None:
         require(sigma_data > 0, "model.sigma_data must be positive", sigma_data, "EDM's value is 0.5.")
         super().__init__(network, schedule, image_shape, "edm", {**recipe, "sigma_data": sigma_data})
@@ -71,7 +72,8 @@ def load_edm(
     class_label: int | None = None,
     revision: str | None = None,
 ) -> FrozenModel:
-    """An EDM-preconditioned `UNet2DModel` from a folder with its config and safetensors weights.
+    """An EDM-preconditioned network from a folder with its config and weights, whose scheduler, if there is
+    one, is EDM's.
 
     Args:
         path: the folder (or hub id); its `unet/` if there is one.
@@ -83,6 +85,14 @@ def load_edm(
     Raises:
         UserError: if the folder or a file in it is missing, damaged or does not fit.
     """
-    unet, architecture, shape = read_unet(find_folder(path, revision), None, class_label)
-    recipe = {"architecture": architecture, "class_label": class_label}
-    return EDMModel(UNet(unet, class_label=class_label), schedule, shape, sigma_data, recipe)
+    folder = find_folder(path, revision)
+    where = scheduler_config(folder)
+    kind = read_json(where).get("_class_name") if where.is_file() else EDM[0]
+    require(
+        kind in EDM,
+        f"model=edm needs a network with EDM's preconditioning, and {where} must say so ({' or '.join(EDM)})",
+        kind,
+        "Use model=diffusers, which reads the schedule there.",
+    )
+    network, recipe, shape = read_network(folder, None, class_label)
+    return EDMModel(network, schedule, shape, sigma_data, recipe)

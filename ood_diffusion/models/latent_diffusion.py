@@ -1,4 +1,4 @@
-"""Unconditional latent diffusion (Rombach et al. 2022) in diffusers' layout: autoencoder + `UNet2DModel`.
+"""Latent diffusion (Rombach et al. 2022) in diffusers' layout: an autoencoder and a network.
 
 The trajectory runs in the autoencoder's latent space; images are encoded and decoded at the border.
 """
@@ -15,9 +15,13 @@ from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.fingerprint import weights_digest
 from ood_diffusion.models.base import FrozenModel, tensors_of
 from ood_diffusion.models.diffusers_folder import find_folder, read_config, read_json, read_part
-from ood_diffusion.models.diffusers_pipeline import read_schedule, read_unet
-from ood_diffusion.models.unet import UNet, fill
+from ood_diffusion.models.diffusers_network import read_network
+from ood_diffusion.models.diffusers_scheduler import read_scheduler
+from ood_diffusion.models.unet import fill
 from ood_diffusion.precision import arithmetic
+
+AUTOENCODERS = ("vqvae", "vae")
+"""Where a pipeline keeps its autoencoder."""
 
 
 class LatentDiffusionModel(FrozenModel):
@@ -76,11 +80,14 @@ class LatentDiffusionModel(FrozenModel):
         return weights_digest({**tensors_of(self.network), **autoencoder})
 
 
-def load_latent_diffusion(path: str, revision: str | None = None) -> FrozenModel:
-    """A frozen model from a pipeline with `vqvae/` or `vae/`, `unet/` and `scheduler/`.
+def load_latent_diffusion(
+    path: str, class_label: int | None = None, revision: str | None = None
+) -> FrozenModel:
+    """A frozen model from a pipeline with `vqvae/` or `vae/`, `unet/` or `transformer/`, and `scheduler/`.
 
     Args:
         path: the folder, or an id on the hub such as ``CompVis/ldm-celebahq-256``.
+        class_label: see `diffusers_pipeline.load_diffusers`.
         revision: commit, tag or branch of a hub id.
 
     Raises:
@@ -89,16 +96,22 @@ def load_latent_diffusion(path: str, revision: str | None = None) -> FrozenModel
     folder = find_folder(path, revision)
     autoencoder, config, factor = read_autoencoder(folder)
     channels = config.get("latent_channels", autoencoder.config.latent_channels)  # type: ignore[union-attr]
-    unet, architecture, (_, height, width) = read_unet(folder, channels, class_label=None)
-    schedule, prediction_type = read_schedule(folder)
+    network, recipe, (_, height, width) = read_network(folder, channels, class_label)
+    schedule, prediction_type, sigma_data = read_scheduler(folder)
+    require(
+        sigma_data is None,
+        "a network with EDM's preconditioning must work on images here",
+        f"one with an autoencoder in {folder}",
+        "Choose another model.",
+    )
     return LatentDiffusionModel(
-        UNet(unet),
+        network,
         autoencoder,
         schedule,
         (autoencoder.config.in_channels, height * factor, width * factor),  # type: ignore[union-attr, arg-type]
         (channels, height, width),
         prediction_type,
-        {"architecture": architecture, "autoencoder": config},
+        {**{k: v for k, v in recipe.items() if v is not None}, "autoencoder": config},
     )
 
 
@@ -106,7 +119,7 @@ def read_autoencoder(folder: Path) -> tuple[nn.Module, dict[str, Any], int]:
     """The autoencoder of a pipeline, its arguments, and by how much it shrinks the side of an image."""
     import diffusers
 
-    place = next((p for name in ("vqvae", "vae") if (p := folder / name).is_dir()), None)
+    place = next((p for name in AUTOENCODERS if (p := folder / name).is_dir()), None)
     require(
         place is not None,
         "a latent diffusion pipeline must hold a folder vqvae/ or vae/",
@@ -119,6 +132,12 @@ def read_autoencoder(folder: Path) -> tuple[nn.Module, dict[str, Any], int]:
     config = read_config(path, kinds.get(name, diffusers.VQModel), tuple(kinds))
     if name == "VQModel":  # configs older than the setting mean 1; diffusers' later default is another
         config.setdefault("scaling_factor", 1.0)
+    require(
+        config.get("latents_mean") is None and config.get("latents_std") is None,
+        f"the autoencoder in {path} must scale its latents by one number",
+        "latents_mean and latents_std",
+        "Choose another model.",
+    )
     with torch.device("meta"):
         autoencoder = kinds[name](**config)
     fill(autoencoder, *read_part(path.parent))

@@ -14,7 +14,7 @@ from tests.composed import composed
 from tests.models.originals import adm, ddpm
 from tests.models.originals.state import Shapes
 from tests.models.test_originals import AFHQ, LEGACY
-from tests.models.tiny_pipelines import save_ddpm, save_ldm
+from tests.models.tiny_pipelines import save_ddpm, save_edm, save_ldm
 
 NAMES = sorted(path.stem for path in (Path(conf_folder()) / "model").glob("*.yaml"))
 SCHEDULES = sorted(path.stem for path in (Path(conf_folder()) / "schedule").glob("*.yaml"))
@@ -54,6 +54,11 @@ def pipeline(folder: Path) -> list[str]:
     return [f"model.path={folder}/p"]
 
 
+def edm(folder: Path) -> list[str]:
+    save_edm(folder / "p")
+    return [f"model.path={folder}/p"]
+
+
 def latent(folder: Path) -> list[str]:
     save_ldm(folder / "p", "vq")
     return [f"model.path={folder}/p"]
@@ -73,7 +78,7 @@ PREPARE: dict[str, Callable[[Path], list[str]]] = {
     "galaxies_64": nothing,
     "celebahq_256": nothing,
     "diffusers": pipeline,
-    "edm": pipeline,
+    "edm": edm,
     "guided_diffusion": guided,
     "latent_diffusion": latent,
     "lsun_bedroom_256": nothing,

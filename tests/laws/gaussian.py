@@ -33,7 +33,7 @@ class GaussianOracle:
 SCHEDULES = {
     "linear": Schedule.linear(),
     "cosine": Schedule.cosine(),
-    "zero_snr": Schedule.from_betas(np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2, zero_terminal_snr=True),
+    "zero_snr": Schedule.from_betas(np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2).zero_terminal_snr(),
     "exploding": Schedule.karras(),
     "flow": Schedule.flow(),
     "shifted": Schedule.flow(shift=3.0),

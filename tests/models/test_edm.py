@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ood_diffusion.checks import UserError
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.models.edm import EDMModel, load_edm
-from tests.models.tiny_pipelines import save_ddpm
+from tests.models.tiny_pipelines import save_edm
 
 X = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 KARRAS = Schedule.karras(1000, 0.002, 80.0, 7.0)
@@ -27,7 +27,7 @@ def test_levels_are_karras_sigmas() -> None:
 @pytest.mark.parametrize("t", [1.0, 333.3, 1000.0])
 @pytest.mark.parametrize("sigma_data", [0.5, 1.3])
 def test_denoised_image_is_diffusers(t: float, sigma_data: float, tmp_path: Path) -> None:
-    unet = save_ddpm(tmp_path)
+    unet = save_edm(tmp_path)
     model = load_edm(str(tmp_path), KARRAS, sigma_data)
     s, alpha = KARRAS.s(t), KARRAS.alpha(t)
     scheduler, sigma = EDMEulerScheduler(sigma_data=sigma_data), torch.tensor(s)
@@ -64,6 +64,6 @@ def test_the_exact_noise_estimate_of_gaussian_data(t: float) -> None:
 
 
 def test_sigma_data_must_be_positive(tmp_path: Path) -> None:
-    save_ddpm(tmp_path)
+    save_edm(tmp_path)
     with pytest.raises(UserError, match=r"sigma_data must be positive, but got 0"):
         load_edm(str(tmp_path), KARRAS, 0.0)

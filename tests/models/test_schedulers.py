@@ -82,7 +82,7 @@ def test_ddim_from_a_level_without_signal(prediction_type: str) -> None:
     x = NOISE
     for timestep in theirs.timesteps:
         x = theirs.step(Some()(x, timestep), int(timestep), x).prev_sample
-    schedule = Schedule.from_betas(np.linspace(1e-4, 0.02, 1000), zero_terminal_snr=True)
+    schedule = Schedule.from_betas(np.linspace(1e-4, 0.02, 1000)).zero_terminal_snr()
     levels = [float(t) + 1 for t in theirs.timesteps] + [0.0]
     assert levels[0] == 1000 and schedule.alpha(1000) == 0
     assert close(denoised(schedule, prediction_type, NOISE, levels), x)

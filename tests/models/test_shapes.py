@@ -17,7 +17,7 @@ from ood_diffusion.models.unet import load_unet
 from tests.models.originals import adm, ddpm
 from tests.models.originals.state import random_state
 from tests.models.test_originals import LEGACY, SMALL, load_original_adm
-from tests.models.tiny_pipelines import UNET, save_ddpm, tiny_unet
+from tests.models.tiny_pipelines import UNET, save_ddpm, save_edm, tiny_unet
 
 SHAPE = (5, 16, 24)
 X = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0))
@@ -49,7 +49,8 @@ def test_a_shape_is_three_numbers(shape: list[int]) -> None:
 def test_diffusers_and_edm_say_their_shape_in_their_config(tmp_path: Path) -> None:
     unet = save_ddpm(tmp_path, tiny_unet(in_channels=5, out_channels=5, sample_size=[16, 24]))
     model = load_diffusers(str(tmp_path))
-    assert model.image_shape == load_edm(str(tmp_path), Schedule.karras(), 0.5).image_shape == SHAPE
+    save_edm(tmp_path / "edm", unet)
+    assert model.image_shape == load_edm(str(tmp_path / "edm"), Schedule.karras(), 0.5).image_shape == SHAPE
     with torch.no_grad():
         assert torch.allclose(model.eps(X, 300.0), unet(X, torch.tensor(299.0)).sample, atol=1e-5)
 

@@ -9,6 +9,7 @@ from diffusers import (
     DDIMScheduler,
     DDPMPipeline,
     DDPMScheduler,
+    EDMEulerScheduler,
     LDMPipeline,
     UNet2DModel,
     VQModel,
@@ -33,6 +34,13 @@ def save_ddpm(folder: Path, unet: UNet2DModel | None = None, **scheduler: Any) -
     """A DDPM pipeline below `folder`; `scheduler` are arguments of diffusers' `DDPMScheduler`."""
     unet = unet or tiny_unet()
     DDPMPipeline(unet, DDPMScheduler(**scheduler)).save_pretrained(folder)
+    return unet
+
+
+def save_edm(folder: Path, unet: UNet2DModel | None = None) -> UNet2DModel:
+    """The same with EDM's scheduler."""
+    unet = save_ddpm(folder, unet)
+    EDMEulerScheduler().save_pretrained(folder / "scheduler")
     return unet
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.stages.inspect import warn
 from tests.cli import MEANS, QUICK, TINY, results, run_cli
-from tests.models.tiny_pipelines import save_ddpm, save_ldm
+from tests.models.tiny_pipelines import save_ddpm, save_edm, save_ldm
 
 
 def test_card(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_the_main_job_on_other_borders(model: str, tmp_path: Path) -> None:
     if model == "latent_diffusion":
         save_ldm(tmp_path / "p", "vq")
     else:
-        save_ddpm(tmp_path / "p")
+        (save_edm if model == "edm" else save_ddpm)(tmp_path / "p")
     done = run_cli(tmp_path, *TINY, *MEANS, f"model={model}", "model.path=p", "level=400")
     assert done.returncode == 0, done.stderr
     (r,) = results(tmp_path)

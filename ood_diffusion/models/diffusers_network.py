@@ -1,0 +1,139 @@
+"""The network in a folder that diffusers has saved: a `UNet2DModel`, or a DiT."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from ood_diffusion.checks import require, require_choice
+from ood_diffusion.models.diffusers_folder import read_config, read_json, read_part
+from ood_diffusion.models.unet import UNet, check_class, empty_unet, fill, halvings, sides
+
+PLACES = ("unet_ema", "unet", "transformer")
+"""Where a pipeline keeps its network, the average over the training first; or at the top."""
+TRANSFORMERS = ("DiTTransformer2DModel", "Transformer2DModel")
+
+
+class Network(NamedTuple):
+    """A network, and what is known of it.
+
+    Args:
+        network: see `FrozenModel`.
+        recipe: its architecture and class, JSON.
+        shape: (C, H, W) of its states.
+    """
+
+    network: nn.Module
+    recipe: Mapping[str, Any]
+    shape: tuple[int, int, int]
+
+
+class Transformer(nn.Module):
+    """A DiT (Peebles & Xie 2023) of diffusers, asked for one class.
+
+    Args:
+        transformer: diffusers' `DiTTransformer2DModel`, or its predecessor `Transformer2DModel`.
+        class_label: the class, or the number of classes: none of them, as in the training of guidance.
+    """
+
+    version = 1
+
+    def __init__(self, transformer: nn.Module, class_label: int) -> None:
+        super().__init__()
+        self.transformer, self.class_label = transformer, class_label
+
+    def forward(self, x: Tensor, timestep: Tensor) -> Tensor:
+        """`x`: ``[B, C, H, W]``; `timestep`: ``[]`` or ``[B]``. Returns ``[B, C, H, W]``, without the second
+        half of the channels, with which most DiTs predict their variance."""
+        labels = torch.full((len(x),), self.class_label, device=x.device)
+        output: Tensor = self.transformer(
+            x, timestep=timestep.expand(len(x)).to(x.dtype), class_labels=labels
+        ).sample
+        return output[:, : x.shape[1]]
+
+
+def read_network(folder: Path, channels: int | None, class_label: int | None) -> Network:
+    """The network of a pipeline.
+
+    Args:
+        folder: the pipeline's; the network is in one of `PLACES` or in itself.
+        channels: that its states must have; None: any number.
+        class_label: the class chosen, if any.
+
+    Raises:
+        UserError: if it is of another kind, or does not fit.
+    """
+    place = next((folder / name for name in PLACES if (folder / name).is_dir()), folder)
+    kind = str(read_json(place / "config.json").get("_class_name"))
+    require_choice(f"_class_name in {place / 'config.json'}", kind, ("UNet2DModel", *TRANSFORMERS))
+    read = read_transformer if kind in TRANSFORMERS else read_unet
+    return read(place, channels, class_label)
+
+
+def read_unet(place: Path, channels: int | None, class_label: int | None) -> Network:
+    """A `UNet2DModel` in the folder `place`; see `read_network`."""
+    from diffusers import UNet2DModel
+
+    where = place / "config.json"
+    config = read_config(where, UNet2DModel, ("UNet2DModel",))
+    wanted = check_channels(where, config.get("in_channels", 3), config.get("out_channels", 3), channels)
+    require(
+        config.get("class_embed_type") is None,
+        f"the network in {where} must be unconditional or have numbered classes",
+        f"class_embed_type {config.get('class_embed_type')}",
+        "Choose another model.",
+    )
+    check_class(class_label, config.get("num_class_embeds"))
+    size = config.get("sample_size")
+    require(
+        isinstance(size, int | list),
+        f"sample_size in {where} must be the side of the images, or [H, W]",
+        size,
+        "Write it there.",
+    )
+    unet = empty_unet(config)
+    height, width = sides(cast(int | list[int], size), halvings(unet))
+    fill(unet, *read_part(place))
+    architecture = {**config, "sample_size": height if height == width else size}
+    recipe = {"architecture": architecture, "class_label": class_label}
+    return Network(UNet(unet, class_label=class_label), recipe, (wanted, height, width))
+
+
+def read_transformer(place: Path, channels: int | None, class_label: int | None) -> Network:
+    """A DiT in the folder `place`; see `read_network`. Without a class it is asked for none of them."""
+    import diffusers
+
+    where = place / "config.json"
+    kind: Any = getattr(diffusers, str(read_json(where)["_class_name"]))
+    config = read_config(where, kind, TRANSFORMERS)
+    norm, classes = config.get("norm_type", "ada_norm_zero"), config.get("num_embeds_ada_norm", 1000)
+    require(
+        norm == "ada_norm_zero" and isinstance(classes, int),
+        f"the transformer in {where} must be a DiT: norm_type ada_norm_zero and num_embeds_ada_norm classes",
+        (norm, classes),
+        "Choose another model.",
+    )
+    if class_label is not None:
+        check_class(class_label, classes)
+    network = kind(**config)  # not on "meta": its table of positions is in no state dict
+    built = network.config
+    wanted = check_channels(where, built.in_channels, built.out_channels or built.in_channels, channels)
+    height, width = sides(built.sample_size, built.patch_size)
+    fill(network, *read_part(place))
+    asked = classes if class_label is None else class_label
+    recipe = {"architecture": {"kind": kind.__name__, **config}, "class_label": asked}
+    return Network(Transformer(network, asked), recipe, (wanted, height, width))
+
+
+def check_channels(where: Path, coming: int, leaving: int, channels: int | None) -> int:
+    """The channels of a network's states; `UserError` unless it maps `channels` to as many, or to twice."""
+    wanted = channels or coming
+    require(
+        coming == wanted and leaving in (wanted, 2 * wanted),
+        f"the network in {where} must map {wanted} channels to as many (or twice, with a variance)",
+        (coming, leaving),
+        "Choose another model.",
+    )
+    return wanted

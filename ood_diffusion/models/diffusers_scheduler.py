@@ -1,0 +1,120 @@
+"""A scheduler's config, as diffusers saves it: the schedule of a network's training, and what it predicts."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ood_diffusion.checks import require, require_choice
+from ood_diffusion.diffusion.schedule import Schedule, VariancePreserving
+from ood_diffusion.models.diffusers_folder import read_json
+
+
+def sigmoid(timesteps: int, beta_start: float, beta_end: float) -> VariancePreserving:
+    """diffusers' "sigmoid" (GeoDiff's)."""
+    rise = 1 / (1 + np.exp(-np.linspace(-6, 6, timesteps)))
+    return Schedule.from_betas(beta_start + (beta_end - beta_start) * rise)
+
+
+BETAS = {
+    "linear": Schedule.linear,
+    "scaled_linear": Schedule.scaled_linear,
+    "squaredcos_cap_v2": lambda timesteps, beta_start, beta_end: Schedule.cosine(timesteps),
+    "sigmoid": sigmoid,
+}
+"""diffusers' `beta_schedule` -> the schedule from T, beta_start and beta_end."""
+EDM = ("EDMEulerScheduler", "EDMDPMSolverMultistepScheduler")
+CONSISTENCY = "a consistency model, which predicts the end of a trajectory and has none to invert"
+SCORE = "a network that predicts a score, in diffusers' old variance-exploding pipelines"
+REFUSED = {
+    "CMStochasticIterativeScheduler": CONSISTENCY,
+    "FlowMatchLCMScheduler": CONSISTENCY,
+    "LCMScheduler": CONSISTENCY,
+    "TCDScheduler": CONSISTENCY,
+    "KarrasVeScheduler": SCORE,
+    "ScoreSdeVeScheduler": SCORE,
+}
+"""Schedulers -> what their networks are."""
+CHANGED = {
+    "invert_sigmas": False,
+    "use_dynamic_shifting": False,
+    "timestep_type": "discrete",
+    "snr_shift_scale": 1.0,
+}
+"""Settings that change what the network is told or which path it knows -> the value that is understood."""
+
+
+class Scheduler(NamedTuple):
+    """What a scheduler says of its network.
+
+    Args:
+        schedule: of the training.
+        prediction_type: a key of `diffusion.prediction.TO_EPS`, or "edm".
+        sigma_data: see `models.edm.EDMModel`; None unless "edm".
+    """
+
+    schedule: Schedule
+    prediction_type: str
+    sigma_data: float | None = None
+
+
+def scheduler_config(folder: Path) -> Path:
+    """Where a pipeline keeps its scheduler's config, or would keep it."""
+    name = "scheduler_config.json"
+    return next((p for p in (folder / "scheduler" / name, folder / name) if p.is_file()), folder / name)
+
+
+def read_scheduler(folder: Path) -> Scheduler:
+    """What a pipeline's `scheduler_config.json` says, but for how it would step (its own grid and solver).
+
+    Raises:
+        UserError: if it is missing, or says what is not understood.
+    """
+    path = scheduler_config(folder)
+    config = read_json(path)
+    kind, timesteps = str(config.get("_class_name")), config.get("num_train_timesteps", 1000)
+    require(
+        kind not in REFUSED,
+        f"{path} must belong to a network that predicts noise, image, v or flow",
+        f"{kind}, of {REFUSED.get(kind)}",
+        "Choose another model.",
+    )
+    for setting, understood in CHANGED.items():
+        require(
+            config.get(setting, understood) in (understood, None),
+            f"{setting} in {path} must be {understood}",
+            config.get(setting),
+            "Such a schedule is not understood yet; choose another model.",
+        )
+    if kind.startswith("FlowMatch") or config.get("use_flow_sigmas"):
+        shift = config.get("shift", config.get("flow_shift", 1.0))
+        return Scheduler(Schedule.flow(timesteps, shift), config.get("prediction_type", "flow_prediction"))
+    old = "epsilon" if config.get("predict_epsilon", True) else "sample"  # until diffusers 0.9
+    prediction_type = str(config.get("prediction_type", old))
+    if kind in EDM:
+        require(
+            prediction_type == "epsilon",
+            f"prediction_type in {path} must be epsilon",
+            prediction_type,
+            "Choose another model.",
+        )
+        ends = (config.get("sigma_min", 0.002), config.get("sigma_max", 80.0), config.get("rho", 7.0))
+        return Scheduler(Schedule.karras(timesteps, *ends), "edm", config.get("sigma_data", 0.5))
+    schedule = with_betas(config, path)
+    zero = config.get("rescale_betas_zero_snr", False)
+    return Scheduler(schedule.zero_terminal_snr() if zero else schedule, prediction_type)
+
+
+def with_betas(config: dict[str, Any], path: Path) -> VariancePreserving:
+    """The schedule of a config with betas, which lies at `path`."""
+    if config.get("trained_betas") is not None:
+        return Schedule.from_betas(config["trained_betas"])
+    require(
+        "beta_schedule" in config,
+        f"{path} must describe a schedule with betas, of flow matching or EDM's",
+        config.get("_class_name"),
+        "If you know the schedule of the training, use model=torch_module.",
+    )
+    require_choice(f"beta_schedule in {path}", config["beta_schedule"], BETAS)
+    ends = (config.get("beta_start", 1e-4), config.get("beta_end", 0.02))
+    return BETAS[config["beta_schedule"]](config.get("num_train_timesteps", 1000), *ends)
