@@ -90,5 +90,5 @@ def test_another_architecture_names_key_and_shapes(tmp_path: Path) -> None:
 def test_an_image_size_that_is_not_the_models() -> None:
     with initialize_config_dir(conf_folder(), version_base="1.3"):
         cfg = compose("config", ["model.image_size=100"])
-    with pytest.raises(UserError, match="image_size must be a multiple of 8 for this network, but got 100"):
+    with pytest.raises(UserError, match=r"image_size must be a multiple of 8 .*, but got 100"):
         build(cfg.model)
