@@ -1,4 +1,4 @@
-r"""Double exposures: images that two references explain and one does not."""
+r"""Double exposures, which two references explain and one does not, and variants, which one explains."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from ood_diffusion.metrics.feature_metric import RowMetric, require_images, requ
 from ood_diffusion.metrics.image_metric import ImageMetric
 
 LIMIT = 0.95
-"""Quantile of held-out images above which an image is called a mixture: 1 - LIMIT of fresh ones are."""
+"""Quantile of held-out images beyond which an image is a mixture or variant: 1 - LIMIT of fresh ones are."""
 FEWEST_HELD_OUT = 20
 """The quantile lies between two of them."""
 BLOCK = 2**22
@@ -53,18 +53,26 @@ def explained(images: Tensor, references: Tensor, nearest: int) -> tuple[Tensor,
     return torch.cat(one), torch.cat(two)
 
 
-def mixture_gain(images: Tensor, references: Tensor, nearest: int) -> Tensor:
+def gain(one: Tensor, two: Tensor) -> Tensor:
     """Share of what one reference leaves unexplained that a second one explains.
 
-    Arguments as above. Returns float64 ``[m]`` in [0, 1]: 1 for an average of two references, 0
-    for a copy of one.
+    Args:
+        one: as `explained` returns it.
+        two: likewise.
+
+    Returns:
+        Float64 ``[m]`` in [0, 1]: 1 for an average of two references, 0 for a copy of one.
     """
-    one, two = explained(images, references, nearest)
     return torch.where(1 - one > ZERO, (two - one) / (1 - one).clamp_min(ZERO), 0)
 
 
-def mixture_share(generated: Tensor, held_out: Tensor, references: Tensor | None, nearest: int) -> Tensor:
-    """Share of generated images whose gain is above the 95th percentile of held-out images: 0.05 by chance.
+def mixtures_and_variants(
+    generated: Tensor, held_out: Tensor, references: Tensor | None, nearest: int
+) -> tuple[Tensor, Tensor]:
+    """Shares of generated images beyond the 95th percentile of held-out ones; 0.05 each by chance.
+
+    Mixtures have a larger `gain`; of variants one reference explains more. A reference under noise is far
+    from all references in the features of a network, so that distances there do not call it a copy.
 
     Raises:
         UserError: below 2 references, 20 held-out images, or 1 generated image.
@@ -72,18 +80,20 @@ def mixture_share(generated: Tensor, held_out: Tensor, references: Tensor | None
     references = require_references(references, 2, "a test for mixtures")
     require_images(len(held_out), FEWEST_HELD_OUT, "real", "a test for mixtures")
     require_images(len(generated), 1, "generated", "a test for mixtures")
-    limit = mixture_gain(held_out, references, nearest).quantile(LIMIT)
-    return (mixture_gain(generated, references, nearest) > limit).double().mean()
+    ours, theirs = (explained(images, references, nearest) for images in (generated, held_out))
+    pairs = ((gain(*ours), gain(*theirs)), (ours[0], theirs[0]))
+    mixtures, variants = ((x > fresh.quantile(LIMIT)).double().mean() for x, fresh in pairs)
+    return mixtures, variants
 
 
 class FeatureMixture(RowMetric):
-    """`mixture_share` of features. Those of an average are no average of features: it sees less than pixels.
+    """`mixtures_and_variants` of features. Those of an average are no average: it sees less than pixels.
 
     Args:
         nearest: references of which all pairs are tried.
     """
 
-    names = ("mixture_features",)
+    names = ("mixture_features", "variant_features")
     proportions = names
     higher_is_better = False
     needs_references = True
@@ -94,20 +104,21 @@ class FeatureMixture(RowMetric):
         self.nearest = nearest
 
     def compute(self) -> dict[str, Tensor]:
-        """One share in [0, 1]; raises as `mixture_share`."""
+        """Two shares in [0, 1]; raises as `mixtures_and_variants`."""
         sides = self.rows("generated"), self.rows("real")
-        return {self.names[0]: mixture_share(*sides, self.references, self.nearest)}
+        found = mixtures_and_variants(*sides, self.references, self.nearest)
+        return dict(zip(self.names, found, strict=True))
 
 
 class PixelMixture(ImageMetric):
-    """`mixture_share` of pixels, after averaging over blocks to a small image.
+    """`mixtures_and_variants` of pixels, after averaging over blocks to a small image.
 
     Args:
         size: side of the small image in pixels.
         nearest: references of which all pairs are tried.
     """
 
-    names = ("mixture",)
+    names = ("mixture", "variant")
     proportions = names
     higher_is_better = False
     needs_references = True
@@ -119,10 +130,11 @@ class PixelMixture(ImageMetric):
         self.size, self.nearest = size, nearest
 
     def compute(self) -> dict[str, Tensor]:
-        """One share in [0, 1]; raises as `mixture_share`."""
+        """Two shares in [0, 1]; raises as `mixtures_and_variants`."""
         sides = self._small(self.images("generated")), self._small(self.images("real"))
         references = None if self.references is None else self._small(self.references)
-        return {self.names[0]: mixture_share(*sides, references, self.nearest)}
+        found = mixtures_and_variants(*sides, references, self.nearest)
+        return dict(zip(self.names, found, strict=True))
 
     def _small(self, images: Tensor) -> Tensor:
         return adaptive_avg_pool2d(images.float(), self.size).flatten(1)

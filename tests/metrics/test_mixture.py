@@ -1,4 +1,4 @@
-"""Averages of two references are found, fresh images and copies are not."""
+"""Averages of two references and variants of one are found, fresh images are not."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from ood_diffusion.metrics.mixture import (
     FeatureMixture,
     PixelMixture,
     explained,
-    mixture_gain,
-    mixture_share,
+    gain,
+    mixtures_and_variants,
 )
 from tests.statistics.rates import plausible
 
@@ -20,6 +20,14 @@ def cloud(n: int, seed: int, d: int = 40) -> Tensor:
     """Points of few effective dimensions, as images are."""
     scale = torch.linspace(3, 0.1, d)
     return torch.randn(n, d, generator=torch.Generator().manual_seed(seed)) * scale + 5
+
+
+def mixture_gain(images: Tensor, references: Tensor, nearest: int) -> Tensor:
+    return gain(*explained(images, references, nearest))
+
+
+def mixture_share(*given) -> Tensor:
+    return mixtures_and_variants(*given)[0]
 
 
 def averages(references: Tensor, n: int, keep: bool) -> Tensor:
@@ -73,13 +81,21 @@ def test_copies_are_no_mixtures():
     assert mixture_gain(twice, twice, 60).max() == 0
 
 
-def test_five_per_cent_of_fresh_images_are_called_mixtures():
+def test_five_per_cent_of_fresh_images_are_called_mixtures_and_variants():
     references = cloud(30, 0)
-    called = [
-        round(100 * float(mixture_share(cloud(100, s), cloud(999, s + 500), references, 30)))
-        for s in range(1, 21)
-    ]
-    assert plausible(sum(called), 2000, 0.04, 0.06)
+    found = [mixtures_and_variants(cloud(100, s), cloud(999, s + 500), references, 30) for s in range(1, 21)]
+    for shares in zip(*found, strict=True):
+        assert plausible(sum(round(100 * float(share)) for share in shares), 2000, 0.04, 0.06)
+
+
+def test_a_reference_under_noise_is_a_variant():
+    """Less of it than of its parent: a kernel density estimate draws such images."""
+    references, held_out = cloud(30, 0), cloud(200, 2)
+    mean = references.mean(dim=0)
+    noise = torch.randn(30, 40, generator=torch.Generator().manual_seed(3)) * torch.linspace(3, 0.1, 40)
+    for share, least, most in ((0.8, 0.9, 1.0), (0.0, 0.0, 0.2)):
+        made = mean + share**0.5 * (references - mean) + (1 - share) ** 0.5 * noise
+        assert least <= mixtures_and_variants(made, held_out, references, 30)[1] <= most
 
 
 def test_few_nearest_references_suffice():
@@ -109,11 +125,11 @@ def test_in_pixels_and_in_features():
         metric.update(form(held_out), real=True)
         metric.update(form(made), real=False)
         assert metric.takes == ("images" if metric is pixels else "features")
-        assert [float(each) for each in metric.compute().values()] == [1.0]
+        assert float(metric.compute()[metric.names[0]]) == 1.0
         metric.reset()
         metric.update(form(held_out), real=True)
         metric.update(form(references), real=False)
-        assert [float(each) for each in metric.compute().values()] == [0.0]
+        assert [float(each) for each in metric.compute().values()] == [0.0, 1.0]
 
 
 def test_too_few():
