@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from tests.cli import LIMIT, ROOT, TINY, environment_with, results
+from tests.cli import LIMIT, MEANS, QUICK, ROOT, TINY, environment_with, results, run_cli
 from tests.contracts.test_readme import images
 from tests.scale.test_slurm import partitions
 
@@ -53,7 +53,7 @@ def test_the_readme_has_the_lines_of_the_page() -> None:
     assert blocks("README.md") == blocks("docs/api.md")[:1]
 
 
-@pytest.mark.parametrize("name", ["own_images.py", "own_model.py"])
+@pytest.mark.parametrize("name", ["own_images.py", "own_model.py", "latent_prior.py"])
 def test_script(
     name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -63,11 +63,32 @@ def test_script(
     assert "round trip" in said and said.count("FID") == 2
     for grid in folder.glob("*.png"):
         assert np.asarray(Image.open(grid)).std() > 10
-    assert len(list(folder.glob("*.png"))) == {"own_images.py": 1, "own_model.py": 2}[name]
+    assert (
+        len(list(folder.glob("*.png"))) == {"own_images.py": 1, "own_model.py": 2, "latent_prior.py": 1}[name]
+    )
+
+
+def test_runs_side_by_side(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table has the figures of the runs, in the order of the setting."""
+    small = [*TINY, *QUICK, *MEANS, "stages=[invert,sample,evaluate]"]
+    done = run_cli(folder, "-m", "eta=1,0", *small)
+    assert done.returncode == 0, done.stderr
+    monkeypatch.setattr(sys, "argv", ["compare_runs.py", "outputs", "eta"])
+    exec((EXAMPLES / "compare_runs.py").read_text(), {"__name__": "__main__"})
+    head, *lines = capsys.readouterr().out.splitlines()
+    expected = {r["cell"]["eta"]: r["metrics"]["intervals"] for r in results(folder)}
+    assert "FID of samples" in head and [float(line.split()[0]) for line in lines] == [0, 1]
+    for line, eta in zip(lines, (0, 1), strict=True):
+        for name in ("samples", "twin"):
+            assert f" {expected[eta][name]['fid']['value']:.1f} [" in line
+    assert np.asarray(Image.open("compare_runs.png")).std() > 10
 
 
 def test_no_other_script_is_there() -> None:
-    assert {path.name for path in EXAMPLES.iterdir()} == {"own_images.py", "own_model.py", "grid_on_slurm.sh"}
+    scripts = {"own_images.py", "own_model.py", "latent_prior.py", "compare_runs.py", "grid_on_slurm.sh"}
+    assert {path.name for path in EXAMPLES.iterdir()} == scripts
 
 
 def test_grid(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
