@@ -23,6 +23,7 @@ COMMANDS = {
     "claims": "ood_diffusion.study.across_runs",
     "collect": "ood_diffusion.report.collect.command",
     "dashboard": "ood_diffusion.dashboard.command",
+    "export": "ood_diffusion.stages.export",
     "leaderboard": "ood_diffusion.claims.leaderboard_command",
 }
 """Commands that read what runs have left, and the modules in which they are functions of that name."""
