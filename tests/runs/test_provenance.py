@@ -67,6 +67,8 @@ def test_names_that_are_no_utf_8_cost_no_result(tmp_path: Path) -> None:
         f"domain.path={tmp_path}/given",
         "domain.axes=NHW",
         "domain.low=1",
+        "domain.outside=clip",
+        "domain.channels=rgb",
         "domain.high=10",
     ]
     (tmp_path / "given").symlink_to(folder)
