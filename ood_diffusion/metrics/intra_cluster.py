@@ -3,7 +3,6 @@ r"""Diversity around each reference: are new images that resemble one reference 
 import torch
 from torch import Tensor
 
-from ood_diffusion.checks import require
 from ood_diffusion.metrics.distances import distances
 from ood_diffusion.metrics.feature_metric import RowMetric, require_references
 from ood_diffusion.metrics.novelty import nearest
@@ -38,10 +37,8 @@ class IntraCluster(RowMetric):
     needs_references = True
 
     def compute(self) -> dict[str, Tensor]:
-        """``{"intra_cluster": scalar}``, float64, at least 0.
-
-        Raises:
-            UserError: if fewer than two references are nearest to two new and to two held-out images.
+        """``{"intra_cluster": scalar}``, float64, at least 0; NaN if fewer than two references are nearest to
+        two new and to two held-out images, as where all new images resemble one reference.
         """
         new, held_out = self._distances()
         return {"intra_cluster": new.mean() / held_out.mean()}
@@ -56,11 +53,6 @@ class IntraCluster(RowMetric):
         references = require_references(self.references, 2, "the diversity around a reference")
         pair = torch.stack([intra_distances(self.rows(side), references) for side in ("generated", "real")])
         common = pair[:, pair.isfinite().all(dim=0)]
-        require(
-            common.shape[1] >= 2,
-            "for the diversity around a reference, two references must each be the nearest of two new and "
-            "of two held-out images",
-            common.shape[1],
-            "Raise n_samples and n_held_out, or lower n_references.",
-        )
+        if common.shape[1] < 2:
+            common = torch.full((2, 2), torch.nan)
         return common[0], common[1]

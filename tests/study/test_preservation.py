@@ -138,6 +138,29 @@ def test_a_budget_becomes_steps_of_three_calls_an_image(calls: int, steps: int, 
     assert training.learning_rate == 1e-2 and not training.from_scratch and training.ema_decay == 0
 
 
+def test_ten_shot_compares_diversity_with_the_twin_and_every_baseline(tmp_path: Path) -> None:
+    own = [word for word in SMALL if not word.startswith(("stages=", "n_references="))]
+    done = run_cli(
+        tmp_path,
+        "experiment=ten_shot",
+        *own,
+        "n_samples=48",
+        "n_held_out=80",
+        "steps=8",
+        "stage.preservation.sdedit_levels=[20]",
+    )
+    assert done.returncode == 0, done.stderr
+    (r,) = results(tmp_path)
+    assert r["cell"]["n_references"] == 10
+    sets, found = r["metrics"]["sets"], r["preservation"]
+    assert sets["twin"]["intra_cluster"] > 0
+    assert found["ours"]["intra_cluster"]["value"] == pytest.approx(sets["samples"]["intra_cluster"])
+    against = [c["against"] for c in found["checks"] if c["figure"].startswith("distance between new images")]
+    assert against[0].startswith("SDEdit at level") and found["sdedit"][0]["intra_cluster"]["value"] > 0
+    (copy,) = found["finetune"]["copies"]
+    assert copy["budget"] == 1 and (len(against) == 2) is (copy.get("intra_cluster") is not None)
+
+
 class Network(nn.Module):
     """With dropout, so that a training depends on PyTorch's global generator."""
 

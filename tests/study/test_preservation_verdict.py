@@ -1,5 +1,6 @@
 """C8 and C5 against the baselines: the rules, and the pictures that show them."""
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -8,7 +9,7 @@ from ood_diffusion.report.claim_words import CLAIMS
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.study.preservation.plots import sdedit_levels, trade_off
 from ood_diffusion.study.preservation.section import Edited, Figures, Tuned
-from ood_diffusion.study.preservation.verdict import against_sdedit, against_tuned, identical
+from ood_diffusion.study.preservation.verdict import against_sdedit, against_tuned, diverse, identical
 
 
 def fid(value: float) -> Estimate:
@@ -75,6 +76,21 @@ def test_sdedit_is_compared_at_its_best_and_at_its_best_without_copies() -> None
     one = against_sdedit(ours, [level(300, 30, 0.05), level(500, 40, 0.0)], 0.05, "s.svg")
     assert [check.verdict for check in one] == ["supported"]
     assert len(against_sdedit(ours, [copying], 0.05, "s.svg")) == 1
+
+
+def test_diversity_is_compared_where_it_is_defined() -> None:
+    def around(value: float) -> Estimate:
+        return Estimate(value, value - 0.1, value + 0.1, 9)
+
+    ours = Figures(50, fid(60), 1.0, 0.0, around(1.0))
+    levels = [
+        replace(level(at, f, 0.1), intra_cluster=around(d)) for at, f, d in ((100, 50, 0.2), (300, 70, 1.5))
+    ]
+    copies = [replace(tuned(30, 50), intra_cluster=around(1.05)), tuned(30, 50, 10)]
+    sdedit, copy = diverse(ours, levels, copies, "p")
+    assert (sdedit.verdict, sdedit.against_found.value) == ("supported", 0.2)  # of the lowest FID
+    assert copy.verdict == "inconclusive" and copy.against.startswith("a copy tuned for 1 ×")
+    assert diverse(replace(ours, intra_cluster=None), levels, copies, "p") == []
 
 
 def test_pictures_are_svg_and_reproducible() -> None:

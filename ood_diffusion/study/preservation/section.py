@@ -18,12 +18,15 @@ class Own:
 
 @dataclass(frozen=True)
 class Figures:
-    """n images as images of the unseen domain: FID, novelty, share of near-copies."""
+    """n images as images of the unseen domain: FID, novelty, share of near-copies; where the run has that
+    metric, how diverse those around a reference are (`IntraCluster`), None where that is not defined.
+    """
 
     n: int
     fid_unseen: Estimate
     novelty: float
     copies: float
+    intra_cluster: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Edited:
     fid_unseen: Estimate
     novelty: float
     copies: float
+    intra_cluster: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Tuned:
     novelty: float
     copies: float
     fid_training: Estimate
+    intra_cluster: Estimate | None = None
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,17 @@
 """Is the model unaffected? What do methods achieve that fine-tune it, or start from noised references?"""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from ood_diffusion.checks import require
 from ood_diffusion.domains.base import Domain
 from ood_diffusion.fingerprint import tensor_digest
+from ood_diffusion.metrics.intra_cluster import IntraCluster
 from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.optional import optional
@@ -17,7 +20,7 @@ from ood_diffusion.report.results import Results
 from ood_diffusion.runs.feasible import check_trainable, require_images
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
-from ood_diffusion.stages.evaluate import samples_of
+from ood_diffusion.stages.evaluate import intervals, samples_of, score
 from ood_diffusion.stages.features import features_in_order, features_of
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.sample import sample
@@ -37,7 +40,7 @@ from ood_diffusion.study.preservation.section import (
     Tuned,
 )
 from ood_diffusion.study.preservation.settings import FinetuneSettings, PreservationSettings
-from ood_diffusion.study.preservation.verdict import against_sdedit, against_tuned, identical
+from ood_diffusion.study.preservation.verdict import against_sdedit, against_tuned, diverse, identical
 from ood_diffusion.study.sdedit import sdedit
 
 TRADE_OFF, LEVELS = "preservation.svg", "preservation_sdedit.svg"
@@ -77,6 +80,7 @@ class Preservation(PreservationSettings, Stage):
             with optional(f"draw {TRADE_OFF}"):
                 plot = trade_off(frozen, ours.fid_unseen, tuned.copies)
                 atomic_write(run.workspace.folder / TRADE_OFF, plot.encode())
+        checks += diverse(ours, edits, tuned.copies if tuned else [], EDITS)
         second = own_images(run, self.n_own)
         differing = int((first != second).flatten(1).any(dim=1).sum())
         with optional(f"draw {OWN}"):
@@ -106,8 +110,19 @@ def drawn_by(domain: Domain, model: FrozenModel) -> bool:
 def unseen_figures(run: Run, images: Images) -> Figures:
     """Of images in a store, against the held-out images."""
     features, held_out = features_in_order(run, *images), features_of(run, run.pictures, run.held_out)
-    found = novelty(features, features_of(run, run.pictures, run.references), held_out)
-    return Figures(len(features), fid_interval(features, held_out), found["ratio"], found["copies"])
+    references = features_of(run, run.pictures, run.references)
+    found, fid = novelty(features, references, held_out), fid_interval(features, held_out)
+    around = diversity(run, features, references, held_out)
+    return Figures(len(features), fid, found["ratio"], found["copies"], around)
+
+
+def diversity(run: Run, features: Tensor, references: Tensor, held_out: Tensor) -> Estimate | None:
+    """`IntraCluster` of features ``[m, d]`` with its interval; None if the run does not have it, or it is not
+    defined, as where all images of a collapsed copy resemble one reference."""
+    own = {name: make for name, make in run.make_metrics.items() if isinstance(make(), IntraCluster)}
+    sides = (held_out, features, None, {"features": references})
+    found = intervals(own, score(own, *sides), *sides).get("intra_cluster", {"value": math.nan})
+    return Estimate(**found) if math.isfinite(found["value"]) else None  # type: ignore[arg-type]
 
 
 def training_fid(run: Run, images: Images) -> Estimate:

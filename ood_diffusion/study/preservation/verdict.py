@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from ood_diffusion.claims.check import Check, limit
 from ood_diffusion.claims.combined import minus
-from ood_diffusion.claims.verdict import below, within
+from ood_diffusion.claims.verdict import above, below, within
 from ood_diffusion.report.claim_words import Verdict
 from ood_diffusion.statistics.estimate import Estimate
-from ood_diffusion.study.preservation.section import Edited, Tuned
+from ood_diffusion.study.preservation.section import Edited, Figures, Tuned
 
 UNSEEN = "FID of new images without fine-tuning, unseen domain"
 
@@ -102,6 +102,30 @@ def against_sdedit(ours: Estimate, levels: Sequence[Edited], most_copies: float,
         verdict = below(minus(ours, other), 0)
         checks.append(Check("baseline", UNSEEN, ours, against, other, verdict, picture))
     return checks
+
+
+def diverse(ours: Figures, levels: Sequence[Edited], copies: Sequence[Tuned], picture: str) -> list[Check]:
+    """The other half of the few-shot protocol: whether images around one reference differ more than a
+    baseline's, SDEdit at the level of its lowest FID or a tuned copy.
+
+    Args:
+        ours: our new images; without "intra_cluster" there is no check.
+        levels: those at which SDEdit was run.
+        copies: those compared with, where their diversity is defined.
+        picture: file that shows images of both.
+    """
+    best = lowest(levels)
+    others = [
+        (f"a copy tuned for {each.budget:g} × the job's network calls", each.intra_cluster) for each in copies
+    ]
+    if best is not None:
+        others.insert(0, (f"SDEdit at level {best.level:g}, that of its lowest FID", best.intra_cluster))
+    figure, found = "distance between new images of one reference, over held-out images'", ours.intra_cluster
+    return [
+        Check("baseline", figure, found, against, other, above(minus(found, other), 0), picture)
+        for against, other in others
+        if found is not None and other is not None
+    ]
 
 
 def lowest(levels: Sequence[Edited]) -> Edited | None:
