@@ -288,7 +288,7 @@ def make_pictures(pictures: Spec, commit: str, words: Sequence[str]) -> None:
             strips = [top(folder / f, rows) for folder in folders for f, rows in spec["strips"].items()]
             stacked(strips).save(goal, optimize=True)
         known[name] = {"commit": commit, "commands": commands(spec)}
-        write(PICTURES, {name: known[name] for name in pictures if name in known})
+        write(PICTURES, known)
 
 
 def top(path: Path, rows: int) -> Image.Image:
