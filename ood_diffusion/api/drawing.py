@@ -75,8 +75,8 @@ def draw(
             name = type(part).__name__ if own else chosen[group]
             check_learner(group, name, parts[group], len(references))
     proposer = Proposer(**parts, n=asked.n_samples, seed=asked.seed, max_proposals=limit)
-    drawn = proposer.fitted(references.values, no_pictures).items(Acceptance())
-    return replace(references, values=torch.cat(list(drawn)))
+    drawn = proposer.fitted(references.values / references.spread, no_pictures).items(Acceptance())
+    return replace(references, values=references.spread * torch.cat(list(drawn)))
 
 
 def no_pictures() -> Tensor:

@@ -36,6 +36,7 @@ class Latents:
         grid: where it stops on the way.
         model: what determines the model (`FrozenModel.recipe`); no other decodes them.
         dtype: of the images that they were made of and become: uint8, or float32 for fields.
+        spread: `Schedule.spread` at the level; `draw` learns from values divided by it.
 
     Examples:
         >>> from ood_diffusion import invert, load_domain, load_model
@@ -53,6 +54,7 @@ class Latents:
     grid: Grid
     model: Mapping[str, Any]
     dtype: torch.dtype = torch.uint8
+    spread: float = 1.0
 
     def __repr__(self) -> str:
         shape, at = list(self.values.shape), f"level={self.level:g}, steps={self.steps}"
@@ -121,7 +123,8 @@ def invert(
         check_images("references", references, model.image_shape)
         images, ids = kept(run.workspace.folder, "references", references)
         invert_images(run, images, dict(zip(ids, ids, strict=True)))
-        return Latents(run.bank.read(ids), *_trajectory(run), model.recipe(), references.dtype)
+        spread = model.schedule.spread(run.levels[-1])
+        return Latents(run.bank.read(ids), *_trajectory(run), model.recipe(), references.dtype, spread)
 
 
 @whole

@@ -65,6 +65,14 @@ class Schedule(ABC):
         that stands for a state at level T."""
         return 1.0
 
+    def spread(self, t: float) -> float:
+        r""":math:`\sqrt{\alpha^2 + \sigma^2}`: the standard deviation of a state whose image has variance 1.
+
+        1 where variance is preserved. Priors, selections and statistics see states divided by it, so that
+        pure noise is N(0, I) to them.
+        """
+        return math.hypot(self.alpha(t), self.sigma(t))
+
     def s(self, t: float) -> float:
         r""":math:`s = \sigma / \alpha`, the time in which the ODE reads ``du/ds = eps``; infinite where alpha
         is 0."""

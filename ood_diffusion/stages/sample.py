@@ -45,8 +45,9 @@ class Sample(Stage):
         """What was drawn and kept, and where the latents lie."""
         draws, ids = sample(run)
         kept = cast(Samples, read_record(draws.folder / ACCEPTANCE))
-        latents = run.bank.read(list(run.references)[:SHOWN])
-        drawn = draws.read(ids[:SHOWN])
+        spread = run.model.schedule.spread(run.levels[-1])
+        latents = run.bank.read(list(run.references)[:SHOWN]) / spread
+        drawn = draws.read(ids[:SHOWN]) / spread
         return {
             "sample": {
                 **kept,
@@ -91,10 +92,11 @@ def draw(run: Run) -> tuple[TensorStore, list[str]]:
     with store.exclusive():
         if not undrawn(store, ids):  # another process drew them meanwhile
             return store, ids
-        bank = run.bank.read(list(run.references))
+        spread = run.model.schedule.spread(run.levels[-1])
+        bank = run.bank.read(list(run.references)) / spread
         proposer, acceptance, done = run.proposer().fitted(bank, run.reference_pictures), Acceptance(), 0
         for latents in proposer.items(acceptance):
-            store.write(ids[done : done + len(latents)], latents)
+            store.write(ids[done : done + len(latents)], spread * latents)
             done += len(latents)
         report = {
             "proposed": acceptance.proposed,

@@ -52,6 +52,16 @@ def test_the_first_of_a_larger_request_are_the_same(choice: tuple[str, ...], tmp
     assert not torch.equal(drawn(run.at(seed=1)), few)
 
 
+def test_pure_noise_is_a_draw_of_the_standard_normal_prior_on_every_path(tmp_path: Path) -> None:
+    exploding = ("schedule@model.schedule=karras", "level=1000")
+    run = inverted(tmp_path, *exploding, "sampler=draw", "prior=standard_normal")
+    spread = run.model.schedule.spread(1000)
+    assert spread == pytest.approx(80, rel=1e-3)
+    assert float(drawn(run).std()) == pytest.approx(spread, rel=0.05)
+    found = Sample()(run, {})["latents"]
+    assert found["samples"]["norm_mean"] == pytest.approx(found["isotropic"]["norm_mean"], rel=0.05)
+
+
 def test_more_samples_cost_what_they_add(tmp_path: Path) -> None:
     run = inverted(tmp_path, "sampler=draw")
     store, ids = sample(run)

@@ -88,15 +88,18 @@ def passages(run: Run, settings: AnalyseSettings) -> tuple[list[float], dict[str
     """States on the way to the top of the schedule.
 
     Returns:
-        The levels, ascending, and "unseen" and "training" -> float32 ``[n, levels, *state_shape]``.
+        The levels, ascending, and "unseen" and "training" -> float32 ``[n, levels, *state_shape]``, divided
+        by `Schedule.spread`.
     """
     child = top_of(run, settings.steps)
     wanted = [*settings.levels, run.levels[-1], child.levels[-1]]
     states: dict[str, Tensor] = {}
     levels: list[float] = []
     for name, images in domains(run).items():
-        levels, states[name] = passage(
-            child, first(images, settings.n_latents), wanted, f"levels, {name} domain"
+        levels, passed = passage(child, first(images, settings.n_latents), wanted, f"levels, {name} domain")
+        spreads = [run.model.schedule.spread(level) for level in levels]
+        states[name] = torch.stack(
+            [z / spread for z, spread in zip(passed.unbind(1), spreads, strict=True)], 1
         )
     return levels, states
 
@@ -114,7 +117,7 @@ def noised(run: Run, settings: AnalyseSettings, levels: Sequence[float]) -> list
 
     def at(level: float) -> Tensor:
         streams = [generator(run.settings.seed, "analyse noised", digest) for digest in images]
-        return marginal(x0, level, run.model.schedule, streams)
+        return marginal(x0, level, run.model.schedule, streams) / run.model.schedule.spread(level)
 
     return [at(level) for level in levels]
 
