@@ -56,17 +56,21 @@ def require_finite(kind: str, ids: Sequence[str], finite: Tensor) -> None:
 
 
 def psnr(a: Tensor, b: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB, one per image, of images ``[n, C, H, W]``, uint8 or float32.
+    """Peak signal-to-noise ratio in dB, one per image, of images ``[n, C, H, W]``.
 
-    The peak is 255, that of fields 2. Equal images would give infinity; the error is floored at that of one
-    pixel value in one level, of fields at the rounding of float32, so a mean over images stays finite.
+    The peak is 255 if either is uint8, else, of fields in [-1, 1], 2. Equal images would give infinity; the
+    error is floored at that of one pixel value in one level, of fields at the rounding of float32, so a mean
+    over images stays finite.
 
     Examples:
         >>> import torch
         >>> black = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
         >>> psnr(black, black + 1)
         tensor([48.1308], dtype=torch.float64)
+        >>> psnr(torch.ones(1, 3, 8, 8), black)
+        tensor([48.1308], dtype=torch.float64)
     """
     error = (a.double() - b.double()).square().flatten(1)
-    peak, least = (2.0, 2.0**-48) if a.is_floating_point() else (255.0, 1 / error.shape[1])
+    fields = a.is_floating_point() and b.is_floating_point()
+    peak, least = (2.0, 2.0**-48) if fields else (255.0, 1 / error.shape[1])
     return 10 * (peak**2 / error.mean(dim=1).clamp_min(least)).log10()

@@ -16,6 +16,7 @@ GROUPS = {
     "prior": "What is learned from the references' latents. [Which one](../sampling.md#priors).",
     "sampler": "How new latents are proposed. [Which one](../sampling.md#samplers).",
     "selection": "Which proposals are kept. [How](../sampling.md#selection).",
+    "view": "The RGB picture of a field that eyes and extractors see. [Which one](../data.md).",
     "extractor": "The features in which images are compared; figures of different extractors differ.",
     "control": "The recipe without its network. [Why](../concepts.md#what-the-network-adds).",
     "metric": "What is computed on the features; one or several.",

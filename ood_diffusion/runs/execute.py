@@ -222,8 +222,8 @@ def describe(run: Run, with_images: bool) -> dict[str, Any]:
     """
     knobs = {knob: getattr(run.settings, knob) for knob in KNOBS}
     counts = {"n_references": len(run.references), "n_held_out": len(run.held_out)} if with_images else {}
-    judge = {"extractor": ", view ".join([run.names["extractor"], *[run.view.name] * bool(run.view_recipe)])}
-    return {**run.names, **judge, **knobs, **counts}
+    extractor = run.names["extractor"] + (f", view {run.view.name}" if run.view_recipe else "")
+    return {**run.names, "extractor": extractor, **knobs, **counts}
 
 
 def command_of(run_folder: Path) -> str:

@@ -151,7 +151,10 @@ BAD: dict[str, tuple[Prepare, str]] = {
     ),
     "pickle with code": (checkpoint(lambda state: {"state_dict": state, "config": Code()}), "could run code"),
     "truncated checkpoint": (truncated_checkpoint, "must be a whole safetensors or PyTorch file"),
-    "unknown prediction type": (pipeline(), "prediction_type must be one of: epsilon, sample, v_prediction"),
+    "unknown prediction type": (
+        pipeline(),
+        "prediction_type must be one of: epsilon, flow_prediction, sample",
+    ),
     "image size not the model's": (lambda root: ["model.image_size=60"], "must be a multiple of 8"),
     "no folder and no hub id": (
         lambda root: ["model=diffusers", "model.path=pipe/line/s"],

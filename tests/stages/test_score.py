@@ -32,7 +32,7 @@ def test_a_metric_is_given_what_it_takes() -> None:
     seen = score(MAKE, rows[0], rows[1], (real, new))
     assert set(seen) == {*alone, *Texture.names}
     whole = score(MAKE, rows[0], rows[1], (real, new), {"features": rows[2], "images": origins})
-    assert set(whole) == {*seen, "mixture", "mixture_features", *Memorisation.names}
+    assert set(whole) == {*seen, *PixelMixture.names, *FeatureMixture.names, *Memorisation.names}
     assert {name: whole[name] for name in alone} == alone
     copies = score(MAKE, rows[0], rows[2], (real, origins), {"features": rows[2], "images": origins})
     assert copies["mixture"] == copies["mixture_features"] == copies["authentic"] == 0
@@ -50,5 +50,12 @@ def test_intervals_of_what_was_found() -> None:
     origins = {"features": rows[0][:5], "images": real[:5]}
     whole = score(MAKE, *rows, (real, new), origins)
     made = intervals(MAKE, whole, *rows, (real, new), origins)
-    assert set(made) == {"fid", "kid", *Texture.names, "mixture", "mixture_features", "authentic"}
+    assert set(made) == {
+        "fid",
+        "kid",
+        *Texture.names,
+        *PixelMixture.names,
+        *FeatureMixture.names,
+        "authentic",
+    }
     assert all(each["low"] <= whole[name] <= each["high"] for name, each in made.items())

@@ -326,7 +326,13 @@ def test_what_auto_found_is_on_disk_before_the_next_stage(
     knobs = SimpleNamespace(**dict.fromkeys(KNOBS, 1))
     model = SimpleNamespace(digest=lambda: "w")
     workspace = Workspace(tmp_path, cast(Stores, None), cast(Ranks, None))
-    parts = {"names": {"domain": "d"}, "settings": knobs, "model": model, "workspace": workspace}
+    parts = {
+        "names": {"domain": "d", "extractor": "e"},
+        "view_recipe": None,
+        "settings": knobs,
+        "model": model,
+        "workspace": workspace,
+    }
     chosen = SimpleNamespace(**parts)
     stages = {"bandwidth": lambda run, earlier: {"bandwidth": {"recommended": 300.0}}}
     run = SimpleNamespace(stages=stages, network_calls=lambda: 0, at=lambda level: chosen, **parts)
