@@ -229,7 +229,8 @@ def describe(run: Run, with_images: bool) -> dict[str, Any]:
 def command_of(run_folder: Path) -> str:
     """The command that makes this run, from what Hydra wrote when it began."""
     path = run_folder / ".hydra" / "overrides.yaml"
-    return shlex.join(["ood-diffusion", *(OmegaConf.load(path) if path.is_file() else ())])
+    words: Any = OmegaConf.to_container(OmegaConf.load(path)) if path.is_file() else []
+    return shlex.join(["ood-diffusion", *words])
 
 
 def data_of(run: Run, cfg: DictConfig) -> dict[str, Data]:

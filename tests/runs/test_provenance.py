@@ -16,13 +16,13 @@ def test_results_and_report_say_what_made_them(tmp_path: Path) -> None:
     (tmp_path / "my maps").mkdir()
     np.save(tmp_path / "my maps" / "a.npy", maps)
     (tmp_path / "my maps" / "b.fits.gz").touch()
-    domain = ["domain=array", "domain.path=my maps", "domain.axes=NHW", "domain.low=1", "domain.high=10"]
-    domain += ["domain.outside=clip", "domain.channels=rgb"]
+    domain = ["domain=array", "domain.path=${data}/my maps", "domain.axes=NHW", "domain.low=1"]
+    domain += ["domain.high=10", "domain.outside=clip", "domain.channels=rgb", f"data={tmp_path}"]
     done = run_cli(tmp_path, *TINY, *QUICK, *domain, "stages=[invert,report]", "n_held_out=3", "eta=0.5")
     assert done.returncode == 0, done.stderr
     found = results(tmp_path)[0]
     assert found["command"].startswith("ood-diffusion n_references=12 ")
-    assert "'domain.path=my maps' domain.axes=NHW" in found["command"]
+    assert "'domain.path=${data}/my maps' domain.axes=NHW" in found["command"]
     data = found["data"].pop("domain")
     assert found["data"] == {}  # no stage has used the training domain
     assert data["path"] == str(tmp_path / "my maps") and data["settings"]["axes"] == "NHW"
