@@ -19,8 +19,7 @@ def check_images(name: str, images: Tensor, wanted: tuple[int, int, int] | None 
             f"{name} must be a torch tensor, uint8 {shape}, but got {type(images).__name__}. An array "
             "[n, H, W, 3] becomes one by torch.from_numpy(array).permute(0, 3, 1, 2)."
         )
-    values = images.float() if images.numel() else torch.zeros(1)
-    fields = images.dtype == torch.float32 and bool((values.abs() <= FAR).all()) and float(values.min()) < 0
+    fields = images.dtype == torch.float32 and bool((images.abs() <= FAR).all()) and bool((images < 0).any())
     if images.dtype != torch.uint8 and not fields:
         raise UserError(
             f"{name} must be uint8, 0 to 255, or fields, float32 in [-1, 1], but got {described(images)}. "

@@ -14,7 +14,7 @@ from ood_diffusion.api.images import check_images
 from ood_diffusion.api.workplace import kept, whole, workplace
 from ood_diffusion.checks import Void, require
 from ood_diffusion.domains.splits import check_disjoint
-from ood_diffusion.fields.view import View, described
+from ood_diffusion.fields.view import View, described, judged_by
 from ood_diffusion.figures import Figure
 from ood_diffusion.fingerprint import tensor_digest
 from ood_diffusion.lightning.features import FeaturePass
@@ -159,9 +159,9 @@ def evaluate(
                 raise
             rows[name] = target.read(ids)
         pictures = {name: seen_as(given) for name, given in sets.items()}
-        origins = references if references is None else {
-            "features": rows["references"], "images": pictures["references"]
-        }  # fmt: skip
+        origins = None
+        if references is not None:
+            origins = {"features": rows["references"], "images": pictures["references"]}
         seen = rows["held_out"], rows["images"], (pictures["held_out"], pictures["images"]), origins
         figures = score(make_metrics, *seen)
         found = intervals(make_metrics, figures, *seen)
@@ -173,7 +173,7 @@ def evaluate(
         told |= {figure.name: figure for figure in Evaluate.figures}
     ends = {name: (interval["low"], interval["high"]) for name, interval in found.items()}
     return Scores(
-        ", view ".join([judge.name, *[seen_as.name] * bool(more)]),
+        judged_by(judge.name, more),
         n_images,
         len(held_out),
         figures,

@@ -7,7 +7,7 @@ every figure that is measured on it, and is never what is inverted, drawn or sto
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -208,3 +208,8 @@ def described(view: View, shape: Sequence[int], dtype: torch.dtype) -> dict[str,
         return {}
     flux = {"flux": view.scale.recipe()} if view.of_flux and view.scale is not None else {}
     return {"view": view.name, **flux}
+
+
+def judged_by(extractor: str, view: Mapping[str, Any]) -> str:
+    """What figures on features must state: the extractor, and the view if there is one, as `described`."""
+    return f"{extractor}, view {view['view']}" if view else extractor

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities.warnings import PossibleUserWarning
 
 from ood_diffusion.checks import UserError, Void
+from ood_diffusion.fields.view import judged_by
 from ood_diffusion.figures import Figure, require_one_meaning
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.lightning.memory import peak_mib
@@ -222,7 +223,7 @@ def describe(run: Run, with_images: bool) -> dict[str, Any]:
     """
     knobs = {knob: getattr(run.settings, knob) for knob in KNOBS}
     counts = {"n_references": len(run.references), "n_held_out": len(run.held_out)} if with_images else {}
-    extractor = run.names["extractor"] + (f", view {run.view.name}" if run.view_recipe else "")
+    extractor = judged_by(run.names["extractor"], run.view_recipe)
     return {**run.names, "extractor": extractor, **knobs, **counts}
 
 

@@ -15,7 +15,7 @@ from ood_diffusion.diffusion.grids import Grid
 from ood_diffusion.diffusion.integrate import check_eta
 from ood_diffusion.diffusion.solver import Convergence, Solver
 from ood_diffusion.domains.base import Domain
-from ood_diffusion.fields.view import View, described
+from ood_diffusion.fields.view import View, described, judged_by
 from ood_diffusion.lightning.batch_size import remembered_batch_size
 from ood_diffusion.lightning.loop import Predictor
 from ood_diffusion.metrics.base import FeatureExtractor
@@ -122,8 +122,8 @@ class Run:
 
     @property
     def judge(self) -> str:
-        """What every figure measured on features must state: the extractor, and the view if there is one."""
-        return ", view ".join([self.extractor.name, *[self.view.name] * bool(self.view_recipe)])
+        """See `judged_by`."""
+        return judged_by(self.extractor.name, self.view_recipe)
 
     @cached_property
     def trajectory_recipe(self) -> dict[str, Any]:

@@ -203,7 +203,7 @@ def test_mistakes_in_the_settings(changes: dict[str, Any], message: str) -> None
 def test_the_plots_are_the_same_bytes_for_the_same_figures() -> None:
     each = Estimate(0.25, 0.1, 0.5, 16)
     point = Figures(16, each, each, Estimate(90, 80, 100, 16), Estimate(150, 140, 160, 16))
-    curve = [AtEta(eta, **vars(point)) for eta in (0.0, 0.5, 1.0)]
+    curve = [AtEta(**vars(point), eta=eta) for eta in (0.0, 0.5, 1.0)]
     for draw in (
         lambda: capture_curve(curve, each),
         lambda: fid_curves(curve, point),

@@ -17,11 +17,12 @@ def fid(value: float) -> Estimate:
 
 
 def level(at: float, value: float, copies: float) -> Edited:
-    return Edited(at, 50, fid(value), 1.0, copies)
+    return Edited(50, fid(value), 1.0, copies, level=at)
 
 
 def tuned(training: float, unseen: float, budget: float = 1) -> Tuned:
-    return Tuned(budget, 10, 120, "digest", 50, fid(unseen), 1.0, 0.0, fid(training))
+    training_part = {"budget": budget, "steps": 10, "training_calls": 120, "weights": "digest"}
+    return Tuned(50, fid(unseen), 1.0, 0.0, fid_training=fid(training), **training_part)  # type: ignore[arg-type]
 
 
 def test_one_image_or_one_weight_that_changed_denies_it() -> None:

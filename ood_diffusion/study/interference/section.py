@@ -58,16 +58,11 @@ class Figures(Place):
     fid_training: Estimate
 
 
-@dataclass(frozen=True)
-class AtEta:
-    """Samples at one eta; the rest as in `Figures`."""
+@dataclass(frozen=True, kw_only=True)
+class AtEta(Figures):
+    """Of samples at one eta."""
 
     eta: float
-    n: int
-    capture: Estimate
-    position: Estimate
-    fid_unseen: Estimate
-    fid_training: Estimate
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,8 @@ class Interference(InterferenceSettings, Stage):
             name: new_images(child, f"sample, {name}") for name, child in others.items()
         }
         curve = [
-            AtEta(eta, **vars(figures(held_out, x, seed))) for eta, (x, _) in zip(etas, at_eta, strict=True)
+            AtEta(**vars(figures(held_out, x, seed)), eta=eta)
+            for eta, (x, _) in zip(etas, at_eta, strict=True)
         ]
         compared = {name: figures(held_out, x, seed) for name, (x, _) in by_sampler.items()}
         gap = place(held_out, held_out.training[:n], seed)

@@ -18,8 +18,8 @@ class Own:
 
 @dataclass(frozen=True)
 class Figures:
-    """n images as images of the unseen domain: FID, novelty, share of near-copies; where the run has that
-    metric, how diverse those around a reference are (`IntraCluster`), None where that is not defined.
+    """`n` images, judged in the unseen domain: FID, novelty, share of near-copies, and, if the run has the
+    metric `intra_cluster` and it is defined for them, how diverse they are around their reference.
     """
 
     n: int
@@ -29,16 +29,11 @@ class Figures:
     intra_cluster: Estimate | None = None
 
 
-@dataclass(frozen=True)
-class Edited:
-    """SDEdit at one level; the rest as in `Figures`."""
+@dataclass(frozen=True, kw_only=True)
+class Edited(Figures):
+    """Of SDEdit at one level."""
 
     level: float
-    n: int
-    fid_unseen: Estimate
-    novelty: float
-    copies: float
-    intra_cluster: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -49,9 +44,9 @@ class Frozen:
     n: int
 
 
-@dataclass(frozen=True)
-class Tuned:
-    """A fine-tuned copy of the model, and its images as those of either domain; the rest as in `Figures`.
+@dataclass(frozen=True, kw_only=True)
+class Tuned(Figures):
+    """Of a fine-tuned copy of the model: its images, judged in both domains.
 
     Args:
         budget: in units of the job's network calls.
@@ -65,12 +60,7 @@ class Tuned:
     steps: int
     training_calls: float
     weights: str
-    n: int
-    fid_unseen: Estimate
-    novelty: float
-    copies: float
     fid_training: Estimate
-    intra_cluster: Estimate | None = None
 
 
 @dataclass(frozen=True)

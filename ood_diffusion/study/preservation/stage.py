@@ -138,7 +138,7 @@ def edited(run: Run, levels: Sequence[float], samples: Images) -> list[Edited]:
     for level in levels:
         child = run.at(level=float(level))
         images = sdedit(child)
-        figures.append(Edited(float(level), **vars(unseen_figures(child, images))))
+        figures.append(Edited(**vars(unseen_figures(child, images)), level=float(level)))
         rows.append(row(images, len(shown)))
     rows.append(row(samples, len(shown)))
     with optional(f"draw {EDITS}"):
