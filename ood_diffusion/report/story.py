@@ -29,12 +29,11 @@ def headlines(results: Results) -> list[Row]:
     samples = metrics.get("sets", {}).get("samples", {})
     if "fid" in samples:
         rows.append(Row("FID of new samples", [Entry(number(samples["fid"]), qualify(metrics, samples))]))
+    if fid := metrics.get("network_adds", {}).get("twin", {}).get("fid"):
+        note = f"95 %: {number(fid['low'])} to {number(fid['high'])}; below 0 the network helps"
+        rows.append(Row("FID minus twin", [Entry(number(fid["value"]), note)]))
     if "coverage" in samples:
         rows.append(Row("coverage", [Entry(number(samples["coverage"]), "of held-out images, 0 to 1")]))
-    sample = results.get("sample", {})
-    if "accepted" in sample:
-        note = f"of {number(sample.get('proposed'))} proposed"
-        rows.append(Row("latents kept", [Entry(number(sample["accepted"]), note)]))
     novelty = metrics.get("novelty", {})
     if "copies" in novelty:
         rows.append(Row("near-copies", [Entry(percent(novelty["copies"]), "of new samples")]))
