@@ -78,7 +78,7 @@ def _check(schedule: Schedule, level: float, steps: int) -> None:
     require_integer("steps", steps, 1, "16 is a good start.")
     require(
         1 < level <= schedule.timesteps,
-        f"level must lie above 1 and at most at {schedule.timesteps}, the end of the schedule",
+        f"level must be above 1 and at most {schedule.timesteps}, the end of the schedule",
         level,
         "600 is a good start.",
     )

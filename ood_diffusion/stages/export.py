@@ -81,7 +81,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="ood-diffusion export",
         description="Write what a run has made as one file, in the physical units of its domain, or as "
-        "single pictures. Nothing is computed.",
+        "single pictures. Nothing is computed, but the run's settings name the code that reads it: "
+        "export runs that you trust.",
     )
     made.add_argument("run", metavar="RUN", type=Path, help="the folder of a run, outputs/runs/<time>")
     made.add_argument("--what", choices=WHAT, default="samples")

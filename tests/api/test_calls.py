@@ -131,7 +131,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "one image": (lambda: invert(MODEL, IMAGES[0]), r"\[n, 3, 8, 8\].*got \[3, 8, 8\].*x\[None\]"),
     "no image": (lambda: invert(MODEL, IMAGES[:0]), r"n >= 1, but got \[0, 3, 8, 8\]"),
     "size": (lambda: invert(MODEL, IMAGES[..., :4]), r"size of the model's images.*Resize them"),
-    "level": (lambda: invert(MODEL, IMAGES, level=1001), "level must lie above 1 and at most at 1000"),
+    "level": (lambda: invert(MODEL, IMAGES, level=1001), "level must be above 1 and at most 1000"),
     "no level": (lambda: invert(MODEL, IMAGES, settings={"level": "auto"}), "level=auto"),
     "steps": (lambda: invert(MODEL, IMAGES, steps=0), "steps must be an integer of at least 1, but got 0"),
     "solver": (lambda: invert(MODEL, IMAGES, solver="euler"), "solver must be one of: ab2, ddim"),

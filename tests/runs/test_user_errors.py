@@ -23,7 +23,7 @@ SETTINGS = [
     (["eta=1.2"], "eta must lie between 0"),
     (["steps=0"], "steps must be an integer of at least 1, but got 0"),
     (["steps=700"], "steps must not exceed the level (500), but got 700"),
-    (["level=1001"], "at most at 1000"),
+    (["level=1001"], "at most 1000"),
     (["n_samples=0"], "n_samples must be an integer of at least 1, but got 0"),
     (["n_references=1"], "n_references must be an integer of at least 2"),
     (["n_references=7", "prior=shrunk"], "prior=shrunk needs at least 8 references, but got 7"),
