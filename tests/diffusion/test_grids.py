@@ -40,7 +40,7 @@ def test_karras_equals_diffusers() -> None:
     [
         (600, 0, "steps must be an integer of at least 1, but got 0"),
         (1001, 10, "at most 1000.*but got 1001"),
-        (0, 1, "level must lie above 1"),
+        (0, 1, "level must be above 1"),
         (10, 11, r"steps must not exceed the level \(10\), but got 11"),
     ],
 )
