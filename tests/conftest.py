@@ -16,6 +16,14 @@ RATES = {"holds", "rejects_at_most", "rejects_about", "plausible"}
 """Who imports one of these, from `statistics.rates`, simulates many data sets."""
 
 
+@pytest.fixture(autouse=True)
+def same_random_numbers() -> None:
+    """Tensors that a test draws without a generator are the same in every run."""
+    import torch  # here: OMP_NUM_THREADS counts when torch is imported
+
+    torch.manual_seed(0)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what can be told from a test's module, folder and fixtures; files say the rest themselves.
 
