@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from ood_diffusion.checks import UserError, require
-from ood_diffusion.domains.extras import import_extra
 from ood_diffusion.domains.image_collection import ImageCollection
 from ood_diffusion.domains.images.source import ImageSource, file_bytes
 from ood_diffusion.domains.source import unreadable
+from ood_diffusion.extras import import_extra
 
 
 class HubSource(ImageSource):

@@ -9,10 +9,10 @@ from threading import Lock
 from typing import Any
 
 from ood_diffusion.checks import require
-from ood_diffusion.domains.extras import import_extra
 from ood_diffusion.domains.image_collection import ImageCollection
 from ood_diffusion.domains.images.source import ImageSource
 from ood_diffusion.domains.source import existing, shown, unreadable
+from ood_diffusion.extras import import_extra
 
 BOOKKEEPING = re.compile(r"__\w+__|len|length|num[-_]samples|keys|meta|metadata|meta_info|info")
 """Keys under which writers of such databases keep counts and lists beside the images."""

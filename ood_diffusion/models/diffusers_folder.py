@@ -19,7 +19,8 @@ WEIGHTS = tuple(f"{STEM}{variant}.{kind}" for variant in ("", ".fp16") for kind 
 """Names of one file of weights, the best first."""
 INDICES = tuple(f"{STEM}.{kind}.index{v}.json" for v in ("", ".fp16") for kind in ("safetensors", "bin"))
 """Names of the list of several."""
-PATTERNS = ["*.json", *(f"*{name}" for name in WEIGHTS), f"*{STEM}*-of-*"]
+TEXT = ["tokenizer*/*", "text_encoder*/model.safetensors", "text_encoder*/model-*-of-*"]
+PATTERNS = ["*.json", *(f"*{name}" for name in WEIGHTS), f"*{STEM}*-of-*", *TEXT]
 AVERAGING = frozenset(
     ["decay", "min_decay", "optimization_step", "update_after_step", "use_ema_warmup", "inv_gamma", "power"]
 )

@@ -1,4 +1,4 @@
-"""The network in a folder that diffusers has saved: a `UNet2DModel`, or a DiT."""
+"""The network in a folder that diffusers has saved: a UNet, or a transformer."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,12 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from ood_diffusion.checks import require, require_choice
+from ood_diffusion.models.diffusers_condition import ENCODE, Condition, Prompted, embedding_of
 from ood_diffusion.models.diffusers_folder import read_config, read_json, read_part
 from ood_diffusion.models.unet import UNet, check_class, empty_unet, fill, halvings, sides
 
 PLACES = ("unet_ema", "unet", "transformer")
 """Where a pipeline keeps its network, the average over the training first; or at the top."""
 TRANSFORMERS = ("DiTTransformer2DModel", "Transformer2DModel")
+ALSO_TOLD = ("addition_embed_type", "class_embed_type", "encoder_hid_dim_type", "num_class_embeds")
+"""Settings of networks that are told more than a prompt: sizes (SDXL), classes, pictures."""
 
 
 class Network(NamedTuple):
@@ -23,11 +26,13 @@ class Network(NamedTuple):
         network: see `FrozenModel`.
         recipe: its architecture and class, JSON.
         shape: (C, H, W) of its states.
+        tokens: patches that a transformer divides a state into; None for a UNet.
     """
 
     network: nn.Module
     recipe: Mapping[str, Any]
     shape: tuple[int, int, int]
+    tokens: int | None = None
 
 
 class Transformer(nn.Module):
@@ -54,22 +59,31 @@ class Transformer(nn.Module):
         return output[:, : x.shape[1]]
 
 
-def read_network(folder: Path, channels: int | None, class_label: int | None) -> Network:
+def read_network(folder: Path, channels: int | None, condition: Condition) -> Network:
     """The network of a pipeline.
 
     Args:
         folder: the pipeline's; the network is in one of `PLACES` or in itself.
         channels: that its states must have; None: any number.
-        class_label: the class chosen, if any.
+        condition: what it is asked for.
 
     Raises:
         UserError: if it is of another kind, or does not fit.
     """
     place = next((folder / name for name in PLACES if (folder / name).is_dir()), folder)
     kind = str(read_json(place / "config.json").get("_class_name"))
-    require_choice(f"_class_name in {place / 'config.json'}", kind, ("UNet2DModel", *TRANSFORMERS))
+    known = ("UNet2DModel", *TRANSFORMERS, *ENCODE)
+    require_choice(f"_class_name in {place / 'config.json'}", kind, known)
+    if kind in ENCODE:
+        return read_prompted(folder, place, channels, condition)
+    require(
+        condition.prompt is None and condition.embedding is None,
+        f"model.prompt and model.embedding must be null for a {kind}, which knows no words",
+        condition.prompt if condition.embedding is None else condition.embedding,
+        "Set them to null.",
+    )
     read = read_transformer if kind in TRANSFORMERS else read_unet
-    return read(place, channels, class_label)
+    return read(place, channels, condition.class_label)
 
 
 def read_unet(place: Path, channels: int | None, class_label: int | None) -> Network:
@@ -86,15 +100,9 @@ def read_unet(place: Path, channels: int | None, class_label: int | None) -> Net
         "Choose another model.",
     )
     check_class(class_label, config.get("num_class_embeds"))
-    size = config.get("sample_size")
-    require(
-        isinstance(size, int | list),
-        f"sample_size in {where} must be the side of the images, or [H, W]",
-        size,
-        "Write it there.",
-    )
+    size = read_size(where, config.get("sample_size"))
     unet = empty_unet(config)
-    height, width = sides(cast(int | list[int], size), halvings(unet))
+    height, width = sides(size, halvings(unet))
     fill(unet, *read_part(place))
     architecture = {**config, "sample_size": height if height == width else size}
     recipe = {"architecture": architecture, "class_label": class_label}
@@ -124,7 +132,48 @@ def read_transformer(place: Path, channels: int | None, class_label: int | None)
     fill(network, *read_part(place))
     asked = classes if class_label is None else class_label
     recipe = {"architecture": {"kind": kind.__name__, **config}, "class_label": asked}
-    return Network(Transformer(network, asked), recipe, (wanted, height, width))
+    tokens = height * width // built.patch_size**2
+    return Network(Transformer(network, asked), recipe, (wanted, height, width), tokens)
+
+
+def read_prompted(folder: Path, place: Path, channels: int | None, condition: Condition) -> Network:
+    """A network in the folder `place` that is asked for a prompt; see `read_network`."""
+    import diffusers
+
+    where = place / "config.json"
+    name = str(read_json(where)["_class_name"])
+    kind: Any = getattr(diffusers, name, None)
+    require(kind is not None, "diffusers must know the network", f"no {name} in this version", "Update it.")
+    config = read_config(where, kind, (name,))
+    more = [setting for setting in ALSO_TOLD if config.get(setting) is not None]
+    require(
+        not more and condition.class_label is None,
+        f"the network in {where} must be asked for a prompt and nothing else",
+        {setting: config[setting] for setting in more} or f"class_label {condition.class_label}",
+        "Choose another model." if more else "Set model.class_label=null.",
+    )
+    with torch.device("meta"):
+        network = kind(**config)
+    built, patch = network.config, network.config.get("patch_size")
+    wanted = check_channels(where, built.in_channels, built.out_channels, channels)
+    height, width = sides(read_size(where, built.sample_size), patch or halvings(network))
+    fill(network, *read_part(place))
+    embedding = embedding_of(folder, name, built, condition)
+    recipe = {"architecture": {"kind": name, **config}}
+    prompted = Prompted(network, embedding, 1e-3 if name == "AuraFlowTransformer2DModel" else 1.0)
+    tokens = height * width // patch**2 if patch else None
+    return Network(prompted, recipe, (wanted, height, width), tokens)
+
+
+def read_size(where: Path, size: object) -> int | list[int]:
+    """`size`, if it can be that of a network's states."""
+    require(
+        isinstance(size, int | list),
+        f"sample_size in {where} must be the side of the images, or [H, W]",
+        size,
+        "Write it there.",
+    )
+    return cast(int | list[int], size)
 
 
 def check_channels(where: Path, coming: int, leaving: int, channels: int | None) -> int:

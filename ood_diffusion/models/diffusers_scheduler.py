@@ -1,11 +1,12 @@
 """A scheduler's config, as diffusers saves it: the schedule of a network's training, and what it predicts."""
 
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ood_diffusion.checks import require, require_choice
+from ood_diffusion.checks import UserError, require, require_choice
 from ood_diffusion.diffusion.schedule import Schedule, VariancePreserving
 from ood_diffusion.models.diffusers_folder import read_json
 
@@ -37,7 +38,6 @@ REFUSED = {
 """Schedulers -> what their networks are."""
 CHANGED = {
     "invert_sigmas": False,
-    "use_dynamic_shifting": False,
     "timestep_type": "discrete",
     "snr_shift_scale": 1.0,
 }
@@ -64,8 +64,12 @@ def scheduler_config(folder: Path) -> Path:
     return next((p for p in (folder / "scheduler" / name, folder / name) if p.is_file()), folder / name)
 
 
-def read_scheduler(folder: Path) -> Scheduler:
+def read_scheduler(folder: Path, tokens: int | None = None) -> Scheduler:
     """What a pipeline's `scheduler_config.json` says, but for how it would step (its own grid and solver).
+
+    Args:
+        folder: the pipeline's.
+        tokens: patches that its network divides a state into, on which a shift may depend; None: no patches.
 
     Raises:
         UserError: if it is missing, or says what is not understood.
@@ -88,6 +92,8 @@ def read_scheduler(folder: Path) -> Scheduler:
         )
     if kind.startswith("FlowMatch") or config.get("use_flow_sigmas"):
         shift = config.get("shift", config.get("flow_shift", 1.0))
+        if config.get("use_dynamic_shifting"):
+            shift = dynamic_shift(config, tokens, path)
         return Scheduler(Schedule.flow(timesteps, shift), config.get("prediction_type", "flow_prediction"))
     old = "epsilon" if config.get("predict_epsilon", True) else "sample"  # until diffusers 0.9
     prediction_type = str(config.get("prediction_type", old))
@@ -103,6 +109,20 @@ def read_scheduler(folder: Path) -> Scheduler:
     schedule = with_betas(config, path)
     zero = config.get("rescale_betas_zero_snr", False)
     return Scheduler(schedule.zero_terminal_snr() if zero else schedule, prediction_type)
+
+
+def dynamic_shift(config: dict[str, Any], tokens: int | None, path: Path) -> float:
+    r"""The shift that pipelines of diffusers give images of `tokens` patches (their `calculate_shift`):
+    :math:`\mu` is linear in the number, and the shift is :math:`e^\mu` or :math:`\mu`."""
+    if tokens is None:
+        raise UserError(
+            f"use_dynamic_shifting in {path} must belong to a network of patches, since the shift depends on "
+            "their number, but got a UNet. Choose another model."
+        )
+    few, many = config.get("base_image_seq_len", 256), config.get("max_image_seq_len", 4096)
+    low, high = config.get("base_shift", 0.5), config.get("max_shift", 1.15)
+    mu = float(low + (high - low) * (tokens - few) / (many - few))
+    return mu if config.get("time_shift_type") == "linear" else math.exp(mu)
 
 
 def with_betas(config: dict[str, Any], path: Path) -> VariancePreserving:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ood_diffusion.checks import require
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.models.diffusers_condition import Condition
 from ood_diffusion.models.diffusers_folder import find_folder, read_json
 from ood_diffusion.models.diffusers_network import read_network
 from ood_diffusion.models.diffusers_scheduler import EDM, scheduler_config
@@ -94,5 +95,5 @@ def load_edm(
         kind,
         "Use model=diffusers, which reads the schedule there.",
     )
-    network, recipe, shape = read_network(folder, None, class_label)
+    network, recipe, shape, _ = read_network(folder, None, Condition(class_label))
     return EDMModel(network, schedule, shape, sigma_data, recipe)

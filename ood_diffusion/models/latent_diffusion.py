@@ -14,6 +14,7 @@ from ood_diffusion.checks import require
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.fingerprint import weights_digest
 from ood_diffusion.models.base import FrozenModel, tensors_of
+from ood_diffusion.models.diffusers_condition import Condition
 from ood_diffusion.models.diffusers_folder import find_folder, read_config, read_json, read_part
 from ood_diffusion.models.diffusers_network import read_network
 from ood_diffusion.models.diffusers_scheduler import read_scheduler
@@ -81,7 +82,11 @@ class LatentDiffusionModel(FrozenModel):
 
 
 def load_latent_diffusion(
-    path: str, class_label: int | None = None, revision: str | None = None
+    path: str,
+    class_label: int | None = None,
+    revision: str | None = None,
+    prompt: str | None = None,
+    embedding: str | None = None,
 ) -> FrozenModel:
     """A frozen model from a pipeline with `vqvae/` or `vae/`, `unet/` or `transformer/`, and `scheduler/`.
 
@@ -89,6 +94,8 @@ def load_latent_diffusion(
         path: the folder, or an id on the hub such as ``CompVis/ldm-celebahq-256``.
         class_label: see `diffusers_pipeline.load_diffusers`.
         revision: commit, tag or branch of a hub id.
+        prompt: see `diffusers_pipeline.load_diffusers`.
+        embedding: likewise.
 
     Raises:
         UserError: if the folder or a file in it is missing, damaged or does not fit.
@@ -96,8 +103,9 @@ def load_latent_diffusion(
     folder = find_folder(path, revision)
     autoencoder, config, factor = read_autoencoder(folder)
     channels = config.get("latent_channels", autoencoder.config.latent_channels)  # type: ignore[union-attr]
-    network, recipe, (_, height, width) = read_network(folder, channels, class_label)
-    schedule, prediction_type, sigma_data = read_scheduler(folder)
+    condition = Condition(class_label, prompt, embedding)
+    network, recipe, (_, height, width), tokens = read_network(folder, channels, condition)
+    schedule, prediction_type, sigma_data = read_scheduler(folder, tokens)
     require(
         sigma_data is None,
         "a network with EDM's preconditioning must work on images here",

@@ -16,7 +16,7 @@ from rich.text import Text
 from torch import Tensor
 
 from ood_diffusion.checks import require
-from ood_diffusion.domains.extras import import_extra
+from ood_diffusion.extras import import_extra
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.report.pictures import png_bytes
 from ood_diffusion.report.wide import screen

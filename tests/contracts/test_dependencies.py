@@ -76,8 +76,8 @@ FILES = {
 
 
 def bringing(module: str) -> set[str]:
-    """Which distributions bring a module."""
-    return {name for name, modules in FILES.items() if module in modules}
+    """Which distributions bring a module; of one that is not installed, the one of its name."""
+    return {name for name, modules in FILES.items() if module in modules} or {module}
 
 
 @pytest.mark.parametrize("module", sorted(IMPORTED))

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "ood_diffusion"
 FLOORS = [
-    {"checks", "compat", "figures", "fingerprint", "natural_order", "optional", "pixels"}
+    {"checks", "compat", "extras", "figures", "fingerprint", "natural_order", "optional", "pixels"}
     | {"precision", "seeding", "source", "stopping", "terminal"},
     {"diffusion", "fields", "geometry", "simulators", "storage"},
     {"statistics"},

@@ -1,18 +1,16 @@
 """What a folder's own configs say of path, prediction and network: as diffusers' own objects compute it."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from diffusers import (
-    AutoencoderKL,
     DDIMScheduler,
     DDPMScheduler,
     DiTTransformer2DModel,
-    EDMEulerScheduler,
-    FlowMatchEulerDiscreteScheduler,
     Transformer2DModel,
     UNet2DModel,
 )
@@ -21,14 +19,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.diffusion.ddim import DDIM
-from ood_diffusion.diffusion.integrate import integrate
-from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.models.diffusers_pipeline import load_diffusers
 from ood_diffusion.models.diffusers_scheduler import read_scheduler
-from ood_diffusion.models.edm import EDMModel, load_edm
-from ood_diffusion.models.latent_diffusion import LatentDiffusionModel
+from ood_diffusion.models.edm import load_edm
 from tests.models.test_diffusers_pipeline import edit
+from tests.models.test_parity import stable_diffusion, stable_diffusion_3
 from tests.models.tiny_pipelines import save_ddpm, tiny_unet
 
 X = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -48,43 +43,8 @@ DIT: dict[str, Any] = {
 }
 
 
-def denoised(model: FrozenModel, levels: list[float], x: Tensor = X) -> Tensor:
-    return integrate(model.eps, x, model.schedule, levels, DDIM(), clean=model.clean)
-
-
 def close(ours: Tensor, theirs: Tensor) -> bool:
     return float((ours - theirs).abs().max()) < 1e-4 * float(theirs.abs().max())
-
-
-@torch.inference_mode()
-def test_a_flow_pipeline_denoises_as_its_own_scheduler_does(tmp_path: Path) -> None:
-    unet = save_ddpm(tmp_path)
-    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
-    scheduler.save_pretrained(tmp_path / "scheduler")
-    model = load_diffusers(str(tmp_path))
-    assert model.prediction_type == "flow_prediction"
-    scheduler.set_timesteps(4)
-    x = X
-    for timestep in scheduler.timesteps:
-        x = scheduler.step(unet(x, timestep).sample, timestep, x).prev_sample
-    lams = [float(((1 - sigma) / sigma).log()) for sigma in scheduler.sigmas[1:-1].double()]
-    assert close(denoised(model, [1000.0, *map(model.schedule.level, lams), 0.0]), x)
-
-
-@torch.inference_mode()
-def test_an_edm_pipeline_denoises_as_its_own_scheduler_does(tmp_path: Path) -> None:
-    unet = save_ddpm(tmp_path)
-    scheduler = EDMEulerScheduler(sigma_min=0.01, sigma_max=20.0, sigma_data=0.7)
-    scheduler.save_pretrained(tmp_path / "scheduler")
-    model = load_diffusers(str(tmp_path))
-    assert isinstance(model, EDMModel) and model.sigma_data == 0.7
-    scheduler.set_timesteps(8)
-    x = start = X * scheduler.init_noise_sigma
-    for timestep in scheduler.timesteps:
-        shown = scheduler.scale_model_input(x, timestep)
-        x = scheduler.step(unet(shown, timestep).sample, timestep, x).prev_sample
-    lams = [-float(sigma.log()) for sigma in scheduler.sigmas[:-1].double()]
-    assert close(denoised(model, [*map(model.schedule.level, lams), 0.0], start), x)
 
 
 def test_edm_takes_no_other_networks(tmp_path: Path) -> None:
@@ -121,7 +81,7 @@ def test_configs_from_before_prediction_types(tmp_path: Path) -> None:
         ({"_class_name": "IPNDMScheduler"}, "must describe a schedule with betas, of flow matching or EDM"),
         (
             {"_class_name": "FlowMatchEulerDiscreteScheduler", "use_dynamic_shifting": True},
-            "use_dynamic_shifting in .* must be False, but got True",
+            "use_dynamic_shifting in .* must belong to a network of patches.* but got a UNet",
         ),
         ({"_class_name": "EulerDiscreteScheduler", "timestep_type": "continuous"}, "timestep_type in"),
         ({"_class_name": "EDMEulerScheduler", "prediction_type": "v_prediction"}, "must be epsilon"),
@@ -166,30 +126,6 @@ def test_dits_that_do_not_fit(tmp_path: Path) -> None:
 
 
 @torch.inference_mode()
-def test_a_latent_dit(tmp_path: Path) -> None:
-    """`model=diffusers` sees the autoencoder: latents are shifted, then scaled, as its pipelines do."""
-    network = save_dit(tmp_path, in_channels=4, out_channels=4)
-    torch.manual_seed(1)
-    vae = AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        block_out_channels=(16, 16),
-        norm_num_groups=8,
-        scaling_factor=1.5,
-        shift_factor=0.06,
-    ).eval()
-    vae.save_pretrained(tmp_path / "vae")
-    model = load_diffusers(str(tmp_path), 3)
-    assert isinstance(model, LatentDiffusionModel) and model.image_shape == (3, 32, 32)
-    images = X.repeat(1, 1, 2, 2).clamp(-1, 1)
-    z = (vae.encode(images).latent_dist.mean - 0.06) * 1.5
-    assert close(model.encode(images), z)
-    assert close(model.decode(z), vae.decode(z / 1.5 + 0.06).sample)
-    labels, timestep = torch.full((2,), 3), torch.full((2,), 99)
-    assert close(model.eps(z, 100.0), network(z, timestep=timestep, class_labels=labels).sample)
-
-
-@torch.inference_mode()
 @pytest.mark.parametrize("how", ["fp16", "shards", "byte_order_mark"])
 def test_folders_as_diffusers_writes_them(how: str, tmp_path: Path) -> None:
     unet = save_ddpm(tmp_path)
@@ -209,6 +145,61 @@ def test_folders_as_diffusers_writes_them(how: str, tmp_path: Path) -> None:
             assert len(list(folder.glob("*-of-*.safetensors"))) > 1
     theirs = unet(X, torch.tensor(99.0)).sample
     assert close(load_diffusers(str(tmp_path)).eps(X, 100.0), theirs)
+
+
+@torch.inference_mode()
+def test_the_embedding_of_a_prompt_is_fixed_and_counts(tmp_path: Path) -> None:
+    settings = stable_diffusion_3(tmp_path).settings
+    model = load_diffusers(str(tmp_path), **settings)
+    digest, state = model.digest(), load_file(settings["embedding"])
+    save_file({**state, "pooled_projections": state["pooled_projections"] + 1}, settings["embedding"])
+    other = load_diffusers(str(tmp_path), **settings)
+    x = torch.zeros(1, *model.state_shape)
+    assert digest == model.digest() != other.digest()
+    assert not torch.equal(model.eps(x, 500.0), other.eps(x, 500.0))
+    assert not any(value.requires_grad for value in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("settings", "change", "message"),
+    [
+        ({"class_label": 1}, {}, "asked for a prompt and nothing else, but got 'class_label 1'"),
+        ({}, {"addition_embed_type": "text_time"}, "nothing else, but got .*text_time"),
+        ({"prompt": "a cat"}, {}, "model.embedding must be a file, in place of model.prompt"),
+        ({"embedding": "nowhere.safetensors"}, {}, "must be a file, .*nowhere"),
+        ({"embedding": None}, {}, "must hold tokenizer/ and text_encoder/"),
+        ({}, {"cross_attention_dim": 8}, "entries that differ"),
+    ],
+)
+def test_prompts_that_do_not_fit(
+    settings: dict[str, Any], change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    given = stable_diffusion(tmp_path).settings
+    edit(tmp_path / "unet/config.json", **change)
+    with pytest.raises(UserError, match=message):
+        load_diffusers(str(tmp_path), **{**given, **settings})
+
+
+def test_an_embedding_of_another_network(tmp_path: Path) -> None:
+    settings = stable_diffusion(tmp_path).settings
+    save_file({"encoder_hidden_states": torch.zeros(1, 7, 17)}, settings["embedding"])
+    with pytest.raises(UserError, match=r"must give .*'tokens', 16.* but got .*\(1, 7, 17\)"):
+        load_diffusers(str(tmp_path), **settings)
+
+
+def test_a_network_that_knows_no_words(tmp_path: Path) -> None:
+    save_ddpm(tmp_path)
+    with pytest.raises(UserError, match=r"null for a UNet2DModel, which knows no words, but got 'a cat'"):
+        load_diffusers(str(tmp_path), prompt="a cat")
+
+
+def test_a_prompt_without_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stable_diffusion(tmp_path)
+    for part in ("tokenizer", "text_encoder"):
+        (tmp_path / part).mkdir()
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(UserError, match=r'pip install "ood-diffusion\[text\]"'):
+        load_diffusers(str(tmp_path))
 
 
 def test_an_index_names_no_file_elsewhere(tmp_path: Path) -> None:

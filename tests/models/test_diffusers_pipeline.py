@@ -128,7 +128,7 @@ def edit(path: Path, **entries: Any) -> None:
             "beta_schedule in .* must be one of: linear, scaled_linear",
         ),
         ("scheduler", {"trained_betas": [0.1, 1.5]}, "betas of a schedule must lie between 0 and 1"),
-        ("unet", {"_class_name": "UNet2DConditionModel"}, "_class_name in .* must be one of: DiTT"),
+        ("unet", {"_class_name": "SanaTransformer2DModel"}, "_class_name in .* must be one of: AuraFlowT"),
         ("unet", {"in_channels": 1, "out_channels": 3}, "must map 1 channels to as many"),
         (
             "unet",

@@ -9,8 +9,8 @@ import numpy as np
 
 from ood_diffusion.checks import UserError, require
 from ood_diffusion.domains.arrays.stored import Stored, chosen_entry
-from ood_diffusion.domains.extras import import_extra
 from ood_diffusion.domains.source import shown, unreadable
+from ood_diffusion.extras import import_extra
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Optional libraries, loaded when the data at hand need them."""
+"""Optional libraries, loaded when the data or model at hand needs them."""
 
 from importlib import import_module
 from typing import Any
@@ -17,6 +17,6 @@ def import_extra(module: str, extra: str) -> Any:
     except ImportError as error:
         package = module.partition(".")[0]
         raise UserError(
-            f"reading these data needs the package {package}, which cannot be imported ({error}). "
+            f"this needs the package {package}, which cannot be imported ({error}). "
             f'Install it with: pip install "ood-diffusion[{extra}]"'
         ) from error
