@@ -21,6 +21,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import yaml
@@ -32,6 +33,8 @@ from ood_diffusion.report.claim_words import verdicts
 from ood_diffusion.report.sections import even, plus_minus
 from ood_diffusion.report.table import summary_table
 from ood_diffusion.report.wording import number
+from ood_diffusion.statistics.estimate import Estimate
+from ood_diffusion.statistics.feature_intervals import interval_over_seeds
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "results"
@@ -96,7 +99,7 @@ def cells(table: Spec) -> list[list[tuple[str, str]]]:
     """For every row and column the command of its run, and the path of its figure in `results.json`.
 
     A row or a column is a string, words of the command, or has "words" and "figure"; "command" and "figure"
-    of the table hold for all of them.
+    of the table hold for all of them. If the table has "seeds", each command is run for all of them.
     """
 
     def parts(axis: Any) -> tuple[str, str]:
@@ -117,10 +120,16 @@ def commands(spec: Spec) -> list[str]:
     if "prints" in spec:
         return [spec["prints"]]
     if "rows" in spec:
-        return [*dict.fromkeys(command for row in cells(spec) for command, _ in row)]
+        each = dict.fromkeys(command for row in cells(spec) for command, _ in row)
+        return [one for command in each for one in with_seeds(command, spec)]
     if "commands" in spec:
         return list(spec["commands"])
     return [*dict.fromkeys(command for each in spec.values() for command in commands(each))]
+
+
+def with_seeds(command: str, table: Spec) -> list[str]:
+    """The command for each seed of the table; itself if there are none."""
+    return [f"{command} seed={seed}" for seed in table["seeds"]] if "seeds" in table else [command]
 
 
 def measured(table: Spec, commit: str, words: Sequence[str]) -> dict[str, Any]:
@@ -144,7 +153,13 @@ def measured(table: Spec, commit: str, words: Sequence[str]) -> dict[str, Any]:
             console.print(summary_table(found[table["prints"]]))
         return {**made, "lines": [line.rstrip() for line in capture.get().rstrip().splitlines()]}
     rows = [
-        [label, *(cell(found[command], figure) for command, figure in row)]
+        [
+            label,
+            *(
+                over_seeds([cell(found[one], figure) for one in with_seeds(command, table)])
+                for command, figure in row
+            ),
+        ]
         for label, row in zip(table["rows"], cells(table), strict=True)
     ]
     return {**made, "columns": [table.get("corner", ""), *table["columns"]], "rows": rows}
@@ -189,6 +204,17 @@ def cell(results: Mapping[str, Any], path: str) -> Any:
     if isinstance(interval, dict):
         return {key: interval[key] for key in ("value", "low", "high")}
     return found if isinstance(found, str) else number_at(results, path)
+
+
+def over_seeds(cells: Sequence[Any]) -> Any:
+    """One cell of those of several seeds: the mean, with an interval for other seeds if they have one."""
+    if len(cells) == 1 or None in cells:
+        return cells[0]
+    if not isinstance(cells[0], dict):
+        return fmean(cells)
+    within = [Estimate(each["value"], each["low"], each["high"], 1) for each in cells]
+    mean = interval_over_seeds([each.value for each in within], within)
+    return {"value": mean.value, "low": mean.low, "high": mean.high}
 
 
 def parsed(markdown: str) -> tuple[list[str], list[list[str]]]:

@@ -1,5 +1,6 @@
 """Combinations of references whose weights vary from place to place."""
 
+import math
 from collections.abc import Sequence
 from copy import copy
 
@@ -20,7 +21,8 @@ class LocalCombination(Sampler):
 
     The formula of Bodin et al. 2024 holds at every place, so mean and variance are kept there. Parts of
     several references stand beside each other instead of on top of each other: a network that composes
-    images of consistent patches (Kamb & Ganguli 2025) joins them.
+    images of consistent patches (Kamb & Ganguli 2025) joins them. With noise h, as in `KDE`, a draw y of the
+    prior is added: :math:`\mu + \sqrt{1-h^2}\,(z - \mu) + h\,(y - \mu)`, whose covariance is kept as well.
 
     Args:
         parents: how many distinct references one proposal combines.
@@ -29,13 +31,15 @@ class LocalCombination(Sampler):
             large values let one parent have each place.
         neighbours: parents are the first and others among its so many nearest references, by pictures
             at an eighth of their size; 0: among all.
+        noise: h, in [0, 1].
     """
 
     version = 1
-    uses_prior = False
     keeps_variance = True
 
-    def __init__(self, parents: int, width: float, sharpness: float, neighbours: int) -> None:
+    def __init__(
+        self, parents: int, width: float, sharpness: float, neighbours: int, noise: float = 0.0
+    ) -> None:
         require_integer("sampler.parents", parents, 2, "With 1 it copies; try 2.")
         require(width > 0, "sampler.width must be positive", width, "Try 8.")
         require(sharpness >= 0, "sampler.sharpness must not be negative", sharpness, "Try 4.")
@@ -46,7 +50,9 @@ class LocalCombination(Sampler):
             neighbours,
             "Raise it.",
         )
+        require(0 <= noise <= 1, "sampler.noise must lie in [0, 1]", noise, "Try 0.3.")
         self.parents, self.width, self.sharpness, self.neighbours = parents, width, sharpness, neighbours
+        self.noise, self.uses_prior = noise, noise > 0
         self.min_references = max(parents, neighbours + 1)
         self.uses_pictures = neighbours > 0
 
@@ -57,10 +63,14 @@ class LocalCombination(Sampler):
         return other
 
     def draw(self, generators: Sequence[Generator]) -> Tensor:
-        """Per item: the parents, then a field for each."""
+        """Per item: the parents, then a field for each, then the prior's draw."""
         mean = self.references.mean(dim=0)
         near = nearest(self.pictures, self.neighbours) if self.neighbours else None
-        return torch.stack([self._combine(mean, near, g) for g in generators])
+        z = torch.stack([self._combine(mean, near, g) for g in generators])
+        if not self.noise:
+            return z
+        noise = self.noise * (self.prior.draw(generators) - mean)
+        return mean + math.sqrt(1 - self.noise**2) * (z - mean) + noise
 
     def _combine(self, mean: Tensor, near: Tensor | None, generator: Generator) -> Tensor:
         order = torch.randperm(len(self.references), generator=generator)

@@ -104,6 +104,26 @@ def test_a_table_is_read_off_its_runs(results: ModuleType, tmp_path: Path, monke
     assert again[0] == ["", "FID", "precision", "C9"] and again[1][1][1] == "105 ± 12"
 
 
+def test_a_table_of_seeds_shows_means(results: ModuleType, tmp_path: Path, monkeypatch: Any) -> None:
+    def ran(command: str, commit: str, words: Any) -> Path:
+        fid = 100 + 3 * int(command[-1])
+        found = fake_results()
+        found["metrics"]["sets"] = {"samples": {"fid": fid, "mixture": fid / 1000}}
+        found["metrics"]["intervals"] = {"samples": {"fid": {"value": fid, "low": fid - 9, "high": fid + 9}}}
+        folder = tmp_path / command[-1]
+        folder.mkdir()
+        (folder / "results.json").write_text(json.dumps(found))
+        return folder
+
+    monkeypatch.setattr(results, "run", ran)
+    columns = {name: {"figure": f"metrics/sets/samples/{name}"} for name in ("fid", "mixture")}
+    made = results.measured({"seeds": [0, 1, 2], "rows": {"all": ""}, "columns": columns}, "abc", [])
+    assert made["commands"] == [f"ood-diffusion seed={seed}" for seed in range(3)]
+    _, fid, mixture = made["rows"][0]
+    assert mixture == pytest.approx(0.103) and fid["value"] == pytest.approx(103)
+    assert 9 < fid["high"] - 103 == pytest.approx(103 - fid["low"])
+
+
 def test_a_run_that_this_commit_has_finished_is_not_repeated(
     results: ModuleType, tmp_path: Path, monkeypatch: Any
 ) -> None:

@@ -1,5 +1,7 @@
 """Weights that vary from place to place: mean, variance, smoothness, neighbours."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -27,6 +29,16 @@ def test_mean_and_variance_of_a_gaussian_bank_are_kept_at_every_place(sharpness:
     z = drawn(LocalCombination(2, 3.0, sharpness, 0), WHITE, n=1500)
     assert float((z.mean(dim=0) - 1.5).abs().max()) < 5 / 1500**0.5 + 5 / 400**0.5
     assert float(z.var(dim=0).mean()) == pytest.approx(1, abs=0.03)
+
+
+def test_noise_keeps_mean_and_variance_and_brings_the_prior_in() -> None:
+    z, plain = (drawn(LocalCombination(2, 3.0, 4.0, 0, noise), WHITE, n=1000) for noise in (0.6, 0.0))
+    assert float(z.mean()) == pytest.approx(1.5, abs=0.02)
+    assert float(z.var(dim=0).mean()) == pytest.approx(1, abs=0.03)
+    shared = ((z - z.mean(0)) * (plain - plain.mean(0))).mean() / (z.var() * plain.var()).sqrt()
+    assert float(shared) == pytest.approx(0.8, abs=0.01)
+    assert LocalCombination(2, 3.0, 4.0, 0, 0.6).uses_prior
+    assert not LocalCombination(2, 3.0, 4.0, 0).uses_prior
 
 
 def test_the_average_loses_variance_where_the_seams_are() -> None:
@@ -74,10 +86,11 @@ def test_the_nearest_pictures() -> None:
         ((1, 8.0, 4.0, 0), "parents"),
         ((2, 0.0, 4.0, 0), "width must be positive"),
         ((2, 8.0, -1.0, 0), "sharpness"),
+        ((2, 8.0, 4.0, 0, 1.5), "noise must lie in"),
         ((4, 8.0, 4.0, 2), "neighbours must be 0 or at least parents - 1"),
     ],
 )
-def test_settings_out_of_range(wrong: tuple[int, float, float, int], message: str) -> None:
+def test_settings_out_of_range(wrong: tuple[Any, ...], message: str) -> None:
     with pytest.raises(UserError, match=message):
         LocalCombination(*wrong)
 
