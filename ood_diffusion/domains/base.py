@@ -111,8 +111,8 @@ class Domain(ABC):
         return f"number {index} of {split}"
 
     def record(self) -> dict[str, Any]:
-        """What `results.json` says about the data beside the settings, as JSON."""
-        return {}
+        """What `results.json` says about the data beside the settings, as JSON: of fields their scale."""
+        return {} if self.physical_scale is None else self.physical_scale.recipe()
 
     def check_item(self, split: Split, index: int) -> None:
         """Raise `UserError` unless `split` exists and holds a picture number `index` (counted from 0)."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from ood_diffusion.checks import require
 from ood_diffusion.domains.base import Domain, Split
 from ood_diffusion.domains.item_generator import check_seed, item_generator
+from ood_diffusion.fields.scale import Scale
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.simulators.radiation.colour_map import from_rgb, to_rgb
 from ood_diffusion.simulators.radiation.density import Map, density
@@ -23,6 +24,9 @@ LUMINOSITY = 1.0
 
 LUMINOSITY_SCATTER = 0.35
 """Standard deviation of log10 of a star's luminosity."""
+
+BACKGROUND = 0.01
+"""Light that no dust keeps out of a cloud's core, in the native fields: the least intensity, 10^-2."""
 
 SETTINGS = ("image_size", "seed", "mach", "slope", "stars", "opacity", "external")
 
@@ -49,6 +53,7 @@ class RadiationSim(Domain):
     """
 
     version = 1
+    name = "radiation_sim"
 
     def __init__(
         self,
@@ -83,7 +88,7 @@ class RadiationSim(Domain):
     def key(self, split: Split, index: int) -> str:
         """Hash every setting, the simulation's version and the item."""
         self.check_item(split, index)
-        item = {"domain": "radiation_sim", "version": self.version, "split": split, "index": index}
+        item = {"domain": self.name, "version": self.version, "split": split, "index": index}
         return fingerprint(item | {name: getattr(self, name) for name in SETTINGS})
 
     def render(self, split: Split, index: int) -> Tensor:
@@ -114,3 +119,23 @@ class RadiationSim(Domain):
         for (row, column), luminosity in zip(places, luminosities, strict=True):
             total += luminosity * star_intensity(gas, row, column, opacity)
         return total
+
+
+class RadiationFieldSim(RadiationSim):
+    """The same clouds in their native form: one float channel, log-scaled intensity over a background.
+
+    `BACKGROUND` is added to the intensity and is -1; 1000 is 1, and pixels of stars may be brighter. Nothing
+    is clipped and nothing rounded to bytes.
+    """
+
+    version = 1
+    name = "radiation_field_sim"
+    channels = 1
+    dtype = torch.float32
+    physical_scale = Scale("log10", BACKGROUND, 10 ** LOG_INTENSITY[1])
+
+    def render(self, split: Split, index: int) -> Tensor:
+        """Simulate one field: float32, shape ``[1, image_size, image_size]``."""
+        self.check_item(split, index)
+        intensity = self._intensity(item_generator(self.seed, split, index))
+        return self.physical_scale.to_unit(torch.from_numpy(intensity[None] + BACKGROUND))

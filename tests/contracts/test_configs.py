@@ -149,7 +149,8 @@ def test_experiment_states_differences_and_each_takes_effect(name: str) -> None:
         if group == "baseline":  # settings of a stage, which the experiment may change further
             assert alone.stage.preservation != default.stage.preservation, f"{name}: {group}"
             continue
-        assert OmegaConf.to_container(cfg[group]) == OmegaConf.to_container(alone[group]), f"{name}: {group}"
+        chosen = OmegaConf.merge(alone[group], stated.get(group, {}))
+        assert OmegaConf.to_container(cfg[group]) == OmegaConf.to_container(chosen), f"{name}: {group}"
         assert OmegaConf.to_container(cfg[group]) != OmegaConf.to_container(default[group]), (
             f"{name}: {group}"
         )

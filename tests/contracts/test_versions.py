@@ -38,12 +38,13 @@ from ood_diffusion.domains.array import Array
 from ood_diffusion.domains.arrays.maps import Maps
 from ood_diffusion.domains.base import Domain
 from ood_diffusion.domains.collection import Collection
+from ood_diffusion.domains.density_sim import DensitySim
 from ood_diffusion.domains.galaxies_sim import GalaxiesSim
 from ood_diffusion.domains.image_folder import ImageFolder
 from ood_diffusion.domains.images.encoded import EncodedImages
 from ood_diffusion.domains.model_samples import ModelSamples
 from ood_diffusion.domains.preparation import Preparation
-from ood_diffusion.domains.radiation_sim import RadiationSim
+from ood_diffusion.domains.radiation_sim import RadiationFieldSim, RadiationSim
 from ood_diffusion.domains.sketches_of import SketchesOf
 from ood_diffusion.lightning.training import DenoiserTraining
 from ood_diffusion.metrics.base import FeatureExtractor
@@ -262,6 +263,8 @@ PARTS: dict[type, Callable[[Path], list[Tensor]]] = {
     Maps: maps,
     GalaxiesSim: lambda _: rendered(GalaxiesSim(32)),
     RadiationSim: lambda _: rendered(RadiationSim(32)),
+    RadiationFieldSim: lambda _: rendered(RadiationFieldSim(32)),
+    DensitySim: lambda _: rendered(DensitySim(32)),
     SketchesOf: lambda _: rendered(SketchesOf(32, GalaxiesSim)),
     ModelSamples: samples,
     DenoiserTraining: trained,

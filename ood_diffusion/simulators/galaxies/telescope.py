@@ -40,12 +40,12 @@ def observe(light: Bands, pixels: int, seeing: float) -> Bands:
     """Blur by the seeing and average over pixels.
 
     Args:
-        light: shape ``[3, side, side]`` with side at least `pixels`.
+        light: shape ``[bands, side, side]`` with side at least `pixels`.
         pixels: side of the picture.
         seeing: full width at half maximum of the core, as a share of the picture's side.
 
     Returns:
-        Shape ``[3, pixels, pixels]``, in the unit of `light`.
+        Shape ``[bands, pixels, pixels]``, in the unit of `light`.
     """
     sigma = 2 * seeing / (2 * math.sqrt(2 * math.log(2)))
     core = _blur(pixels, light.shape[-1], sigma)

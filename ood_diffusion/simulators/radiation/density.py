@@ -3,7 +3,8 @@
 Supersonic isothermal turbulence makes the logarithm of the density normal, with the variance
 ln(1 + b² M²) for a Mach number M (Padoan & Nordlund 2002; Federrath et al. 2010), and gives its fluctuations
 a power-law spectrum. Fourier synthesis yields such a field directly (it is periodic, like the boxes of
-turbulence simulations), but not the filaments of real turbulence: its phases are random.
+turbulence simulations), but not the filaments of real turbulence: its phases are random. `stirred` draws it
+out into some.
 """
 
 import math
@@ -13,12 +14,16 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy import fft
+from scipy.ndimage import map_coordinates
 
 Map = NDArray[np.float64]
 """Shape ``[side, side]``."""
 
 FORCING = 0.4
 """b, between 1/3 (solenoidal driving) and 1 (compressive); 0.4 is a natural mix (Federrath et al. 2010)."""
+
+STREAM_SLOPE = 6.0
+"""Power of the stream function in `stirred`: that of its flow falls as k^-4, so the largest eddies rule."""
 
 
 def log_density_variance(mach: float) -> float:
@@ -61,3 +66,25 @@ def density(rng: Generator, side: int, slope: float, mach: float) -> Map:
     """
     variance = log_density_variance(mach)
     return np.exp(math.sqrt(variance) * gaussian_field(rng, side, slope) - variance / 2)
+
+
+def stirred(rng: Generator, field: Map, shift: float) -> Map:
+    """`field`, periodic, carried by a flow without sources or sinks: eddies draw it out into filaments.
+
+    The flow is a random one of mostly the largest scales; as it keeps areas, the distribution of values
+    stays, and phases are no longer random.
+
+    Args:
+        rng: source of randomness.
+        field: shape ``[side, side]``.
+        shift: root mean square of how far each point is carried, in sides of the map; 0 stirs nothing.
+    """
+    side = len(field)
+    stream = gaussian_field(rng, side, STREAM_SLOPE)
+    down = np.roll(stream, -1, axis=1) - np.roll(stream, 1, axis=1)
+    across = np.roll(stream, 1, axis=0) - np.roll(stream, -1, axis=0)
+    reach = shift * side / math.sqrt(float((down**2 + across**2).mean()))
+    rows, columns = np.indices(field.shape)
+    return np.asarray(
+        map_coordinates(field, [rows - reach * down, columns - reach * across], order=3, mode="grid-wrap")
+    )
