@@ -20,7 +20,7 @@ from ood_diffusion.fingerprint import tensor_digest
 from ood_diffusion.lightning.features import FeaturePass
 from ood_diffusion.lightning.predict import predict_into
 from ood_diffusion.metrics.base import FeatureExtractor
-from ood_diffusion.metrics.feature_metric import FeatureMetric
+from ood_diffusion.metrics.feature_metric import FeatureMetric, of_images
 from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.report.wording import number
 from ood_diffusion.runs.assemble import build
@@ -138,7 +138,9 @@ def evaluate(
     shown = view if isinstance(view, str) else None
     cfg, _ = composed({"extractor": named, "metric": metric, "view": shown}, settings or {})
     with workplace(cfg) as (folder, ranks):
-        make_metrics = {str(name): partial(build, part, FeatureMetric) for name, part in cfg.metric.items()}
+        metrics = {str(name): partial(build, part, FeatureMetric) for name, part in cfg.metric.items()}
+        metrics = {str(name): partial(build, part, FeatureMetric) for name, part in cfg.metric.items()}
+        make_metrics = of_images(metrics, images.dtype)
         _check_counts(make_metrics, {"images": len(images), "held_out": len(held_out)})
         judge = extractor if isinstance(extractor, FeatureExtractor) else build(cfg.extractor)
         root = folder / "store" if store is None else Path(store).expanduser()
@@ -162,7 +164,8 @@ def evaluate(
         origins = None
         if references is not None:
             origins = {"features": rows["references"], "images": pictures["references"]}
-        seen = rows["held_out"], rows["images"], (pictures["held_out"], pictures["images"]), origins
+        looks = pictures["held_out"], pictures["images"]
+        seen = rows["held_out"], rows["images"], looks, origins, (held_out, images)
         figures = score(make_metrics, *seen)
         found = intervals(make_metrics, figures, *seen)
         told = {figure.path: figure for figure in declared(make_metrics)}

@@ -1,5 +1,6 @@
 """Physical values to the range of a network, [-1, 1], and back."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -116,10 +117,28 @@ class Scale:
         s, start, length = self._parts()
         return CURVES[self.kind].back((unit.double() + 1) / 2 * length + start, s)
 
+    @property
+    def unit(self) -> str:
+        """Of `stretched` values: decades on all but a linear scale (above the softening)."""
+        return "data units" if self.kind == "linear" else "dex"
+
+    def stretched(self, unit: Tensor) -> Tensor:
+        r"""Float in [-1, 1] ``[..., C, H, W]``, on the CPU -> float64: g of the physical values, in decades
+        unless it is linear: log10 v, sign(v) log10(1 + \|v\|/s), asinh(v/s)/ln 10."""
+        _, start, length = self._parts()
+        return self._in_decades((unit.double() + 1) / 2 * length + start)
+
+    def curve(self, values: Tensor) -> Tensor:
+        """The same of physical values of any real dtype, ``[..., C, H, W]``."""
+        return self._in_decades(CURVES[self.kind].of(values.double(), self._parts()[0]))
+
     def flux(self, unit: Tensor) -> Tensor:
         """Float in [-1, 1] -> the share of the range on a linear scale: 0 at low, 1 at high; float32."""
         low, high = (torch.tensor(end, dtype=torch.float64).view(-1, 1, 1) for end in (self.low, self.high))
         return ((self.to_physical(unit) - low) / (high - low)).float()
+
+    def _in_decades(self, curve: Tensor) -> Tensor:
+        return curve / math.log(10) if self.kind == "asinh" else curve
 
     def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
         low, high, s = (

@@ -1,7 +1,7 @@
 """What the metrics share: checked features, states that merge across ranks, float64 throughout."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -39,8 +39,9 @@ class FeatureMetric(Metric):
     """Whether its figures are distances, at least 0, whose ratio to what references score says something."""
     min_images = 2
     """The smallest number of images on either side for which it is defined."""
-    takes: Literal["features", "images"] = "features"
-    """What `update` and `bind` are given: feature vectors, or the images themselves."""
+    takes: Literal["features", "images", "fields"] = "features"
+    """What `update` and `bind` are given: feature vectors, images as they are looked at (uint8), or fields
+    (float32), of which photographs have none."""
     proportions: tuple[str, ...] = ()
     """Those of `names` that are shares of the generated images, each of which counts or does not."""
     needs_references = False
@@ -157,6 +158,14 @@ class RowMetric(FeatureMetric):
     def rows(self, side: Side) -> Tensor:
         """All feature vectors of one side, float64 ``[n, d]``."""
         return flat_state(getattr(self, side)).reshape(-1, max(int(self.width), 1))
+
+
+def of_images(
+    make_metrics: Mapping[str, Callable[[], FeatureMetric]], dtype: torch.dtype
+) -> dict[str, Callable[[], FeatureMetric]]:
+    """Those metrics that can judge images of `dtype`: metrics of fields need float32."""
+    fields = dtype == torch.float32
+    return {name: make for name, make in make_metrics.items() if fields or make().takes != "fields"}
 
 
 def flat_state(state: Tensor | list[Tensor]) -> Tensor:

@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, uint8
+from torch import Tensor, float64, uint8
 
 from ood_diffusion.checks import require
 from ood_diffusion.pixels import LUMINANCE
@@ -17,12 +17,15 @@ SMALLEST = 16
 def luminance(images: Tensor) -> Array:
     """Brightness in [0, 1], float64 ``[n, H, H]``, of pictures uint8 ``[n, 3, H, H]``.
 
-    Linear in the stored values (no gamma is undone: astronomical pictures have their own stretch).
+    Linear in the stored values (no gamma is undone: astronomical pictures have their own stretch). One
+    channel of fields, float64 ``[n, H, H]``, stays as it is.
 
     Raises:
         UserError: unless the pictures are square, uint8, RGB and at least `SMALLEST` pixels wide.
     """
     shape = tuple(images.shape)
+    if images.dtype == float64 and len(shape) == 3 and shape[1] == shape[2] >= SMALLEST:
+        return np.asarray(images.numpy())
     require(
         images.dtype == uint8
         and len(shape) == 4

@@ -31,6 +31,8 @@ def intensity_pdf(images: Tensor, bins: int = 32, logarithmic: bool = False) -> 
 def moments(images: Tensor) -> dict[str, Array]:
     """Mean, standard deviation, skewness and excess kurtosis of each picture's luminance, ``[n]`` each.
 
+    Or of the values of one channel of fields, float64 ``[n, H, H]``.
+
     Skewness and kurtosis are 0 for a picture of one brightness.
     """
     values = luminance(images).reshape(len(images), -1)

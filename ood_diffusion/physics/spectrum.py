@@ -2,12 +2,15 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, uint8
 
 from ood_diffusion.physics.images import Array, luminance
 
 ROUNDING = 1 / (12 * 255**2)
 """Power per mode of the rounding to 8 bits: what lies below cannot be measured."""
+
+FAINTEST = 1e-30
+"""Power below which the logarithm of that of fields stops."""
 
 LARGEST_SCALE = 3
 """Cycles per picture from which on the slope is fitted: the window mixes the ones below."""
@@ -20,14 +23,15 @@ def power_spectrum(images: Tensor, normalised: bool = True) -> Array:
     meet: without it the jump there adds power as k^-2.
 
     Args:
-        images: uint8 ``[n, 3, H, H]``.
+        images: uint8 ``[n, 3, H, H]``, or one channel of fields, float64 ``[n, H, H]``.
         normalised: divide each picture's power by its mean over the rings' modes: the shape alone.
 
     Returns:
         ``[n, H // 2]``. Not normalised, white noise of variance v has log10(v) from the third ring on (the
         mean takes from the first two); the rounding to 8 bits is the least that is shown.
     """
-    powers = np.stack([_ring_power(light) for light in luminance(images)]).clip(ROUNDING)
+    least = ROUNDING if images.dtype == uint8 else FAINTEST
+    powers = np.stack([_ring_power(light) for light in luminance(images)]).clip(least)
     if normalised:
         powers /= np.average(powers, axis=1, weights=modes(images.shape[-1]))[:, None]
     logs: Array = np.log10(powers)

@@ -111,14 +111,28 @@ class Tested(TypedDict, total=False):
 
 
 class Reconstructions(TypedDict, total=False):
-    """Image → latent → image: PSNR over `n` references, in dB."""
+    """Image → latent → image: PSNR over `n` references, in dB; of fields with a scale also in its unit."""
 
     psnr_mean: float | None
     psnr_sd: float | None
     psnr_min: float | None
+    physical: "Physical"
     level: float
     steps: int
     n: int
+
+
+class Physical(TypedDict, total=False):
+    """Errors of fields in `unit` (dex, or data units on a linear scale), root mean squares over all values:
+    `rms`, its mean and deviation over fields; as a share of their standard deviation; the change of the mean
+    physical value, as a share."""
+
+    unit: str
+    rms: float
+    rms_sd: float
+    share_of_sd: float
+    flux: float
+    flux_sd: float
 
 
 class LatentGeometry(TypedDict, total=False):

@@ -25,6 +25,12 @@ def headlines(results: Results) -> list[Row]:
         worst = f"worst {number(psnr.get('psnr_min'))}, n = {number(psnr.get('n'))}"
         note = f"± {number(psnr.get('psnr_sd'))} dB, {worst}"
         rows.append(Row("round-trip PSNR", [Entry(f"{number(psnr['psnr_mean'])} dB", note)]))
+    if physical := results.get("reconstruct", {}).get("physical"):
+        unit, share = physical["unit"], percent(physical["share_of_sd"])
+        note = f"± {number(physical['rms_sd'])} {unit}, {share} of the standard deviation"
+        note += f"; mean value {100 * physical['flux']:+.2g} %"
+        found = f"{number(physical['rms'])} {unit}"
+        rows.append(Row("round-trip error, rms", [Entry(found, note)]))
     metrics = results.get("metrics", {})
     samples = metrics.get("sets", {}).get("samples", {})
     if "fid" in samples:

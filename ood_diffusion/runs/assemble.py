@@ -15,7 +15,7 @@ from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.domains.base import Domain
 from ood_diffusion.fields.view import View
 from ood_diffusion.lightning.ranks import Ranks
-from ood_diffusion.metrics.feature_metric import FeatureMetric
+from ood_diffusion.metrics.feature_metric import FeatureMetric, of_images
 from ood_diffusion.models.base import OURS, FrozenModel
 from ood_diffusion.models.probe import probe
 from ood_diffusion.priors.base import Prior
@@ -87,7 +87,9 @@ def assemble(
         dtype=dtype,
         view=build(cfg.view, View).of(domain.physical_scale),
         make_extractor=cache(partial(build, cfg.extractor)),
-        make_metrics={str(name): partial(build, part, FeatureMetric) for name, part in cfg.metric.items()},
+        make_metrics=of_images(
+            {str(name): partial(build, part, FeatureMetric) for name, part in cfg.metric.items()}, dtype
+        ),
         workspace=Workspace(run_folder, stores, ranks),
         images=Images(
             domain,

@@ -39,7 +39,7 @@ def check(run: Run) -> None:
             not (stage.photographs and run.view_recipe),
             f"the stage {name} needs RGB photographs (uint8, 3 channels)",
             f"{run.dtype} of shape {run.model.image_shape}",
-            "Leave it out of stages.",
+            f"{stage.photographs} Leave it out of stages.",
         )
         stage.check(run)
     if "draws" in needs:

@@ -29,8 +29,8 @@ class Stage(ABC):
     """What must be there before anything is computed."""
     figures: ClassVar[tuple[Figure, ...]] = ()
     """What it measures, each with its place in `results.json`: declared here they are on every surface."""
-    photographs: ClassVar[bool] = False
-    """Whether it looks at images as RGB photographs: a run of other fields refuses it."""
+    photographs: ClassVar[str] = ""
+    """Why it can only look at RGB photographs: a run of other fields refuses it. Empty: it takes any."""
     last: ClassVar[bool] = False
     """Whether it comes after all stages that are not."""
 

@@ -94,16 +94,20 @@ def evaluate(run: Run) -> Metrics:
     sets = {name: features_in_order(run, *source) for name, source in sources.items()}
     samples = sets["samples"]
     images: dict[str, Tensor] = {}
-    if any(make().takes == "images" for make in run.make_metrics.values()):
-        images = {name: run.view(store.read(ids)) for name, (store, ids) in sources.items()}
-        images["held_out"] = run.view(run.pictures.read(list(run.held_out.values())))
+    fields: dict[str, Tensor] = {}
+    taken = {make().takes for make in run.make_metrics.values()}
+    if taken & {"images", "fields"}:
+        fields = {name: store.read(ids) for name, (store, ids) in sources.items()}
+        fields["held_out"] = run.pictures.read(list(run.held_out.values()))
+    if "images" in taken:
+        images = {name: run.view(each) for name, each in fields.items()}
     origins = {"features": references, "images": images.get("references", references)}
     made_from_references, scores, bounds = {"samples", *controls}, {}, {}
     for name, generated in sets.items():
-        seen = (images["held_out"], images[name]) if images else None
+        seen, whole = ((each["held_out"], each[name]) if each else None for each in (images, fields))
         known = origins if name in made_from_references else None
-        scores[name] = score(run.make_metrics, held_out, generated, seen, known)
-        bounds[name] = intervals(run.make_metrics, scores[name], held_out, generated, seen, known)
+        scores[name] = score(run.make_metrics, held_out, generated, seen, known, whole)
+        bounds[name] = intervals(run.make_metrics, scores[name], held_out, generated, seen, known, whole)
     new = novelty(samples, references, held_out)
     copies = proportion_interval(round(new["copies"] * len(samples)), len(samples))
     bounds["samples"]["copies"] = dict(vars(copies))
@@ -115,7 +119,7 @@ def evaluate(run: Run) -> Metrics:
         "ratios": ratios(run.make_metrics, scores),
         "intervals": bounds,
         "network_adds": {
-            name: differences(run.make_metrics, {"held_out": held_out, **sets}, images, name)
+            name: differences(run.make_metrics, {"held_out": held_out, **sets}, images, name, fields)
             for name in controls
         },
         "novelty": new,
@@ -136,6 +140,7 @@ def score(
     generated: Tensor,
     images: tuple[Tensor, Tensor] | None = None,
     references: Mapping[str, Tensor] | None = None,
+    fields: tuple[Tensor, Tensor] | None = None,
 ) -> dict[str, float]:
     """All metrics of one set for which there is what they need, and how many images it has.
 
@@ -145,10 +150,11 @@ def score(
         generated: features of the images that are judged ``[m, d]``.
         images: real and generated ones themselves, uint8 ``[n, C, H, W]`` and ``[m, C, H, W]``.
         references: what the generated ones were made from, as "features" and as "images".
+        fields: as `images`, float32, where they are fields.
     """
     found: dict[str, float] = {"n": len(generated)}
     made = {name: make() for name, make in make_metrics.items()}
-    for takes, sides in (("features", (real, generated)), ("images", images)):
+    for takes, sides in (("features", (real, generated)), ("images", images), ("fields", fields)):
         own = {name: metric for name, metric in made.items() if metric.takes == takes}
         if references is None:
             own = {name: each for name, each in own.items() if not each.needs_references}
@@ -172,6 +178,7 @@ def intervals(
     generated: Tensor,
     images: tuple[Tensor, Tensor] | None = None,
     references: Mapping[str, Tensor] | None = None,
+    fields: tuple[Tensor, Tensor] | None = None,
 ) -> dict[str, dict[str, float]]:
     """95 % intervals of the figures in `found` that have one, each as the fields of an `Estimate`.
 
@@ -180,7 +187,7 @@ def intervals(
     made: dict[str, dict[str, float]] = {}
     for metric in (make() for make in make_metrics.values()):
         takes = metric.takes
-        sides = images if takes == "images" else (real, generated)
+        sides = {"images": images, "fields": fields, "features": (real, generated)}[takes]
         if sides is None or not set(metric.names) <= set(found):
             continue
         if references is not None and metric.needs_references:
@@ -194,6 +201,7 @@ def differences(
     features: Mapping[str, Tensor],
     images: Mapping[str, Tensor],
     control: str,
+    fields: Mapping[str, Tensor],
 ) -> dict[str, dict[str, float]]:
     """Each figure of the samples minus that of a control, for figures whose difference has an interval.
 
@@ -202,10 +210,11 @@ def differences(
         features: of "held_out", "samples" and the control, ``[n, d]`` each.
         images: the same as uint8 ``[n, C, H, W]``; empty where no metric takes them.
         control: its name.
+        fields: the same as float32, likewise.
     """
     found: dict[str, dict[str, float]] = {}
     for make in make_metrics.values():
-        given = images if make().takes == "images" else features
+        given = {"images": images, "fields": fields, "features": features}[make().takes]
         ours, theirs = (make().influences(given["held_out"], given[x]) for x in ("samples", control))
         found |= {name: dict(vars(ours[name].minus(theirs[name]).interval())) for name in ours}
     return found

@@ -27,7 +27,7 @@ def test_metrics_compose_by_name_and_build(config):
     assert sorted(config.metric) == sorted(NAMES)
     for part in config.metric.values():
         metric = instantiate(part)
-        shape = (40, 3, 32, 32) if metric.takes == "images" else (40, 3)
+        shape = (40, 3) if metric.takes == "features" else (40, 3, 32, 32)
         new, real = (torch.rand(shape, generator=torch.Generator().manual_seed(i)) for i in range(2))
         if metric.takes == "images":
             new, real = (255 * new).to(torch.uint8), (255 * real).to(torch.uint8)

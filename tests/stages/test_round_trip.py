@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ood_diffusion.fields.scale import Scale
 from ood_diffusion.models.probe import WHOLE
 from ood_diffusion.seeding import generator
 from ood_diffusion.stages.invert import invert
-from ood_diffusion.stages.reconstruct import reconstruct
+from ood_diffusion.stages.reconstruct import physical_error, reconstruct
 from tests.cli import QUICK
 from tests.lightning.networks import GaussianNetwork
 from tests.models.tiny_pipelines import save_ldm
@@ -68,3 +69,14 @@ def test_an_autoencoder_that_loses_as_much(tmp_path: Path, caplog: pytest.LogCap
     model = ("model=latent_diffusion", f"model.path={tmp_path}/ldm")
     decibels, (warning,) = round_trip(tmp_path, caplog, *model, "steps=8")
     assert decibels < 30 and warning.endswith("use another model; the error is that of its autoencoder.")
+
+
+def test_errors_in_physical_units_are_those_that_were_made() -> None:
+    scale = Scale("log10", 1e-3, 1e3)
+    given = torch.rand(5, 2, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    found = physical_error(scale, [(part + 0.01, part) for part in given.split(2)])
+    assert found["unit"] == "dex" and found["rms"] == pytest.approx(0.03, rel=1e-4)  # 6 decades are 2 long
+    assert found["flux"] == pytest.approx(10**0.03 - 1, rel=1e-4) and found["flux_sd"] < 1e-6
+    assert found["share_of_sd"] == pytest.approx(0.03 / (6 / 12**0.5), rel=0.05)
+    linear = physical_error(Scale("linear", 0, 10), [(given + 0.01, given)])
+    assert linear["unit"] == "data units" and linear["rms"] == pytest.approx(0.05, rel=1e-4)

@@ -16,7 +16,7 @@ from ood_diffusion.study.analyse.plots import (
     round_trip_curve,
     spectra,
 )
-from ood_diffusion.study.analyse.round_trip import RoundTrips, Trip
+from ood_diffusion.study.analyse.round_trip import ROUNDING, RoundTrips, Trip
 
 RNG = np.random.default_rng(0)
 TEST = NullTest(0.9, 0.5, 0.4, 0.6, 0.01, 16)
@@ -46,7 +46,7 @@ def test_every_domain_and_solver_has_a_line() -> None:
     two = one + [row("training", "ddim", calls) for calls in (16, 32)]
     four = two + [row(domain, "heun", calls) for domain in ("unseen", "training") for calls in (32, 64)]
     gain = Estimate(0.0, -1.0, 1.0, 8)
-    drawn = [lines(round_trip_curve(RoundTrips(rows, {}, gain, 8))) for rows in (one, two, four)]
+    drawn = [lines(round_trip_curve(RoundTrips(rows, {}, gain, 8, ROUNDING))) for rows in (one, two, four)]
     assert drawn[0] < drawn[1] < drawn[2]
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.study.physics.stage import PLOTS, Physics, blurred
+from ood_diffusion.study.physics.plots import LABELS
+from ood_diffusion.study.physics.stage import Physics, blurred, plot_of
 from ood_diffusion.study.physics.verdict import GROUPS
 from tests.cli import QUICK, TINY, results, run_cli
 
@@ -23,6 +24,7 @@ def test_samples_references_and_blurred_references_are_compared(tmp_path: Path) 
         "samples": 8,
         "references": 12,
         "blurred references": 12,
+        "twin": 8,
     }
     for each in found["sets"].values():
         assert set(each["statistics"]) == {name for names in GROUPS.values() for name in names}
@@ -36,7 +38,7 @@ def test_samples_references_and_blurred_references_are_compared(tmp_path: Path) 
     for check, group in zip(checks, GROUPS, strict=True):
         assert check["figure"].startswith(group)
         assert next(tmp_path.glob(f"**/{check['picture']}")).read_text().count("<svg")
-    assert all(list(tmp_path.glob(f"**/{name}")) for name in PLOTS.values())
+    assert all(list(tmp_path.glob(f"**/{name}")) for name in map(plot_of, LABELS))
     assert r["cost"]["network_calls"]["physics"] == (12 + 8) * 2  # references up, samples down
 
     done = run_cli(tmp_path, *TINY, *QUICK, "stages=[invert,sample,physics]")
@@ -50,7 +52,8 @@ def test_one_image_has_no_spread(knob: str) -> None:
 
     def cell(**changes: int) -> Any:
         domain = SimpleNamespace(size=lambda split: None)
-        return SimpleNamespace(settings=SimpleNamespace(**knobs | changes), domain=domain)
+        settings = SimpleNamespace(**knobs | changes)
+        return SimpleNamespace(settings=settings, domain=domain, view_recipe={})
 
     stage = Physics(band=0.2, blur=0.5)
     stage.check(cell())

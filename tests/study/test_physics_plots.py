@@ -17,12 +17,14 @@ def values(level: float) -> dict[str, list[float]]:
 @pytest.mark.parametrize("curve", LABELS)
 def test_every_curve_is_drawn(curve: str) -> None:
     sets = {"samples": values(2), "references": values(3), "held_out": values(4)}
-    drawn = bands(curve, X, sets)
+    drawn = bands(curve, LABELS[curve], X, sets)
     assert ElementTree.fromstring(drawn).tag.endswith("svg")
-    assert drawn == bands(curve, X, sets)
-    assert drawn != bands(curve, X, {**sets, "samples": values(2.5)})
+    assert drawn == bands(curve, LABELS[curve], X, sets)
+    assert drawn != bands(curve, LABELS[curve], X, {**sets, "samples": values(2.5)})
 
 
 def test_a_set_of_another_kind_has_no_band() -> None:
-    drawn = bands("radial_profile", X, {"samples": values(2), "blurred references": values(3)})
+    drawn = bands(
+        "radial_profile", LABELS["radial_profile"], X, {"samples": values(2), "blurred references": values(3)}
+    )
     assert drawn.lower().count(PURPLE.lower()) == 2  # the line and its entry in the legend

@@ -51,7 +51,8 @@ def round_trip_curve(trips: RoundTrips) -> str:
                 capsize=3,
                 label=f"{domain}, {solver}",
             )
-    axes.axhline(trips.rounding, color=INK, linewidth=1, linestyle=":", label="rounding to bytes")
+    if trips.rounding is not None:
+        axes.axhline(trips.rounding, color=INK, linewidth=1, linestyle=":", label="rounding to bytes")
     axes.set_xscale("log", base=2)
     ticks = sorted({row.calls for row in trips.curve})
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
@@ -163,7 +164,7 @@ def draw_pictures(
     latents = {name: z[:, own] for name, z in states.items()}
     size = latents["unseen"][0].numel()
     originals = [run.pictures.read(list(first(images, SHOWN).values())) for images in domains(run).values()]
-    sheet = latent_sheet(torch.cat(originals), torch.cat([z[:SHOWN] for z in states.values()]))
+    sheet = latent_sheet(run.view(torch.cat(originals)), torch.cat([z[:SHOWN] for z in states.values()]))
     files = {
         "round_trip": round_trip_curve(trips),
         "spectra": spectra(found),

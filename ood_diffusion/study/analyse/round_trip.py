@@ -75,14 +75,14 @@ class RoundTrips:
         own: domain -> at the run's own solver and steps, of more images of the unseen domain.
         snr_difference: in dB, unseen minus training, there.
         gallery: images in it.
-        rounding: `ROUNDING`.
+        rounding: `ROUNDING`; None for fields, which are not rounded.
     """
 
     curve: Sequence[Trip]
     own: Mapping[str, Trip]
     snr_difference: Estimate
     gallery: int
-    rounding: float = ROUNDING
+    rounding: float | None
 
 
 def round_trips(run: Run, settings: AnalyseSettings) -> RoundTrips:
@@ -100,7 +100,8 @@ def round_trips(run: Run, settings: AnalyseSettings) -> RoundTrips:
     own = run.at(subset=few["training"], eta=0.0)
     training, training_snr = trip(own, name, "training", gallery)
     both = {"unseen": unseen, "training": training}
-    return RoundTrips(curve, both, difference(unseen_snr, training_snr, seed), len(gallery.rows))
+    rounding = ROUNDING if run.dtype == torch.uint8 else None
+    return RoundTrips(curve, both, difference(unseen_snr, training_snr, seed), len(gallery.rows), rounding)
 
 
 def trip(run: Run, solver: str, domain: str, gallery: Gallery) -> tuple[Trip, Array]:

@@ -48,7 +48,6 @@ class AnalyseSection:
 class Analyse(AnalyseSettings, Stage):
     """Round trips, then the statistics of latents at every level."""
 
-    photographs: ClassVar[bool] = True
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "features"})
 
     def __call__(self, run: Run, earlier: Results) -> dict[str, AnalyseSection]:

@@ -68,7 +68,6 @@ SELECTING = {"seed", "limit", "device", "image_size"}
 class Bandwidth(BandwidthSettings, Stage):
     """The band at every level, the level that it recommends, and the band of the training domain's images."""
 
-    photographs: ClassVar[bool] = True
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "features"})
     figures: ClassVar[tuple[Figure, ...]] = (
         Figure(
@@ -136,7 +135,7 @@ class Bandwidth(BandwidthSettings, Stage):
             fids, floor = fids_at(run, sorted({*map(float, self.check_levels), recommended}))
             checks += check_recommendation(run, fids, floor, levels, recommended, self.max_regret)
             checked = [Checked(level, fid) for level, fid in fids.items()]
-        rows = torch.cat([each.images[0] for each in walks.values()])
+        rows = run.view(torch.cat([each.images[0] for each in walks.values()]))
         with optional("draw the plots of bandwidth"):
             atomic_write(
                 run.workspace.folder / CURVES, curves_plot(levels, [own_level], real.inside).encode()

@@ -37,7 +37,7 @@ class Walk:
         angles: a, in degrees, from 0 on.
         towards: t, in degrees, above 0.
         apart: from each latent to the next one, in degrees, float64 ``[n]``.
-        images: uint8 ``[n, a + t + 1, C, H, W]``.
+        images: uint8 or float32 ``[n, a + t + 1, C, H, W]``.
         inside: whether each is in the domain, bool ``[n, a + t + 1]``.
         distances: feature distance to the reconstruction (angle 0), float64 ``[n, a + t + 1]``.
     """

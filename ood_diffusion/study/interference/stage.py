@@ -64,7 +64,6 @@ SHOWN = 8
 class Interference(InterferenceSettings, Stage):
     """A probe of the domain on the run's own samples, the same latents at every eta, and other samplers."""
 
-    photographs: ClassVar[bool] = True
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "draws", "metrics"})
     figures: ClassVar[tuple[Figure, ...]] = (
         Figure(
@@ -183,9 +182,10 @@ def network_adds(run: Run, own: Tensor, unseen: Tensor) -> dict[str, Estimate | 
     paired = fid_influence(own, unseen).minus(fid_influence(features_in_order(run, *twin), unseen))
     found["FID"] = paired.interval()
     if min(run.model.image_shape[1:]) >= SMALLEST:
-        real = run.pictures.read(list(run.held_out.values()))
+        real = run.view(run.pictures.read(list(run.held_out.values())))
         ours, theirs = (
-            total(Texture().influences(real, store.read(ids)).values()) for store, ids in (made, twin)
+            total(Texture().influences(real, run.view(store.read(ids))).values())
+            for store, ids in (made, twin)
         )
         found["texture"] = ours.minus(theirs).interval()
     return found
@@ -195,7 +195,7 @@ def new_images(run: Run, description: str) -> tuple[Tensor, Tensor]:
     """Features ``[n, d]`` of the run's samples in the order of its draws, and the first `SHOWN` pictures."""
     draws, ids = draw(run)
     images, names = decode(run, draws, ids, description)
-    return features_in_order(run, images, names), images.read(names[:SHOWN])
+    return features_in_order(run, images, names), run.view(images.read(names[:SHOWN]))
 
 
 def noise_checks(

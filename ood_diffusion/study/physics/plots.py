@@ -13,16 +13,19 @@ LABELS = {
 """Curve -> what its axes show."""
 
 
-def bands(curve: str, x: list[float], sets: Mapping[str, Mapping[str, list[float]]]) -> str:
+def bands(
+    curve: str, axes_show: tuple[str, str], x: list[float], sets: Mapping[str, Mapping[str, list[float]]]
+) -> str:
     """Mean of each set, with the band that holds its middle 68 % of images; SVG text.
 
     Args:
-        curve: a key of `LABELS`.
+        curve: its name.
+        axes_show: their labels, x and y.
         x: where the curve is known.
         sets: name -> "mean", "low", "high", each as long as `x`; names that `report.figures.COLOURS` does not
             know are drawn as a dashed mean without a band.
     """
-    figure, axes = panel(*LABELS[curve], height=3.2)
+    figure, axes = panel(*axes_show, height=3.2)
     for name, values in sets.items():
         colour, known = COLOURS.get(name, PURPLE), name in COLOURS
         title = name.replace("_", "-")
@@ -31,10 +34,10 @@ def bands(curve: str, x: list[float], sets: Mapping[str, Mapping[str, list[float
         )
         if known:
             axes.fill_between(x, values["low"], values["high"], color=colour, alpha=0.16, linewidth=0)
-    if curve == "power_spectrum":
+    if curve.startswith("power_spectrum"):
         axes.set_xscale("log", base=2)
         ticks = [2**i for i in range(int(max(x)).bit_length())]
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
-    else:
+    elif not curve.startswith("euler"):
         axes.set_ylim(bottom=0)
     return svg(figure, axes)

@@ -47,7 +47,8 @@ def group_verdict(differences: Differences, names: Sequence[str], band: float) -
 
 def physical(
     samples: Differences, references: Differences, corrupted: Differences, band: float, n: tuple[int, int],
-    pictures: Mapping[str, str],
+    pictures: Mapping[str, str], groups: Mapping[str, Sequence[str]] = GROUPS,
+    twin: Differences | None = None,
 ) -> list[Check]:  # fmt: skip
     """One check per group, of the statistic that speaks most against likeness.
 
@@ -61,10 +62,12 @@ def physical(
         band: the largest difference that counts as none, in standard deviations.
         n: numbers of samples and of references.
         pictures: group -> file that shows it.
+        groups: group -> its statistics, "power spectrum" among them.
+        twin: differences of the samples' twin, the same recipe without the network, shown beside them.
     """
-    found_out = group_verdict(corrupted, GROUPS["power spectrum"], band)[1] == "not supported"
+    found_out = group_verdict(corrupted, groups["power spectrum"], band)[1] == "not supported"
     checks = []
-    for group, names in GROUPS.items():
+    for group, names in groups.items():
         worst, verdict = group_verdict(samples, names, band)
         real = group_verdict(references, names, band)[1]
         why = undecided(samples, names, worst, band)
@@ -79,6 +82,8 @@ def physical(
             f"{group}: {worst.replace('_', ' ')}, difference from held-out images in standard deviations "
             f"(distribution: p = {samples[worst].p_holm:.2g}, Holm)"
         )
+        if twin is not None:
+            figure += f"; the twin's {twin[worst].difference:.3g}"
         against = f"negligible within ± {band:g}; real references"
         found, yardstick = estimate(samples[worst], n[0]), estimate(references[worst], n[1])
         checks.append(Check("C10", figure, found, against, yardstick, verdict, pictures[group], why))

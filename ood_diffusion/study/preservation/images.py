@@ -30,9 +30,9 @@ def top(run: Run) -> Run:
 
 
 def own_images(run: Run, n: int) -> Tensor:
-    """The model's own images, from N(0, I) with the run's solver, steps and eta, uint8 ``[n, 3, H, W]``."""
-    settings, device = run.settings, run.workspace.ranks.device
-    module = Generator(run.model, run.solver, top(run).levels, settings.eta, settings.seed).to(device)
+    """The model's own images, from N(0, I) with the run's solver, steps and eta, ``[n, C, H, W]``."""
+    settings, device, levels = run.settings, run.workspace.ranks.device, top(run).levels
+    module = Generator(run.model, run.solver, levels, settings.eta, settings.seed, run.dtype).to(device)
     drawn: list[Tensor] = []
     try:
         with torch.inference_mode():
@@ -52,10 +52,10 @@ def stored_own_images(run: Run) -> Images:
     return decode(begin, *noise, "own images")
 
 
-def row(images: Images, n: int) -> Tensor:
-    """The first `n` images at most, uint8 ``[n, 3, H, W]``."""
+def row(run: Run, images: Images, n: int) -> Tensor:
+    """The first `n` images at most, as they are looked at, uint8 ``[n, 3, H, W]``."""
     store, ids = images
-    return store.read(ids[:n])
+    return run.view(store.read(ids[:n]))
 
 
 def sheet(rows: Sequence[Tensor]) -> Tensor:

@@ -53,7 +53,6 @@ SHOWN = 8
 class Preservation(PreservationSettings, Stage):
     """The model's own images, every baseline, and the same images again."""
 
-    photographs: ClassVar[bool] = True
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "draws", "features"})
 
     def __call__(self, run: Run, earlier: Results) -> dict[str, PreservationSection]:
@@ -84,7 +83,9 @@ class Preservation(PreservationSettings, Stage):
         second = own_images(run, self.n_own)
         differing = int((first != second).flatten(1).any(dim=1).sum())
         with optional(f"draw {OWN}"):
-            atomic_write(run.workspace.folder / OWN, png_bytes(grid(torch.cat([first, second]), self.n_own)))
+            atomic_write(
+                run.workspace.folder / OWN, png_bytes(grid(run.view(torch.cat([first, second])), self.n_own))
+            )
         same = run.model.digest() == earlier["weights"]["before"]
         checks = [*identical(differing, len(first), same, OWN), *checks]
         own = Own(len(first), differing, tensor_digest(second))
@@ -134,13 +135,13 @@ def training_fid(run: Run, images: Images) -> Estimate:
 def edited(run: Run, levels: Sequence[float], samples: Images) -> list[Edited]:
     """SDEdit at every level; and a picture of references, their edits, and our samples."""
     shown = list(run.references.values())[:SHOWN]
-    figures, rows = [], [run.pictures.read(shown)]
+    figures, rows = [], [run.view(run.pictures.read(shown))]
     for level in levels:
         child = run.at(level=float(level))
         images = sdedit(child)
         figures.append(Edited(**vars(unseen_figures(child, images)), level=float(level)))
-        rows.append(row(images, len(shown)))
-    rows.append(row(samples, len(shown)))
+        rows.append(row(run, images, len(shown)))
+    rows.append(row(run, samples, len(shown)))
     with optional(f"draw {EDITS}"):
         atomic_write(run.workspace.folder / EDITS, png_bytes(sheet(rows)))
     return figures
@@ -154,7 +155,7 @@ def finetuned(run: Run, settings: FinetuneSettings, samples: Images) -> Finetune
     """
     own, calls = stored_own_images(run), job_calls(run)
     frozen = Frozen(training_fid(run, own), len(own[1]))
-    copies, rows = [], [row(own, SHOWN), row(samples, SHOWN)]
+    copies, rows = [], [row(run, own, SHOWN), row(run, samples, SHOWN)]
     for budget in settings.budgets:
         training = settings.training(budget * calls)
         model = tuned_copy(run, training)
@@ -170,7 +171,7 @@ def finetuned(run: Run, settings: FinetuneSettings, samples: Images) -> Finetune
         )
         run.model.network_calls += model.network_calls  # of this stage, though of another model
         copies.append(figures)
-        rows.append(row(images, SHOWN))
+        rows.append(row(run, images, SHOWN))
     with optional(f"draw {MODELS}"):
         atomic_write(run.workspace.folder / MODELS, png_bytes(sheet(rows)))
     return Finetuned(calls, frozen, copies)

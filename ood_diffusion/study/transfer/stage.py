@@ -78,7 +78,7 @@ class Transfer(Stage):
         blend: share of the way to the nearest latent after it, in (0, 1]; the second way.
     """
 
-    photographs: ClassVar[bool] = True
+    photographs: ClassVar[str] = "Line drawings are made of the luminance of photographs."
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "features"})
     style: Callable[..., Domain]
     n_images: int
