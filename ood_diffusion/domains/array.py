@@ -1,14 +1,15 @@
-"""Physical fields in .npy, .npz or FITS files."""
+"""Physical fields in .npy, .npz, FITS or HDF5 files or zarr stores."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ood_diffusion.checks import require, require_choice
-from ood_diffusion.domains.arrays.maps import Channels, Maps
+from ood_diffusion.domains.arrays.maps import Channels, Maps, kept, mean_within, resized
 from ood_diffusion.domains.arrays.source import ArraySource, Map
 from ood_diffusion.domains.base import SPLITS, Split
 from ood_diffusion.domains.collection import Collection
@@ -16,6 +17,8 @@ from ood_diffusion.fields.scale import Scale
 
 End = float | Sequence[float] | str
 Ends = NDArray[np.float64]
+COSTED = 16
+"""References of which `record` says what their preparation costs."""
 LEARNED = "references"
 TINY = float(np.nextafter(0, 1))
 
@@ -35,7 +38,9 @@ class Array(Collection[Map]):
         outside: ``refuse`` values outside [low, high], or ``clip`` them to it.
         channels: see `Maps`.
         fill: see `Maps`.
-        entry: name of the array in an .npz, name or number of the HDU in a FITS file; None if there is one.
+        crop: see `Maps`.
+        entry: name of the array in an .npz, HDF5 or zarr, name or number of the HDU in a FITS file; None if
+            there is one.
         seed: of order and halves; None keeps the natural order of names.
         limit: at most this many maps; None keeps all.
 
@@ -58,6 +63,7 @@ class Array(Collection[Map]):
         outside: str = "refuse",
         channels: Channels = None,
         fill: float | None = None,
+        crop: Sequence[int] | None = None,
         entry: str | int | None = None,
         seed: int | None = 0,
         limit: int | None = None,
@@ -65,7 +71,7 @@ class Array(Collection[Map]):
         require_choice("domain.outside", outside, ("refuse", "clip"))
         if LEARNED not in (low, high):
             Scale(scale, low, high, softening)  # type: ignore[arg-type]  # which refuses what is no number
-        super().__init__(image_size, ArraySource(path, axes, entry), Maps(channels, fill), seed, limit)
+        super().__init__(image_size, ArraySource(path, axes, entry), Maps(channels, fill, crop), seed, limit)
         extremes = [self.preparation.extremes[self.where(*item)] for item in self._items()]
         self._least, self._most = (np.stack(ends) for ends in zip(*extremes, strict=True))
         flat = np.flatnonzero(self._least.min(axis=0) == self._most.max(axis=0)).tolist()
@@ -99,7 +105,27 @@ class Array(Collection[Map]):
             **self.preparation.recipe(),
             "data_range": [self._least.min(axis=0).tolist(), self._most.max(axis=0).tolist()],
             "clipped": self._clipped,
+            "cost": self._cost(),
         }
+
+    def _cost(self) -> dict[str, Any]:
+        """What cutting, resizing and the scale did to the first references, in physical units.
+
+        `cut`: share of the pixels that are left out. `resize`: change of the mean of the rest by averaging
+        over areas. `scale`: root mean square of what float32 in [-1, 1] changes, in `unit`.
+        """
+        made, rows = self.preparation.scale, []
+        low, high = (np.array(end)[:, None, None] for end in (made.low, made.high))
+        for i in range(min(COSTED, self.size("references"))):
+            values = np.clip(self.preparation.values(self.source.read(self.name("references", i))), low, high)
+            small, part = resized(values, self.sides), kept(values.shape[1:], self.sides)
+            before = mean_within(values, part)
+            made_of = torch.from_numpy(small)
+            error = (made.stretched(made.to_unit(made_of)) - made.curve(made_of)).square().mean().sqrt()
+            cut = 1 - part[0] * part[1] / values[0].size
+            rows.append((cut, small.mean() / before - 1 if before else 0.0, float(error)))
+        cut, resize, scale = np.mean(rows, axis=0).tolist()
+        return {"cut": cut, "resize": resize, "scale": scale, "unit": made.unit, "n": len(rows)}
 
     def _items(self) -> list[tuple[Split, int]]:
         return [(split, i) for split in SPLITS for i in range(self.size(split))]

@@ -52,6 +52,8 @@ class FrozenModel(nn.Module):
 
     version = 1
     """Of the results: raised whenever numbers change (`source.identity`)."""
+    whole_timesteps = False
+    """Whether the network takes integers only and is known to, so that nobody needs to be warned."""
     prediction_types: Collection[str] = TO_EPS
     """What the network's output may be."""
 

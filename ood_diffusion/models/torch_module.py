@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
-from ood_diffusion.checks import UserError, require
+from ood_diffusion.checks import UserError, require, require_choice
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.fingerprint import architecture
 from ood_diffusion.models.base import FrozenModel
@@ -15,15 +16,20 @@ from ood_diffusion.models.probe import probe
 
 
 class PerImageTimestep(nn.Module):
-    """Hands the wrapped network one timestep per image, as most code expects it."""
+    """Hands the wrapped network one timestep per image, as most code expects it.
 
-    def __init__(self, network: nn.Module) -> None:
+    Args:
+        network: the wrapped one.
+        whole: round timesteps to the nearest integer, int64. A level has one timestep on the way up and down.
+    """
+
+    def __init__(self, network: nn.Module, whole: bool = False) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.whole = network, whole
 
     def forward(self, x: Tensor, timestep: Tensor) -> Any:
         """`x`: ``[B, C, H, W]``; `timestep`: ``[]`` or ``[B]``."""
-        return self.network(x, timestep.expand(len(x)))
+        return self.network(x, (timestep.round().long() if self.whole else timestep).expand(len(x)))
 
 
 def load_torch_module(
@@ -35,6 +41,7 @@ def load_torch_module(
     sha256: str | None = None,
     entry: str | None = None,
     shape: Sequence[int] | None = None,
+    timesteps: str = "fractional",
 ) -> FrozenModel:
     """A frozen model from any module.
 
@@ -48,6 +55,8 @@ def load_torch_module(
         sha256: see `checkpoint.read_state`.
         entry: see `checkpoint.read_state`.
         shape: (C, H, W) of the fields that it takes.
+        timesteps: "fractional", or "integer" for a network that looks timesteps up in a table: they are
+            rounded, int64 (what that costs: docs/solvers.md).
 
     Raises:
         UserError: if the module is none, not just one of `image_size` and `shape` is given, the weights do
@@ -79,11 +88,34 @@ def load_torch_module(
         "For square RGB images set model.image_size=64, for others model.shape=[1,28,28].",
     )
     fits = field_shape([3, image_size, image_size] if shape is None else shape)
+    require_choice("model.timesteps", timesteps, ("fractional", "integer"))
+    whole = timesteps == "integer"
     recipe = {"module": type(network).__qualname__, "attributes": architecture(network)}
-    model = FrozenModel(PerImageTimestep(network), schedule, fits, prediction_type, recipe)
-    model.trusted = False
-    probe(model)
+    recipe |= {"timesteps": timesteps} if whole else {}
+    model = FrozenModel(PerImageTimestep(network, whole), schedule, fits, prediction_type, recipe)
+    model.trusted, model.whole_timesteps = False, whole
+    try:
+        probe(model)
+    except (RuntimeError, IndexError):  # a float where an index is wanted; a UserError is neither
+        require(
+            whole or not answers_integers(model, network),
+            "model.network must take fractional timesteps, unless model.timesteps says integer",
+            "one that fails with 10.5 and answers 10 as an integer",
+            "Set model.timesteps=integer.",
+        )
+        raise
     return model
+
+
+def answers_integers(model: FrozenModel, network: nn.Module) -> bool:
+    """Whether the module answers whole timesteps given as integers."""
+    x = torch.zeros(1, *model.state_shape, device=next(network.parameters(), torch.zeros(0)).device)
+    try:
+        with torch.no_grad():
+            network(x, torch.full((1,), 10))
+    except Exception:
+        return False
+    return True
 
 
 def field_shape(shape: Sequence[object]) -> tuple[int, int, int]:

@@ -31,7 +31,9 @@ from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.storage.record import read_json
 
 WHAT = ("samples", "reconstructions", "latents")
-FORMATS = ("npz", "fits", "png")
+FORMATS = ("npz", "fits", "hdf5", "zarr", "png")
+SUFFIXES = {"hdf5": "h5"}
+"""Of formats that are not their own."""
 
 
 def export(arguments: Sequence[str]) -> bool:
@@ -58,7 +60,7 @@ def export(arguments: Sequence[str]) -> bool:
         (asked.what, asked.format) != ("latents", "png"),
         "latents are no pictures",
         asked.format,
-        "Choose --format npz or fits.",
+        "Choose --format npz, fits, hdf5 or zarr.",
     )
     with reopened(folder.absolute(), results) as run:
         fields = stored(run, asked.what)
@@ -67,11 +69,14 @@ def export(arguments: Sequence[str]) -> bool:
             for i, picture in enumerate(run.view(fields)):
                 atomic_write(target / f"{i:06d}.png", png_bytes(picture))
         else:
-            target = asked.output or folder / f"{asked.what}.{asked.format}"
+            ending = SUFFIXES.get(asked.format, asked.format)
+            target = asked.output or folder / f"{asked.what}.{ending}"
             values = physical(run, fields) if asked.what != "latents" else fields.numpy()
             header = header_of(run, asked.what)
-            make = npz_bytes if asked.format == "npz" else fits_bytes
-            atomic_write(target, make(asked.what, values, header))
+            if asked.format == "zarr":
+                write_zarr(target, asked.what, values, header)
+            else:
+                atomic_write(target, BYTES[asked.format](asked.what, values, header))
     screen().print(Text(f"{len(fields)} {asked.what}: {target}"), soft_wrap=True)
     return True
 
@@ -86,7 +91,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("run", metavar="RUN", type=Path, help="the folder of a run, outputs/runs/<time>")
     made.add_argument("--what", choices=WHAT, default="samples")
-    made.add_argument("--format", choices=FORMATS, default="npz", help="png: a folder of single pictures")
+    made.add_argument(
+        "--format", choices=FORMATS, default="npz", help="zarr: a store; png: a folder of pictures"
+    )
     where = "a file, or the folder of the pictures (default: RUN/WHAT.FORMAT, RUN/WHAT)"
     made.add_argument("--output", metavar="PATH", type=lambda path: Path(path).absolute(), help=where)
     return made
@@ -170,3 +177,22 @@ def fits_bytes(what: str, values: Any, header: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     hdu.writeto(buffer)
     return buffer.getvalue()
+
+
+def hdf5_bytes(what: str, values: Any, header: dict[str, Any]) -> bytes:
+    """An HDF5 file with the array under its name and the header as its attributes."""
+    library = import_extra("h5py", "hdf5")
+    buffer = io.BytesIO()
+    with library.File(buffer, "w") as file:
+        file.create_dataset(what, data=values, compression="gzip").attrs.update(header)
+    return buffer.getvalue()
+
+
+def write_zarr(target: Path, what: str, values: Any, header: dict[str, Any]) -> None:
+    """A zarr store, in place of one that is there, with the array and the header as its attributes."""
+    library = import_extra("zarr", "zarr")
+    group = library.open_group(target, mode="w")
+    group.create_array(what, data=values, chunks=(1, *values.shape[1:])).attrs.update(header)
+
+
+BYTES = {"npz": npz_bytes, "fits": fits_bytes, "hdf5": hdf5_bytes}

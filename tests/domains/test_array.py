@@ -205,3 +205,22 @@ def test_it_survives_pickling(stack: Path) -> None:
     domain = Array(16, stack, "NHW", 0, 5000)
     copy = pickle.loads(pickle.dumps(domain))
     assert torch.equal(copy.render("references", 0), domain.render("references", 0))
+
+
+@pytest.mark.parametrize("decades", [3, 6])
+def test_what_a_step_costs_is_recorded_in_dex(decades: int, tmp_path: Path) -> None:
+    """Resizing keeps the mean of linear values; after the stretch it would lose per cents of them."""
+    maps = 10 ** np.random.default_rng(0).uniform(-decades / 2, decades / 2, (6, 40, 56))
+    np.save(tmp_path / "maps.npy", maps)
+    ends = 10 ** (-decades / 2), 10 ** (decades / 2)
+    domain = Array(16, tmp_path / "maps.npy", "NHW", *ends, scale="log10")
+    cost = domain.record()["cost"]
+    assert cost["cut"] == pytest.approx(1 - 40 / 56)
+    assert abs(cost["resize"]) < 1e-12 and cost["scale"] < 1e-6 * decades
+    assert (cost["unit"], cost["n"]) == ("dex", 3)
+    assert domain.physical_scale is not None
+    mean = domain.physical_scale.to_physical(domain.render("references", 0)).mean()
+    index = int(domain.name("references", 0).partition("[")[2][:-1])
+    assert float(mean) == pytest.approx(maps[index, :, 8:48].mean(), rel=1e-6)
+    stretched = resized(np.log10(maps[index : index + 1]), (16, 16))
+    assert (10**stretched).mean() < 0.8 * float(mean)

@@ -6,13 +6,18 @@ import pickle
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 import pytest
+import zarr
 from astropy.io import fits
+from numpy.typing import NDArray
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.domains.array import Array
+from ood_diffusion.domains.base import SPLITS
 from tests.domains.trees import keys, names
 
 STACK = np.random.default_rng(0).uniform(1, 9, (4, 16, 16)).astype(np.float32)
@@ -54,10 +59,75 @@ def test_fits(compressed: bool, expected: dict[str, list[str]], tmp_path: Path) 
     fits.HDUList([fits.PrimaryHDU(), clouds, dust]).writeto(path, overwrite=True)
     assert keys(Array(16, path, "NHW", 0, 10, entry="CLOUDS")) == expected
     assert keys(Array(16, path, "NHW", 0, 10, entry=1)) == expected
-    with pytest.raises(UserError, match=r"must name one array of .*got None\. Set it to one of: 1, 2\."):
+    with pytest.raises(
+        UserError, match=r"must name one array of .*got None\. Set it to one of: 1 \(CLOUDS\), 2 \(DUST\)\."
+    ):
         Array(16, path, "NHW", 0, 10)
-    with pytest.raises(UserError, match=r"must be an array of .*got 'STARS'\. There are: CLOUDS, DUST\."):
+    with pytest.raises(
+        UserError, match=r"must be an array of .*got 'STARS'\. There are: 1 \(CLOUDS\), 2 \(DUST\)\."
+    ):
         Array(16, path, "NHW", 0, 10, entry="STARS")
+
+
+def write_hdf5(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            file[name] = array
+
+
+def write_zarr(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    group = zarr.open_group(path, mode="w")
+    for name, array in arrays.items():
+        group.create_array(name, data=array, chunks=(1, *array.shape[1:]))
+
+
+@pytest.mark.parametrize(("name", "write"), [("maps.h5", write_hdf5), ("maps.zarr", write_zarr)])
+def test_hdf5_and_zarr(
+    name: str,
+    write: Callable[[Path, dict[str, NDArray[Any]]], None],
+    expected: dict[str, list[str]],
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / name, {"maps/clouds": STACK})
+    assert keys(Array(16, tmp_path / name, "NHW", 0, 10)) == expected
+    write(tmp_path / name, {"maps/clouds": STACK, "dust": 2 * STACK})
+    assert keys(Array(16, tmp_path / name, "NHW", 0, 10, entry="maps/clouds")) == expected
+    for entry in (None, "stars"):
+        with pytest.raises(
+            UserError, match=rf"domain\.entry must .*got {entry!r}.*dust.*maps/clouds|clouds, dust"
+        ):
+            Array(16, tmp_path / name, "NHW", 0, 10, entry=entry)
+    write(tmp_path / name, {"text": np.ones((4, 10), dtype=complex)})
+    with pytest.raises(UserError, match=f"an array must hold integers or floats, but got .*{name}"):
+        Array(16, tmp_path / name, "NHW", 0, 10)
+
+
+def test_a_zarr_may_be_one_array_and_damage_is_named(expected: dict[str, list[str]], tmp_path: Path) -> None:
+    zarr.save_array(tmp_path / "one.zarr", STACK)
+    assert keys(Array(16, tmp_path / "one.zarr", "NHW", 0, 10)) == expected
+    (tmp_path / "empty.zarr").mkdir()
+    (tmp_path / "bad.h5").write_bytes(b"no HDF5")
+    for name in ("empty.zarr", "bad.h5"):
+        with pytest.raises(UserError, match=name):
+            Array(16, tmp_path / name, "NHW", 0, 10)
+
+
+def test_borders_of_nan_are_cut_off(expected: dict[str, list[str]], tmp_path: Path) -> None:
+    bordered = np.full((4, 21, 19), np.nan, dtype=np.float32)
+    bordered[:, 3:19, 1:17] = STACK
+    np.save(tmp_path / "maps.npy", bordered)
+    domain = Array(16, tmp_path / "maps.npy", "NHW", 0, 10, crop=[3, 2, 1, 2])
+    clean = Array(16, tmp_path / "expected.npy", "NHW", 0, 10)
+    drawn, wanted = (
+        sorted(str(each.render(split, i)) for split in SPLITS for i in range(2)) for each in (domain, clean)
+    )
+    assert drawn == wanted and domain.record()["crop"] == [3, 2, 1, 2]
+    with pytest.raises(UserError, match=r"cut NaN borders off with domain\.crop"):
+        Array(16, tmp_path / "maps.npy", "NHW", 0, 10)
+    with pytest.raises(UserError, match=r"domain\.crop must be null or four numbers of pixels"):
+        Array(16, tmp_path / "maps.npy", "NHW", 0, 10, crop=[3])
+    with pytest.raises(UserError, match=r"at least .* pixels on each side.*domain\.crop"):
+        Array(16, tmp_path / "maps.npy", "NHW", 0, 10, crop=[20, 20, 0, 0])
 
 
 def test_names_of_fits_images_ignore_case_and_must_be_of_one(

@@ -52,8 +52,9 @@ def chosen_hdu(names: Mapping[str, str], entry: str | int | None, where: str) ->
     Raises:
         UserError: as `chosen_entry`, and if several images have the name.
     """
+    listed = ", ".join(f"{number} ({name})" if name else number for number, name in names.items())
     if entry is None or str(entry) in names:
-        return chosen_entry(list(names), entry, where)
+        return chosen_entry(list(names), entry, where, listed)
     wanted = str(entry).strip().upper()  # FITS knows no lower case
     numbers = [number for number, name in names.items() if name.upper() == wanted]
     require(
@@ -62,4 +63,4 @@ def chosen_hdu(names: Mapping[str, str], entry: str | int | None, where: str) ->
         entry,
         f"HDUs {' and '.join(numbers)} have that name: give the number.",
     )
-    return numbers[0] if numbers else chosen_entry([name for name in names.values() if name], entry, where)
+    return numbers[0] if numbers else chosen_entry(list(names), entry, where, listed)

@@ -27,6 +27,7 @@ class Maps(Preparation[Map]):
     Args:
         channels: None: all; indices; ``grey``: their mean; ``rgb``: three, or the only one three times.
         fill: physical value of NaN pixels; None refuses them.
+        crop: pixels to cut off at the first and last rows and the first and last columns; None: none.
 
     Raises:
         UserError: for other settings.
@@ -35,7 +36,7 @@ class Maps(Preparation[Map]):
     version = 2
     dtype = torch.float32
 
-    def __init__(self, channels: Channels, fill: float | None) -> None:
+    def __init__(self, channels: Channels, fill: float | None, crop: Sequence[int] | None = None) -> None:
         listed = channels if channels is None or isinstance(channels, str) else list(channels)
         known = listed in (None, "grey", "rgb") or (
             isinstance(listed, list) and len(listed) > 0 and all(type(i) is int and i >= 0 for i in listed)
@@ -43,7 +44,14 @@ class Maps(Preparation[Map]):
         require(known, "domain.channels must be null, grey, rgb or a list of indices", channels, "Try [0].")
         number = fill is None or (type(fill) in (int, float) and bool(np.isfinite(fill)))
         require(number, "domain.fill must be null or a number", fill, "Such as 0.")
-        self.chosen, self.fill = listed, fill
+        edges = [0, 0, 0, 0] if crop is None else list(crop)
+        require(
+            len(edges) == 4 and all(type(n) is int and n >= 0 for n in edges),
+            "domain.crop must be null or four numbers of pixels",
+            crop,
+            "First rows, last rows, first columns, last columns: [8,8,8,8].",
+        )
+        self.chosen, self.fill, self.crop = listed, fill, edges
         self.stored = self.channels = 0
         self.extremes: dict[str, Extremes] = {}
         """Where each map is -> its least and largest values."""
@@ -52,12 +60,12 @@ class Maps(Preparation[Map]):
 
     def check(self, content: Map, where: str) -> None:
         """Refuse what is too small, not finite, or has other channels; note the extremes."""
-        stored, height, width = content.shape
+        stored, height, width = self.cropped(content).shape
         require(
             min(height, width) >= MIN_SIDE,
             f"a map must be at least {MIN_SIDE} pixels on each side",
             f"{width} x {height} pixels in {where}",
-            "Check domain.axes, or remove it.",
+            "Check domain.axes and domain.crop, or remove it.",
         )
         require(
             stored == (self.stored or stored),
@@ -79,19 +87,27 @@ class Maps(Preparation[Map]):
             len(bad) == 0,
             "a map must hold finite values",
             f"{len(bad)} NaN or infinite in {where}, at [channel, row, column] {bad[:3].tolist()}",
-            "Set domain.fill to the value that NaN stand for; remove maps with infinities.",
+            "Set domain.fill to the value that NaN stand for, cut NaN borders off with domain.crop, or "
+            "remove maps with infinities.",
         )
         self.stored, self.channels = stored, len(values)
         self.extremes[where] = values.min(axis=(1, 2)), values.max(axis=(1, 2))
 
     def values(self, content: Map) -> Map:
-        """The chosen channels, NaN filled."""
+        """The chosen channels within the crop, NaN filled."""
+        content = self.cropped(content)
         filled = content if self.fill is None else np.where(np.isnan(content), self.fill, content)
         if self.chosen == "grey":
             return np.asarray(filled.mean(axis=0, keepdims=True))
         if self.chosen == "rgb" and len(filled) == 1:
             return np.repeat(filled, 3, axis=0)
         return filled[self.chosen] if isinstance(self.chosen, list) else filled
+
+    def cropped(self, content: Map) -> Map:
+        """What is left within the crop."""
+        top, bottom, left, right = self.crop
+        _, height, width = content.shape
+        return content[:, top : max(top, height - bottom), left : max(left, width - right)]
 
     def digest(self, content: Map) -> str:
         """SHA-256 of shape and values, whatever file they came from."""
@@ -102,7 +118,7 @@ class Maps(Preparation[Map]):
     def recipe(self) -> dict[str, object]:
         """The version, the channels, the fill and the scale."""
         own = {"maps": self.version, "channels": self.chosen, "fill": self.fill}
-        return own | self.scale.recipe()
+        return own | ({"crop": self.crop} if any(self.crop) else {}) | self.scale.recipe()
 
     def picture(self, content: Map, where: str, sides: tuple[int, int]) -> Tensor:
         """float32 in [-1, 1]; nothing can fail here that `check` has let pass."""
@@ -113,13 +129,23 @@ class Maps(Preparation[Map]):
 
 def resized(values: Map, sides: tuple[int, int]) -> Map:
     """The largest centred part with the aspect of `sides` (H, W), averaged over areas; its mean stays."""
-    rows, columns = sides
-    _, height, width = values.shape
-    kept = min(height, width * rows / columns), min(width, height * columns / rows)
+    shape = values.shape[1:]
     down, across = (
-        overlaps(n, length, part) for n, length, part in zip(sides, (height, width), kept, strict=True)
+        overlaps(n, length, part) for n, length, part in zip(sides, shape, kept(shape, sides), strict=True)
     )
     return np.ascontiguousarray(down @ values @ across.T)
+
+
+def kept(shape: Sequence[int], sides: tuple[int, int]) -> tuple[float, float]:
+    """Height and width in pixels of the largest part of a map (H, W) with the aspect of `sides`."""
+    (height, width), (rows, columns) = shape, sides
+    return min(height, width * rows / columns), min(width, height * columns / rows)
+
+
+def mean_within(values: Map, part: tuple[float, float]) -> float:
+    """Mean of the centred `part` (height, width, in pixels) of a map."""
+    down, across = (overlaps(1, n, length) for n, length in zip(values.shape[1:], part, strict=True))
+    return float((down @ values @ across.T).mean())
 
 
 def overlaps(n: int, length: int, part: float) -> NDArray[np.float64]:

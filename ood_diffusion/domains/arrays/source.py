@@ -1,4 +1,4 @@
-"""Maps in .npy, .npz and FITS files, one by one."""
+"""Maps in .npy, .npz, FITS and HDF5 files and zarr stores, one by one."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ood_diffusion.checks import require
 from ood_diffusion.domains.arrays.axes import channels_first, check_axes, count, position
 from ood_diffusion.domains.arrays.fits import fits
+from ood_diffusion.domains.arrays.hdf5 import hdf5, zarr
 from ood_diffusion.domains.arrays.npy import npy, npz
 from ood_diffusion.domains.arrays.stored import Stored
 from ood_diffusion.domains.source import Source, existing, shown
@@ -18,6 +19,9 @@ from ood_diffusion.domains.walk import counted, files_below, of_kinds
 
 Map: TypeAlias = NDArray[np.float64]
 """Physical values, shape ``[C, H, W]``."""
+
+ZARR = ".zarr"
+"""A store of this kind is a folder."""
 
 Reader = Callable[[Path, str | int | None], AbstractContextManager[Stored]]
 READERS: dict[str, Reader] = {
@@ -27,6 +31,9 @@ READERS: dict[str, Reader] = {
     ".fit": fits,
     ".fts": fits,
     ".fz": fits,
+    ".h5": hdf5,
+    ".hdf5": hdf5,
+    ZARR: zarr,
 }
 
 
@@ -38,7 +45,7 @@ class ArraySource(Source[Map]):
     Args:
         path: a file or a folder; ``~`` is the home folder.
         axes: what the axes of every array mean, one of `AXES`.
-        entry: which array of an .npz, or which HDU of a FITS file; None if there is one only.
+        entry: which array of an .npz, HDF5 or zarr, or which HDU of a FITS file; None if there is one only.
 
     Raises:
         UserError: if `path` is missing or a file of another kind, or `axes` is unknown.
@@ -48,11 +55,12 @@ class ArraySource(Source[Map]):
         check_axes(axes)
         self.path, self.axes, self.entry = existing(path), axes, entry
         self.place = shown(self.path)
-        self.root = self.path if self.path.is_dir() else self.path.parent
+        self.folder = self.path.is_dir() and self.path.suffix.lower() != ZARR
+        self.root = self.path if self.folder else self.path.parent
 
     def names(self) -> list[str]:
         """Relative to the folder; only headers are read, and only where an axis N must be counted."""
-        if self.path.is_dir():
+        if self.folder:
             found, others = files_below(self.path)
             files, more = of_kinds(found, READERS)
             self.passed_over = more + others

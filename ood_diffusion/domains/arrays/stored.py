@@ -31,18 +31,19 @@ def check_numbers(dtype: np.dtype[Any], where: str) -> None:
     )
 
 
-def chosen_entry(entries: Sequence[str], entry: str | int | None, where: str) -> str:
+def chosen_entry(entries: Sequence[str], entry: str | int | None, where: str, listed: str = "") -> str:
     """The entry that the user named, or the only one.
 
     Args:
         entries: names of the arrays in the file.
         entry: `domain.entry`.
         where: the file, for the message.
+        listed: how the message names the entries, if otherwise.
 
     Raises:
         UserError: if `entry` names none of them, or is None and there is not exactly one.
     """
-    listed = ", ".join(entries) or "none"
+    listed = listed or ", ".join(entries) or "none"
     if entry is None:
         require(
             len(entries) == 1,
