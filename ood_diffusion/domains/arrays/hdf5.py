@@ -8,8 +8,8 @@ import numpy as np
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.domains.arrays.stored import Stored, check_numbers, chosen_entry
-from ood_diffusion.domains.extras import import_extra
 from ood_diffusion.domains.source import shown, unreadable
+from ood_diffusion.extras import import_extra
 
 
 @contextmanager
