@@ -91,6 +91,22 @@ def trivial_separability(
     return separability(standard[: len(a)], standard[len(a) :], seed, folds, permutations)
 
 
+def score_separability(a: Array, b: Array, seed: int, permutations: int = 200) -> NullTest:
+    """AUC of a score that was not fitted to these labels, with the null of `separability`.
+
+    Args:
+        a: scores ``[n]``.
+        b: scores ``[m]``, which should be high.
+        seed: of the permutations.
+        permutations: of the labels.
+    """
+    rng, n = numpy_generator(seed, "score separability"), len(a) + len(b)
+    permuted = np.tile(np.repeat([0, 1], [len(a), len(b)]), (permutations + 1, 1))  # row 0 stays as it is
+    permuted[1:] = rng.permuted(permuted[1:], axis=1)
+    areas = _areas(np.concatenate([a, b])[:, None], permuted.T)
+    return null_test(areas[0], areas[1:], n, one_sided=True)
+
+
 def trivial_features(latents: Tensor) -> Tensor:
     """What two sets of fields may differ in without differing in content.
 
@@ -129,12 +145,20 @@ def held_out_scores(inner: Array, targets: Array, test: Array) -> Array:
 
 
 def _fold_areas(inner: Array, labels: Array, test: Array) -> Array:
-    """Area under the curve per column of `labels` ``[n, p]``, by the Mann–Whitney statistic."""
+    """`_areas` of held-out scores, each trained on its own column of `labels` ``[n, p]``."""
+    return _areas(held_out_scores(inner, labels, test), labels[test])
+
+
+def _areas(scores: Array, labels: Array) -> Array:
+    """Area under the curve per column of `labels` ``[n, p]``, by the Mann–Whitney statistic.
+
+    Args:
+        scores: ``[n, p]``, or ``[n, 1]`` if they are the same for all columns.
+        labels: 1 for those that should score high, 0 for the others.
+    """
     from scipy.stats import rankdata
 
-    held_out = labels[test]
-    ranks = rankdata(held_out_scores(inner, labels, test), axis=0)
-    positive = held_out.sum(axis=0)
-    negative = len(test) - positive
-    areas: Array = ((ranks * held_out).sum(axis=0) - positive * (positive + 1) / 2) / (positive * negative)
+    ranks, positive = rankdata(scores, axis=0), labels.sum(axis=0)
+    negative = len(labels) - positive
+    areas: Array = ((ranks * labels).sum(axis=0) - positive * (positive + 1) / 2) / (positive * negative)
     return areas

@@ -13,7 +13,12 @@ from ood_diffusion.checks import UserError
 from ood_diffusion.seeding import generator
 from ood_diffusion.statistics.intervals import auc_interval
 from ood_diffusion.statistics.randomness import numpy_generator
-from ood_diffusion.statistics.separability import separability, trivial_features, trivial_separability
+from ood_diffusion.statistics.separability import (
+    score_separability,
+    separability,
+    trivial_features,
+    trivial_separability,
+)
 from tests.statistics.rates import coverage, holds, narrowed, rejects_at_most
 
 
@@ -97,3 +102,13 @@ def test_bad_sets() -> None:
         separability(noise(9, 0), noise(9, 0, (1, 8, 8)), 0)
     with pytest.raises(UserError, match="folds must lie between 2 and the smaller set's size"):
         separability(noise(4, 0), noise(9, 0), 0)
+
+
+def test_area_of_a_score_is_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 8, 30).astype(float), rng.integers(2, 10, 40).astype(float)  # with ties
+    found = score_separability(a, b, 0)
+    assert found.statistic == pytest.approx(roc_auc_score(np.repeat([0, 1], [30, 40]), np.append(a, b)))
+    assert found.p_value < 0.01 and found.n == 70
+    nothing = [score_separability(*rng.normal(size=(2, 20)), i, permutations=99).p_value for i in range(400)]
+    assert rejects_at_most(nothing)

@@ -105,7 +105,8 @@ def spent(plans: Iterable[Plan], stored: bool = True, shared: bool = True) -> li
         cost: dict[str, Calls] = {}
         for work in plan.works:
             results = {(work.store, item) for item, there in work.items.items() if not (stored and there)}
-            cost[work.stage] = work.cost(len(results - done))
+            before, more = cost.get(work.stage, Calls(0, 0)), work.cost(len(results - done))
+            cost[work.stage] = Calls(before.least + more.least, before.most + more.most)
             done |= results
         costs.append(cost)
     return costs
