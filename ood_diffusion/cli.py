@@ -58,7 +58,9 @@ def job(cfg: "DictConfig") -> None:
             return
         with occupied(folder) if leads() else nullcontext(), recorded(folder), explained(folder, cfg):
             read_settings(cfg)
-            launch(cfg, names, folder, OmegaConf.to_container(config.job_logging, resolve=True))
+            side_by_side = not alone and config.runtime.choices["launcher"] in ("joblib", "local")
+            place = int(config.job.num) if side_by_side else 0
+            launch(cfg, names, folder, OmegaConf.to_container(config.job_logging, resolve=True), place)
         if cfg.output == "json" and leads():
             print_cell(folder)
 

@@ -85,9 +85,12 @@ def opened(
     with workplace(cfg) as (folder, ranks):
         cfg.store = str(folder / "store" if store is None else Path(store).expanduser())
         run = assemble(cfg, names, folder, ranks, model)
-        with kept_unless_void(run) as before:
-            yield run.at(**parts)
-            check_weights(before, model.digest())
+        try:
+            with kept_unless_void(run) as before:
+                yield run.at(**parts)
+                check_weights(before, model.digest())
+        finally:
+            model.cpu()
 
 
 def whole(call: Callable[P, T]) -> Callable[P, T]:

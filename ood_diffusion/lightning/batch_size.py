@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from pytorch_lightning.utilities.memory import garbage_collection_cuda, is_oom_error
+from pytorch_lightning.utilities.memory import garbage_collection_cuda
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.fingerprint import fingerprint
+from ood_diffusion.lightning.memory import out_of_memory
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.storage.record import read_record, write_record
 
@@ -49,8 +50,8 @@ def best_batch_size(rate: Callable[[int], float]) -> int:
         larger = max(2 * best, 1)
         try:
             faster = rate(larger)
-        except RuntimeError as error:
-            if not is_oom_error(error):
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
                 raise
             garbage_collection_cuda()
             break
@@ -65,18 +66,35 @@ def best_batch_size(rate: Callable[[int], float]) -> int:
     return best
 
 
-def measured_rate(model: FrozenModel, device: torch.device) -> Callable[[int], float]:
-    """Images per second of one network call at the top of the schedule, after one that warms up."""
+def measured_rate(
+    model: FrozenModel, device: torch.device, precision: str | None = None
+) -> Callable[[int], float]:
+    """Images per second of one call of the network, not compiled, after one that warms up.
+
+    All that a loop does is tried before: encode, call the network in fp32 and decode, with a quarter more
+    images, which leaves room for what a loop holds besides.
+
+    Args:
+        model: the frozen model.
+        device: where.
+        precision: of the call; None: the model's.
+    """
     level = float(model.schedule.timesteps)
+    model.to(device)
 
     def rate(batch_size: int) -> float:
-        x = torch.zeros(batch_size, *model.state_shape, device=device)
         with torch.inference_mode():
+            more = batch_size + -(-batch_size // 4)
+            x = model.encode(torch.zeros(more, *model.image_shape, device=device))
+            model.output(model.network, x, 1.0, "fp32")
+            model.decode(x)
+            x = x[:batch_size]
             for _ in range(2):
                 start = time.perf_counter()
-                finished = model.to(device).eps(x, level)
-                float(finished[0, 0, 0, 0])  # waits for the device
+                finished = model.output(model.network, x, level, precision or model.precision)
+                float(finished.flatten()[0])  # waits for the device
                 seconds = time.perf_counter() - start
+        model.network_calls += more + 2 * batch_size
         return batch_size / seconds
 
     return rate

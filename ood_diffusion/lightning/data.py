@@ -9,8 +9,16 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+from typing_extensions import TypedDict
 
 from ood_diffusion.storage.store import TensorStore
+
+
+class Batch(TypedDict):
+    """Items under their ids; rows of `data` beyond those of `ids` only fill the batch."""
+
+    ids: list[str]
+    data: Tensor
 
 
 class StoreDataset(Dataset[tuple[str, Tensor]]):
@@ -79,7 +87,7 @@ class StoreDataModule(pl.LightningDataModule):
         )
 
 
-def collate(batch_size: int, items: list[tuple[str, Tensor]]) -> dict[str, Any]:
+def collate(batch_size: int, items: list[tuple[str, Tensor]]) -> Batch:
     """Stack items and repeat the last until there are `batch_size` rows; `ids` names the real ones."""
     rows = [row for _, row in items]
     rows += rows[-1:] * (batch_size - len(rows))

@@ -1,18 +1,24 @@
 """One predict loop, as every rank of a job runs it."""
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import pytorch_lightning as pl
-from torch import Tensor
+import torch
+from pytorch_lightning.utilities.memory import garbage_collection_cuda
+from torch import Tensor, nn
 
 from ood_diffusion.diffusion.solver import Convergence
-from ood_diffusion.lightning.data import StoreDataModule, StoreDataset
+from ood_diffusion.lightning.data import Batch, StoreDataModule, StoreDataset, collate
+from ood_diffusion.lightning.memory import out_of_memory
 from ood_diffusion.lightning.progress import Meter
 from ood_diffusion.lightning.writer import StoreWriter
 from ood_diffusion.stopping import obeying_signals
 from ood_diffusion.storage.store import TensorStore
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,16 +42,59 @@ def unwatched(images: float) -> None:
 
 
 class Predictor(pl.LightningModule):
-    """A module whose `predict_step` maps a batch of `StoreDataModule` to one row per input row."""
+    """Maps a batch of `StoreDataModule` to one row per input row, by its method `rows`."""
+
+    networks: tuple[nn.Module, ...] = ()
+    """What computes. In a tuple they are no submodules, so that Lightning does not move the weights back to
+    the CPU after each loop."""
 
     def __init__(self) -> None:
         super().__init__()
         self.on_progress: Callable[[float], None] = unwatched
-        """To be called with the (fractional) number of images just completed."""
+        """To be told the (fractional) number of images just completed, by `advance`."""
+        self.most: int | None = None
+        """Rows that fit into memory, once it has run out."""
         self.convergence = Convergence()
         """Of the batches since the loop began."""
         self.finite: Tensor | None = None
         """Which rows of the last prediction come from finite numbers, bool ``[B]``, where bytes hide it."""
+
+    def rows(self, batch: Batch) -> Tensor:
+        """The results for the rows of ``batch["data"]``, the last of which may only fill the batch."""
+        raise NotImplementedError
+
+    def advance(self, images: float) -> None:
+        """So many (fractional) images more are done."""
+        self._advanced += images
+        self.on_progress(images)
+
+    def predict_step(self, batch: Batch, batch_idx: int = 0) -> Tensor:
+        """`rows` of the batch; where memory runs out, of parts half as large, in later batches too."""
+        while True:
+            before, self._advanced = self.convergence, 0.0
+            try:
+                return self._in_parts(batch)
+            except (RuntimeError, MemoryError) as error:
+                size = min(self.most or len(batch["data"]), len(batch["data"]))
+                if size == 1 or not out_of_memory(error):
+                    raise
+            garbage_collection_cuda()  # here, where the error no longer holds what the attempt had made
+            self.most, self.convergence = size // 2, before
+            self.on_progress(-self._advanced)
+            log.warning("Out of memory with %d images at a time: going on with %d.", size, self.most)
+
+    def _in_parts(self, batch: Batch) -> Tensor:
+        ids, data = batch["ids"], batch["data"]
+        size = self.most or len(data)
+        if size >= len(data):
+            return self.rows(batch)
+        found, finite = [], []
+        for start in range(0, len(ids), size):
+            part = slice(start, start + size)
+            found.append(self.rows(collate(size, list(zip(ids[part], data[part], strict=False)))))
+            finite += [] if self.finite is None else [self.finite]
+        self.finite = torch.cat(finite) if finite else None
+        return torch.cat(found)
 
     def calls_counter(self) -> Callable[[], int] | None:
         """What tells how many images have passed the diffusion network so far; None if there is none."""
@@ -89,6 +138,8 @@ class Loop:
         calls = self.module.calls_counter()
         before, self.module.convergence = calls() if calls else 0, Convergence()
         share, device = len(items) / max(1, len(mine)), trainer.strategy.root_device
+        for network in self.module.networks:
+            network.to(device)
         meter = Meter(self.description, len(items), calls=calls, share=share, device=device)
         with obeying_signals(), meter if rank == 0 else nullcontext() as shown:  # for all ranks
             self.module.on_progress = shown.advance if shown else unwatched

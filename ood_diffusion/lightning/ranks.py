@@ -40,7 +40,6 @@ class Ranks:
     def __init__(self, make_trainer: Callable[..., pl.Trainer]) -> None:
         self.make_trainer = make_trainer
         self.rank, self.size = 0, 1
-        self._control: Any = None
 
     @property
     def device(self) -> torch.device:
@@ -54,15 +53,8 @@ class Ranks:
         os.environ["MASTER_PORT"] = str(environment.main_port)
         store, _, _ = next(rendezvous("env://", self.rank, self.size, timeout=MEETING))
         store.set_timeout(PATIENCE)
-        # the group in which Lightning computes, and one for messages that never needs a GPU
-        dist.init_process_group(
-            "nccl" if torch.cuda.is_available() else "gloo",
-            store=store,
-            rank=self.rank,
-            world_size=self.size,
-            timeout=PATIENCE,
-        )
-        self._control = dist.new_group(backend="gloo", timeout=PATIENCE)
+        # for messages alone: each rank computes by itself
+        dist.init_process_group("gloo", store=store, rank=self.rank, world_size=self.size, timeout=PATIENCE)
 
     def run(self, loop: Loop) -> Account:
         """On rank 0: run `loop` on all ranks; the account is of all, and the module counts all calls."""
@@ -100,12 +92,12 @@ class Ranks:
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
-        dist.all_gather_object(values, value, group=self._control)
+        dist.all_gather_object(values, value)
         return values
 
     def _broadcast(self, packed: bytes | None) -> bytes | None:
         message = [packed]
-        dist.broadcast_object_list(message, src=0, group=self._control)
+        dist.broadcast_object_list(message, src=0)
         return message[0]
 
 

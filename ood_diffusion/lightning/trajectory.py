@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.solver import EpsFunction, History, Solver
+from ood_diffusion.lightning.data import Batch
 from ood_diffusion.lightning.loop import Predictor
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.pixels import as_stored, finite_rows, require_finite, to_unit_range
@@ -33,9 +34,17 @@ class Trajectory(Predictor):
         levels: the grid, ascending from 0 to the level of the latents.
     """
 
+    networks: tuple[FrozenModel]
+
     def __init__(self, model: FrozenModel, solver: Solver, levels: Sequence[float]) -> None:
         super().__init__()
-        self.model, self.solver, self.levels = model, solver, list(levels)
+        self.networks = (model,)
+        self.solver, self.levels = solver, list(levels)
+
+    @property
+    def model(self) -> FrozenModel:
+        """The frozen model."""
+        return self.networks[0]
 
     def calls_counter(self) -> Callable[[], int]:
         """Those of the model."""
@@ -48,7 +57,7 @@ class Trajectory(Predictor):
     def _integrate(
         self,
         eps: EpsFunction,
-        batch: dict[str, Any],
+        batch: Batch,
         x: Tensor,
         levels: Sequence[float],
         visit: Callable[[Tensor], None] = lambda x: None,
@@ -59,7 +68,7 @@ class Trajectory(Predictor):
 
         def on_step(state: Tensor) -> None:
             visit(state)
-            self.on_progress(share)
+            self.advance(share)
 
         x = integrate(
             eps,
@@ -79,7 +88,7 @@ class Trajectory(Predictor):
 class Inverter(Trajectory):
     """Images to latents, deterministically."""
 
-    def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> Tensor:
+    def rows(self, batch: Batch) -> Tensor:
         """``batch["data"]``: images ``[B, C, H, W]`` -> latents at the last level, float32
         ``[B, *state_shape]``."""
         x = self.model.encode(to_unit_range(batch["data"]))
@@ -102,7 +111,7 @@ class PassageInverter(Trajectory):
         super().__init__(model, solver, levels)
         self.kept = set(kept)
 
-    def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> Tensor:
+    def rows(self, batch: Batch) -> Tensor:
         """``batch["data"]``: images ``[B, C, H, W]`` -> states, float32 ``[B, len(kept), *state_shape]``."""
         states: list[Tensor] = []
         reached = itertools.count(1)
@@ -140,7 +149,7 @@ class Generator(Trajectory):
         super().__init__(model, solver, levels)
         self.eta, self.seed, self.dtype_stored = eta, seed, dtype
 
-    def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> Tensor:
+    def rows(self, batch: Batch) -> Tensor:
         """``batch["data"]``: latents float32 ``[B, *state_shape]`` -> images ``[B, C, H, W]``."""
         z = batch["data"]
         ids = batch["ids"] + batch["ids"][-1:] * (len(z) - len(batch["ids"]))
@@ -157,8 +166,9 @@ class Generator(Trajectory):
         self.finite = finite_rows(x, images)
         return as_stored(images, self.dtype_stored)
 
-    def images(self, batch: dict[str, Any]) -> Tensor:
-        """`predict_step` to the end, outside a loop: images on the CPU, if they come from finite numbers."""
+    def images(self, batch: Batch) -> Tensor:
+        """`predict_step` to the end, outside a loop, where the model is: images on the CPU, if they come from
+        finite numbers."""
         images = self.predict_step(batch).cpu()
         if self.finite is not None:
             require_finite("images", batch["ids"], self.finite)

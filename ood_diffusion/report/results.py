@@ -246,6 +246,7 @@ class Cost(TypedDict, total=False):
     seconds: dict[str, float]
     images_per_second: dict[str, float]
     peak_memory_mib: float | None
+    peak_gpu_memory_mib: float
 
 
 class Weights(TypedDict, total=False):
@@ -356,6 +357,7 @@ class Results(TypedDict, total=False):
     claims: dict[str, str]
     cost: Cost
     versions: dict[str, str]
+    device: str
     store: dict[str, Any]
     weights: Weights
 

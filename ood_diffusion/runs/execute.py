@@ -1,6 +1,7 @@
 """Carry out a run: its stages in order, results on disk after each, tracking around it."""
 
 import logging
+import os
 import shlex
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -17,8 +18,10 @@ from ood_diffusion.checks import UserError, Void
 from ood_diffusion.fields.view import judged_by
 from ood_diffusion.figures import Figure, require_one_meaning
 from ood_diffusion.fingerprint import fingerprint
-from ood_diffusion.lightning.memory import peak_mib
+from ood_diffusion.lightning.batch_size import measured_rate
+from ood_diffusion.lightning.memory import name_of, peak_gpu_mib, peak_mib
 from ood_diffusion.lightning.ranks import Ranks
+from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.optional import optional
 from ood_diffusion.report.card import print_card
 from ood_diffusion.report.claim_words import verdicts
@@ -39,8 +42,24 @@ from ood_diffusion.terminal import printing
 log = logging.getLogger(__name__)
 
 NONE = torch.empty(0, 3, 1, 1, dtype=torch.uint8)
-OURS = {"schema", "command", "figures", "cell", "data", "versions", "weights", "claims", "cost", "store"}
+OURS = {
+    "schema",
+    "command",
+    "device",
+    "figures",
+    "cell",
+    "data",
+    "versions",
+    "weights",
+    "claims",
+    "cost",
+    "store",
+}
 """Sections of the results that no stage may take."""
+GIVEN = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS", "SLURM_GPUS_ON_NODE")
+"""Variables by which SLURM says which GPUs, or how many, a job has."""
+SLOWER = 1.2
+"""How many times slower than fp32 a reduced precision may be before a run says so."""
 ROUNDS = 10
 """How often the stages are run at most; whatever is damaged in one store is found in one round."""
 COST = (
@@ -48,12 +67,15 @@ COST = (
     Figure("cost/seconds/*", "seconds", better="lower", surfaces=frozenset()),
     Figure("cost/images_per_second/*", "images_per_second", better="higher", surfaces=frozenset()),
     Figure("cost/peak_memory_mib", better="lower", unit="MiB", surfaces=frozenset()),
+    Figure("cost/peak_gpu_memory_mib", better="lower", unit="MiB", surfaces=frozenset()),
 )
 """What every run measures."""
 VERSIONS = ("ood-diffusion", "torch", "pytorch-lightning", "torchmetrics", "diffusers", "hydra-core", "wandb")
 
 
-def execute(cfg: DictConfig, names: Mapping[str, str], run_folder: Path, size: int = 1) -> None:
+def execute(
+    cfg: DictConfig, names: Mapping[str, str], run_folder: Path, size: int = 1, place: int = 0
+) -> None:
     """Run the stages that `cfg.stages` names; results go to `run_folder`.
 
     Args:
@@ -61,12 +83,13 @@ def execute(cfg: DictConfig, names: Mapping[str, str], run_folder: Path, size: i
         names: the choice made in each configuration group.
         run_folder: the run's own output folder.
         size: how many ranks carry out this run; this process is one of them.
+        place: number of this run among those that run side by side on this machine.
 
     Raises:
         UserError: for wrong settings or data, or if the frozen weights have changed.
     """
     quieten()
-    ranks = Ranks(trainer_maker(cfg.trainer))
+    ranks = Ranks(trainer_maker(cfg.trainer, place))
     if size > 1 or started_by_cluster():
         join(ranks, size, run_folder)
     run = together(ranks, lambda: assemble(cfg, dict(names), run_folder, ranks))
@@ -109,6 +132,7 @@ def run_stages(cfg: DictConfig, run: Run, before: str) -> None:
         before: digest of the weights at the start.
     """
     results, workspace = Results(figures=declared(run)), run.workspace
+    announce(workspace.ranks.device, run.settings.precision, run.model)
     with_images = any("images" in stage.needs for stage in run.stages.values())
     if with_images and run.domain.drawing:
         with workspace.accounted(PICTURES, run.network_calls):
@@ -120,6 +144,7 @@ def run_stages(cfg: DictConfig, run: Run, before: str) -> None:
     description = describe(run, with_images)
     results["command"], results["cell"] = command_of(workspace.folder), cast(Cell, description)
     results["versions"] = {p: version(p) for p in VERSIONS}
+    results["device"] = name_of(workspace.ranks.device)
     tracker = open_run(plain(cfg.logger), {**description, "conf": plain(cfg)}, workspace.folder)
     failed = True
 
@@ -150,6 +175,21 @@ def run_stages(cfg: DictConfig, run: Run, before: str) -> None:
         if with_images:
             page = workspace.page
             print_summary(results, page if "report" in stages and page.exists() else None)
+
+
+def announce(device: torch.device, precision: str, model: FrozenModel) -> None:
+    """Say where the network computes, and warn where that cannot be what was meant."""
+    log.info("The network computes on %s in %s.", name_of(device), precision)
+    if device.type == "cpu" and (given := next((name for name in GIVEN if os.environ.get(name)), "")):
+        log.warning(
+            "This job was given a GPU (%s=%s) but computes on the CPU. See whether PyTorch finds it: "
+            "python -c 'import torch; print(torch.cuda.is_available())'.", given, os.environ[given]
+        )  # fmt: skip
+    if precision == "bf16":
+        fp32, bf16 = (measured_rate(model, device, each)(1) for each in ("fp32", "bf16"))
+        if fp32 > SLOWER * bf16:
+            slower = f"{fp32 / bf16:.1f} times slower"
+            log.warning("bf16 is %s than fp32 on %s. Use precision=fp32.", slower, name_of(device))
 
 
 def run_in_order(
@@ -253,6 +293,8 @@ def keep_accounts(run: Run, results: Results, before: str) -> None:
     if found := verdicts(results):
         results["claims"] = cast(dict[str, str], found)
     results["cost"] = {**run.workspace.cost, "peak_memory_mib": round(peak_mib(), 1)}
+    if (device := run.workspace.ranks.device).type == "cuda":
+        results["cost"]["peak_gpu_memory_mib"] = round(peak_gpu_mib(device), 1)
     write_json(run.workspace.folder / "results.json", {"schema": SCHEMA, **results})
 
 

@@ -119,22 +119,16 @@ def message(error: BaseException, cfg: DictConfig, log: Path) -> str:
         error = error.__cause__
     what = shorten("".join(traceback.format_exception_only(error)), LONGEST, placeholder=" ...")
     remedy = ""
-    if out_of_memory(error):
-        what = f"out of memory ({what})"
-        remedy = f" Lower batch_size (now {cfg.get('batch_size')}), or use a device with more memory."
+    if isinstance(error, MemoryError | RuntimeError):
+        from ood_diffusion.lightning.memory import out_of_memory  # imports PyTorch
+
+        if out_of_memory(error):
+            what = f"out of memory ({what})"
+            remedy = (
+                f" Lower batch_size (now {cfg.get('batch_size')}), try precision=bf16, or use a device with "
+                "more memory."
+            )
     return f"{place(error, cfg)}: {what}.{remedy} The traceback is in {log}."
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether this process or its device had too little of it."""
-    if isinstance(error, MemoryError):
-        return True
-    if not isinstance(error, RuntimeError):  # of torch, which may not even be imported
-        return False
-    import torch
-    from pytorch_lightning.utilities.memory import is_oom_error
-
-    return isinstance(error, torch.OutOfMemoryError) or is_oom_error(error)
 
 
 def place(error: BaseException, cfg: DictConfig) -> str:

@@ -7,25 +7,45 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+import torch
+from pytorch_lightning.plugins.environments import (
+    ClusterEnvironment,
+    LightningEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
 
 from ood_diffusion.checks import UserError, require
 from ood_diffusion.compat import is_lost_connection
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.runs.assemble import build
+from ood_diffusion.runs.launch import started_by_cluster
 from ood_diffusion.runs.outcome import RankLost
 from ood_diffusion.runs.run import Run
 
 
-def trainer_maker(trainer: Any) -> Callable[..., pl.Trainer]:
-    """Builds Trainers from the group `trainer`; in a SLURM job with what keeps Lightning from requeuing it.
+def trainer_maker(trainer: Any, place: int = 0) -> Callable[..., pl.Trainer]:
+    """Builds Trainers from the group `trainer`, each for one device: ranks share out the loops themselves.
 
-    Whoever submitted the job requeues it (submitit does); Lightning's own handlers would take its signals.
+    No Trainer knows of SLURM, which Lightning would ask for its tasks, and whose signals it would take:
+    whoever submitted a job requeues it (submitit does).
+
+    Args:
+        trainer: its settings; `devices` is how many ranks there are on a machine, or the GPUs that they use.
+        place: number of this run among those that run side by side on this machine; a rank has its own.
     """
-    more: dict[str, Any] = {}
-    if SLURMEnvironment.detect() and not TorchElasticEnvironment.detect():
-        more["plugins"] = [SLURMEnvironment(auto_requeue=False)]
-    return partial(build, trainer, **more)
+    if started_by_cluster():
+        place = environment().local_rank()
+    asked = trainer.get("devices", 1)
+    there = torch.cuda.device_count() if trainer.get("accelerator", "auto") != "cpu" else 0
+    gpus = [*(range(there) if isinstance(asked, int | str) else asked)] if there else []
+    device = [gpus[place % len(gpus)]] if gpus else 1
+    return partial(build, trainer, devices=device, num_nodes=1, plugins=[LightningEnvironment()])
+
+
+def environment() -> ClusterEnvironment:
+    """Of this process, which ``torchrun`` or ``srun`` has started."""
+    return TorchElasticEnvironment() if TorchElasticEnvironment.detect() else SLURMEnvironment(False)
 
 
 def join(ranks: Ranks, size: int, run_folder: Path) -> None:
@@ -34,15 +54,14 @@ def join(ranks: Ranks, size: int, run_folder: Path) -> None:
     Raises:
         UserError: if they are not as many as the settings ask for, or have different output folders.
     """
-    elastic = TorchElasticEnvironment.detect()
-    environment = TorchElasticEnvironment() if elastic else SLURMEnvironment(auto_requeue=False)
+    started = environment()
     require(
-        environment.world_size() == size,
+        started.world_size() == size,
         "trainer.devices times trainer.num_nodes must be the number of tasks that were started",
-        f"{size} for {environment.world_size()} tasks",
+        f"{size} for {started.world_size()} tasks",
         "Set trainer.devices to the tasks per node and trainer.num_nodes to the nodes.",
     )
-    ranks.join(environment)
+    ranks.join(started)
     folders = sorted(set(ranks.agree(str(run_folder))))
     require(
         len(folders) == 1,

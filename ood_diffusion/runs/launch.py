@@ -23,7 +23,9 @@ from ood_diffusion.runs.outcome import LOST, RankFailure, end
 from ood_diffusion.stopping import stopped_by
 
 
-def launch(cfg: DictConfig, names: Mapping[str, str], run_folder: Path, logging_settings: Any) -> None:
+def launch(
+    cfg: DictConfig, names: Mapping[str, str], run_folder: Path, logging_settings: Any, place: int = 0
+) -> None:
     """Run one run on as many ranks as `cfg.trainer` asks for.
 
     Args:
@@ -31,6 +33,7 @@ def launch(cfg: DictConfig, names: Mapping[str, str], run_folder: Path, logging_
         names: the choice made in each configuration group.
         run_folder: the run's own output folder.
         logging_settings: of rank 0, as ``logging.config.dictConfig`` takes them.
+        place: number of this run among those that run side by side on this machine: GPUs go round.
 
     Raises:
         UserError: for wrong settings or data, whichever rank finds them.
@@ -40,7 +43,7 @@ def launch(cfg: DictConfig, names: Mapping[str, str], run_folder: Path, logging_
     if started_by_cluster() or wanted == 1:
         from ood_diffusion.runs.execute import execute
 
-        execute(cfg, names, run_folder, wanted)
+        execute(cfg, names, run_folder, wanted, place)
         return
     require(
         int(cfg.trainer.get("num_nodes", 1)) == 1,
@@ -68,7 +71,7 @@ def start_ranks(number: int, *arguments: str) -> None:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # we say it in one line
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // number)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cpus() // number)))
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -87,6 +90,11 @@ def start_ranks(number: int, *arguments: str) -> None:
         raise RankFailure(rank, failure.exitcode) from None
     except SignalException as stop:  # the agent has stopped the ranks
         end(128 + stop.sigval, stopped_by(stop.sigval))
+
+
+def cpus() -> int:
+    """How many CPUs this process may use, of those that there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def first_cause(rank: int, failure: Any) -> tuple[bool, bool, bool, int, int]:

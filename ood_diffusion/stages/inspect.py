@@ -100,7 +100,6 @@ def warn(schedule: Schedule) -> None:
         log.warning(EARLY, schedule.signal(half), half)
 
 
-@torch.inference_mode()
 def own_images(run: Run) -> tuple[Tensor, float | None]:
     """Images of the model's own domain, from the run's solver, grid, steps and eta.
 
@@ -111,7 +110,8 @@ def own_images(run: Run) -> tuple[Tensor, float | None]:
     settings, model = run.settings, run.model
     levels = run.grid(model.schedule, float(model.schedule.timesteps), settings.steps)
     device = run.workspace.ranks.device
-    module = Generator(model, run.solver, levels, settings.eta, settings.seed, run.dtype).to(device)
+    module = Generator(model, run.solver, levels, settings.eta, settings.seed, run.dtype)
+    model.to(device)
     n = min(settings.n_samples, SHOWN)
     ids = [str(i) for i in range(n)]
     marks: list[tuple[float, int]] = []
@@ -126,6 +126,7 @@ def own_images(run: Run) -> tuple[Tensor, float | None]:
         module.on_progress = step
         z = normal([generator(settings.seed, "inspect", i) for i in ids], model.state_shape)
         z *= model.schedule.scale(levels[-1])
-        images = module.images({"ids": ids, "data": z.to(device)})
+        with torch.inference_mode():
+            images = module.images({"ids": ids, "data": z.to(device)})
     rates = [(calls - before) / (now - then) for (then, before), (now, calls) in itertools.pairwise(marks)]
     return images, float(torch.tensor(rates).median()) if rates else None

@@ -56,7 +56,7 @@ def test_other_errors_come_through() -> None:
 def test_rate_is_measured_on_the_real_network() -> None:
     model = gaussian_model()
     assert measured_rate(model, torch.device("cpu"))(4) > 0
-    assert model.network_calls == 8
+    assert model.network_calls == 5 + 2 * 4  # one that sees whether a quarter more fits, in fp32
 
 
 def test_it_is_measured_once_per_model_and_arithmetic(tmp_path: Path) -> None:

@@ -32,16 +32,14 @@ def top(run: Run) -> Run:
 def own_images(run: Run, n: int) -> Tensor:
     """The model's own images, from N(0, I) with the run's solver, steps and eta, ``[n, C, H, W]``."""
     settings, device, levels = run.settings, run.workspace.ranks.device, top(run).levels
-    module = Generator(run.model, run.solver, levels, settings.eta, settings.seed, run.dtype).to(device)
+    module = Generator(run.model, run.solver, levels, settings.eta, settings.seed, run.dtype)
+    run.model.to(device)
     drawn: list[Tensor] = []
-    try:
-        with torch.inference_mode():
-            for start in range(0, n, run.batch_size):
-                numbers = range(start, min(start + run.batch_size, n))
-                z = own_noise(run, numbers).to(device)
-                drawn.append(module.images({"ids": [*map(str, numbers)], "data": z}))
-    finally:
-        module.cpu()
+    with torch.inference_mode():
+        for start in range(0, n, run.batch_size):
+            numbers = range(start, min(start + run.batch_size, n))
+            z = own_noise(run, numbers).to(device)
+            drawn.append(module.images({"ids": [*map(str, numbers)], "data": z}))
     return torch.cat(drawn)
 
 
