@@ -98,7 +98,6 @@ def reconstruct(run: Run) -> Reconstructions:
     return found
 
 
-<<<<<<< HEAD
 def pairs_of(run: Run, ids: Mapping[str, str]) -> Iterator[tuple[Tensor, Tensor]]:
     """Blocks of reconstructions and of the references, by digest of the reference -> id."""
     rebuilt = run.decoded(eta=0.0).blocks(list(ids.values()))
@@ -156,9 +155,6 @@ def in_units(unit: str) -> list[Figure]:
     ]
 
 
-@torch.inference_mode()
-=======
->>>>>>> 04402bc (A loop that runs out of memory halves its batch; each rank has a Trainer of its own on one device; runs say where they compute; loops watched on an imagined GPU)
 def psnr_at_level_0(run: Run) -> float:
     """Mean PSNR in dB of a batch of references that are encoded and decoded: of an autoencoder alone."""
     originals = run.pictures.read(list(run.references.values())[: run.batch_size])

@@ -14,7 +14,6 @@ that their errors average out along the trajectory.
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -22,6 +21,7 @@ from torch import Generator, Tensor
 from ood_diffusion.checks import require
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.diffusion.solver import EpsFunction, Solver
+from ood_diffusion.lightning.data import Batch
 from ood_diffusion.lightning.trajectory import Trajectory, inverting
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.pixels import to_unit_range
@@ -48,7 +48,7 @@ class Density(Trajectory):
         super().__init__(model, solver, levels)
         self.probes, self.seed = probes, seed
 
-    def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> Tensor:
+    def rows(self, batch: Batch) -> Tensor:
         """``batch["data"]``: images ``[B, C, H, W]``, bytes or fields.
 
         Returns:
