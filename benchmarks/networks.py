@@ -26,7 +26,7 @@ def embedded_model() -> FrozenModel:
 def simulated(domain: str, n: int) -> Tensor:
     """The first `n` references of a simulated domain, uint8 ``[n, 3, 64, 64]``."""
     with initialize_config_dir(conf_folder(), version_base="1.3"):
-        part = build(compose("config", [f"domain={domain}"]).domain)
+        part = build(compose("config", [f"domain={domain}"]).domain, image_size=64)
     return torch.stack([part.render("references", i) for i in range(n)])
 
 

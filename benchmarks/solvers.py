@@ -26,15 +26,16 @@ from ood_diffusion.diffusion.grids import karras, uniform_lambda, uniform_t
 from ood_diffusion.diffusion.heun import Heun
 from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.solver import Solver
+from ood_diffusion.diffusion.unipc import UniPC
 from ood_diffusion.domains.image_folder import ImageFolder
 from ood_diffusion.domains.image_zip import ImageZip
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.pixels import to_unit_range
 
-IMAGES, BUDGETS = 4, (8, 16, 32)
+IMAGES, BUDGETS = 4, (8, 12, 16, 32)
 GRIDS = {"uniform_lambda": uniform_lambda, "karras": karras, "uniform_t": uniform_t}
 # Every solver on uniform_lambda; the other grids with the two that matter.
-ROWS = [(s, "uniform_lambda") for s in ("ddim", "ab2", "heun", "dpmpp_2m", "fixed_point")]
+ROWS = [(s, "uniform_lambda") for s in ("ddim", "ab2", "heun", "dpmpp_2m", "unipc", "fixed_point")]
 ROWS += list(itertools.product(("ddim", "dpmpp_2m"), ("karras", "uniform_t")))
 
 
@@ -45,6 +46,7 @@ def solver(name: str) -> tuple[Solver, int]:
         "ab2": (AB2(), 1),
         "heun": (Heun(), 2),
         "dpmpp_2m": (DPMpp2M(), 1),
+        "unipc": (UniPC(), 1),
         "fixed_point": (FixedPoint(tolerance=1e-3, max_iterations=30), 4),
     }
     return chosen[name]

@@ -74,5 +74,5 @@ def check_eta(eta: float, solver: Solver) -> None:
         eta == 0 or solver.stochastic,
         f"the solver {solver.name} is deterministic: eta must be 0",
         eta,
-        "Set eta=0 or choose solver=ddim, dpmpp_2m or fixed_point.",
+        "Set eta=0 or choose solver=ddim, dpmpp_2m, unipc or fixed_point.",
     )

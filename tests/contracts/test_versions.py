@@ -34,6 +34,7 @@ from ood_diffusion.diffusion.heun import Heun
 from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.diffusion.solver import Solver
+from ood_diffusion.diffusion.unipc import UniPC
 from ood_diffusion.domains.array import Array
 from ood_diffusion.domains.arrays.maps import Maps
 from ood_diffusion.domains.base import Domain
@@ -233,7 +234,7 @@ def clip(folder: Path) -> list[Tensor]:
 
 
 PARTS: dict[type, Callable[[Path], list[Tensor]]] = {
-    **{type(each): lambda _, each=each: solved(each) for each in (DDIM(), AB2(), Heun(), DPMpp2M())},
+    **{type(each): lambda _, each=each: solved(each) for each in (DDIM(), AB2(), Heun(), DPMpp2M(), UniPC())},
     FixedPoint: lambda _: solved(FixedPoint(1e-5, 30)),
     Gaussian: lambda _: drawn(Gaussian("scalar"), Gaussian("per_coordinate")),
     KDE: lambda _: drawn(KDE(0.5)),

@@ -12,6 +12,7 @@ from ood_diffusion.diffusion.heun import Heun
 from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.diffusion.solver import EpsFunction, History, Solver, Step
+from ood_diffusion.diffusion.unipc import UniPC
 from ood_diffusion.runs.calls import calls_along
 
 SCHEDULE = Schedule.linear()
@@ -30,7 +31,11 @@ class Thrice(Solver):
 
 @pytest.mark.parametrize(
     ("solver", "calls"),
-    [(DDIM(), STEPS), (AB2(), STEPS), (DPMpp2M(), STEPS), (Heun(), 2 * STEPS - 1), (Thrice(), 3 * STEPS)],
+    [
+        *((each, STEPS) for each in (DDIM(), AB2(), DPMpp2M(), UniPC())),
+        (Heun(), 2 * STEPS - 1),
+        (Thrice(), 3 * STEPS),
+    ],
 )
 def test_explicit_solvers(solver: Solver, calls: int) -> None:
     assert calls_along(solver, SCHEDULE, LEVELS) == (calls, calls)
