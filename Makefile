@@ -4,6 +4,8 @@ BIN := .venv/bin
 # Huge pages where memory is asked for: on virtual machines with slow page tables 2.5 to 5 times the network calls.
 export THP_MEM_ALLOC_ENABLE := 1
 export GLIBC_TUNABLES := glibc.malloc.hugetlb=1
+# Tests start many processes: what one has compiled is there for the others.
+unexport PYTHONDONTWRITEBYTECODE
 # A file stays in one process, whose fixtures are made once; files go out in the order of tests/conftest.py.
 SPREAD := --dist loadfile --no-loadscope-reorder
 

@@ -5,8 +5,10 @@ import functools
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -87,15 +89,23 @@ def zygote() -> "subprocess.Popen[str]":
     return process
 
 
-def run_forked(folder: Path, overrides: tuple[str, ...], **more: Any) -> subprocess.CompletedProcess[str]:
-    """One run in a fork of `zygote`; with `kill_at` and `delay` it is killed, like by ``kill -9``, so many
-    seconds after so many shards lie in `folder`. Of several `copies`, all at once, the first is killed, and
-    the status is that of the last."""
+def run_forked(
+    folder: Path,
+    overrides: Sequence[str],
+    shards: str = "*.safetensors",
+    delay: float = 0,
+    number: int = signal.SIGKILL,
+    **more: Any,
+) -> subprocess.CompletedProcess[str]:
+    """One run in a fork of `zygote`; with `kill_at` it is sent the signal `number`, `delay` seconds after so
+    many `shards` lie in `folder`. Of several `copies`, all at once, the first is killed, and the status is
+    that of the last."""
     process = zygote()
     assert process.stdin is not None and process.stdout is not None
     with TemporaryDirectory() as outputs:
         files = {name: f"{outputs}/{name}" for name in ("stdout", "stderr")}
-        job = {"folder": str(folder), "overrides": overrides, **files, **more}
+        how = {"shards": shards, "delay": delay, "number": int(number), **more}
+        job = {"folder": str(folder), "overrides": overrides, **files, **how}
         process.stdin.write(json.dumps(job) + "\n")
         process.stdin.flush()
         if not select.select([process.stdout], [], [], LIMIT)[0]:

@@ -10,7 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; what 
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-STARTERS = {"run_cli", "run_anew", "run_forked", "start_cli", "subprocess"}
+STARTERS = {"run_cli", "run_anew", "run_forked", "start_cli", "subprocess", "mp", "sync"}
 """Who imports one of these starts processes."""
 RATES = {"holds", "rejects_at_most", "rejects_about", "plausible"}
 """Who imports one of these, from `statistics.rates`, simulates many data sets."""

@@ -10,7 +10,6 @@ import importlib
 import json
 import os
 import pkgutil
-import signal
 import sys
 import time
 from pathlib import Path
@@ -29,9 +28,9 @@ def serve() -> None:
         child, *others = [begin(job, cli.main) for _ in range(job.get("copies", 1))]
         ended, status = False, 0
         while "kill_at" in job and not ended:
-            if len(list(Path(job["folder"]).rglob("*.safetensors"))) >= job["kill_at"]:
+            if len(list(Path(job["folder"]).rglob(job["shards"]))) >= job["kill_at"]:
                 time.sleep(job["delay"])
-                os.kill(child, signal.SIGKILL)
+                os.kill(child, job["number"])
                 break
             ended, status = os.waitpid(child, os.WNOHANG)
             time.sleep(0.01)

@@ -5,10 +5,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
 
 from ood_diffusion.cli import COMMANDS
-from ood_diffusion.runs.configuration import conf_folder
+from tests.composed import composed
 
 DOCS = Path(__file__).parents[2] / "docs"
 LINES = [
@@ -30,8 +29,7 @@ def test_command_composes(line: str) -> None:
     _, *words = shlex.split(line)
     if words[0] in COMMANDS:
         return
-    with initialize_config_dir(conf_folder(), version_base="1.3"):
-        assert compose("config", [word for word in words if word != "-m"]).stages
+    assert composed(*[word for word in words if word != "-m"]).stages
 
 
 @pytest.mark.parametrize("page", ["claims.md", "concepts.md", "paper.md"])

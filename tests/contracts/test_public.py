@@ -3,13 +3,13 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "ood_diffusion"
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "compat.py")
-TREES = {path: ast.parse(path.read_text()) for path in FILES}
 DOCUMENTED = {"_exit", "_asdict", "_replace", "_target_"}
 """Of the standard library, and a key of Hydra's."""
 
@@ -27,10 +27,16 @@ def imported(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@cache
+def trees() -> dict[Path, ast.AST]:
+    return {path: ast.parse(path.read_text()) for path in FILES}
+
+
+@cache
 def ours() -> set[str]:
     """Every private name that the package defines."""
     names = set()
-    for node in (node for tree in TREES.values() for node in ast.walk(tree)):
+    for node in (node for tree in trees().values() for node in ast.walk(tree)):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             names.add(node.name)
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
@@ -40,14 +46,11 @@ def ours() -> set[str]:
     return names
 
 
-OURS = ours()
-
-
 def private_uses(tree: ast.AST) -> list[str]:
     """Private interfaces of others that a file imports, reads, or names in a text."""
     found = [name for name in imported(tree) if is_private(name) and not name.startswith("ood_diffusion.")]
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in OURS | DOCUMENTED:
+        if isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in ours() | DOCUMENTED:
             found.append(f"….{node.attr}")
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             found += re.findall(r"\b[a-z]\w*(?:\.\w+)*\._(?!target_)[a-z]\w*", node.value)
@@ -55,7 +58,7 @@ def private_uses(tree: ast.AST) -> list[str]:
 
 
 def test_only_public_interfaces() -> None:
-    used = {str(path.relative_to(PACKAGE)): private_uses(tree) for path, tree in TREES.items()}
+    used = {str(path.relative_to(PACKAGE)): private_uses(tree) for path, tree in trees().items()}
     assert {path: names for path, names in used.items() if names} == {}
 
 

@@ -1,6 +1,5 @@
 """The Python of docs/api.md, which has the README's, and every script in docs/examples runs."""
 
-import os
 import re
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from tests.cli import LIMIT, MEANS, QUICK, ROOT, TINY, environment_with, results, run_cli
+from tests.cli import MEANS, QUICK, ROOT, TINY, results, run_cli
 from tests.contracts.test_readme import images
 from tests.scale.test_slurm import partitions
 
@@ -91,6 +90,13 @@ def test_no_other_script_is_there() -> None:
     assert {path.name for path in EXAMPLES.iterdir()} == scripts
 
 
+def commands_of(script: str) -> list[list[str]]:
+    """The words of each `ood-diffusion` of a script, as its shell passes them on."""
+    instead = "ood-diffusion() { printf '%s\\n' \"$@\"; echo; }\n"
+    said = subprocess.run(["bash", "-c", instead + script], capture_output=True, text=True, check=True).stdout
+    return [command.split("\n") for command in said.strip().split("\n\n")]
+
+
 def test_grid(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """On a real SLURM where one answers, else without it: the plan, and the cells in this process."""
     script = (EXAMPLES / "grid_on_slurm.sh").read_text()
@@ -105,14 +111,7 @@ def test_grid(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     if not partitions():
         script = re.sub(r"launcher=slurm|hydra\.launcher\.\w+=\S+", "", script)
     with FileLock(tmp_path_factory.getbasetemp().parent / "slurm.lock"):
-        done = subprocess.run(
-            ["bash", "-c", script],
-            cwd=folder,
-            env=environment_with(PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}"),
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-            check=False,
-        )
-    assert done.returncode == 0, done.stdout + done.stderr
+        for words in commands_of(script):
+            done = run_cli(folder, *words)
+            assert done.returncode == 0, done.stdout + done.stderr
     assert len(results(folder)) == 1 and (folder / "outputs/sweeps/levels/cells.csv").is_file()

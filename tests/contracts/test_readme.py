@@ -38,6 +38,8 @@ CLAIMS = [
     "stage.analyse.n_round_trip=2",
     "stage.analyse.round_trip_steps=[2]",
     "stage.analyse.steps=4",
+    "stage.analyse.levels=[1000]",
+    "stage.analyse.n_null=40",
     "stage.bandwidth.levels=[300,500]",
     "stage.bandwidth.n_images=3",
     "stage.bandwidth.etas=[0,1]",
@@ -117,8 +119,14 @@ def left_behind() -> Any:
     return found
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the commands have in common is made once, as on a user's disk."""
+    return tmp_path_factory.mktemp("store")
+
+
 @pytest.mark.parametrize("command", dict.fromkeys(COMMANDS + SWEEPS))
-def test_command(command: str, tmp_path: Path) -> None:
+def test_command(command: str, store: Path, tmp_path: Path) -> None:
     images(tmp_path / "my_images", 40, seed=0)
     shutil.make_archive(str(tmp_path / "my_images"), "zip", tmp_path / "my_images")
     maps = np.random.default_rng(3).lognormal(0, 2, (40, 20, 30)).clip(0.1, 100)
@@ -128,7 +136,7 @@ def test_command(command: str, tmp_path: Path) -> None:
     reads = command.split()[0] in READERS
     if reads:
         cell(tmp_path / "outputs" / "sweeps" / "now" / "0", found=left_behind())
-    done = run_cli(tmp_path, *(shlex.split(command) if reads else small(command)))
+    done = run_cli(tmp_path, *(shlex.split(command) if reads else [*small(command), f"store={store}"]))
     assert done.returncode == 0, done.stderr
     assert bool(results(tmp_path)) is ("dry_run=true" not in command)
 

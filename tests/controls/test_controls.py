@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from ood_diffusion.controls.base import Control, Noise
@@ -20,14 +19,14 @@ from ood_diffusion.samplers.propose import Acceptance, Proposer
 from ood_diffusion.samplers.selection import Selection
 from ood_diffusion.samplers.slerp import Slerp
 from ood_diffusion.seeding import generator, normal
+from tests.composed import composed
 
 NOISE = Noise(alpha=0.6, sigma=0.8)
 CONTROLS = sorted(path.stem for path in Path(conf_folder(), "control").glob("*.yaml"))
 
 
 def proposer(sampler: object, n: int = 5) -> Proposer:
-    with initialize_config_dir(conf_folder(), version_base="1.3"):
-        cfg = compose("config")
+    cfg = composed()
     selection: Selection = build({k: v for k, v in cfg.selection.items() if k != "max_proposals"})
     return Proposer(build(cfg.prior), sampler, selection, n, 0, 100 * n)  # type: ignore[arg-type]
 
@@ -95,7 +94,6 @@ def test_the_filters_error_is_that_of_the_theory() -> None:
 
 @pytest.mark.parametrize("name", CONTROLS)
 def test_a_control_from_its_file_is_the_same_for_any_number(name: str) -> None:
-    with initialize_config_dir(conf_folder(), version_base="1.3"):
-        control: Control = build(compose("config").control[name])
+    control: Control = build(composed().control[name])
     few, many = (made(control, PICTURES, proposer(LinearCombination(2, 10.0), n)) for n in (3, 70))
     assert few.shape == (3, 3, 8, 8) and torch.equal(few, many[:3])

@@ -1,8 +1,6 @@
 """The command on the page runs one cell again, alone, with the same configuration."""
 
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +8,13 @@ import yaml
 
 from ood_diffusion.dashboard.reproduce import command
 from ood_diffusion.report.collect.cells import CellFolder, find_cells
-from tests.cli import LIMIT, environment_with
+from tests.cli import run_cli
 from tests.report.fake import cell
 
 
 def run(folder: Path, *overrides: str) -> None:
     """Until the settings are found wrong (eta=7): by then Hydra has written the configuration."""
-    words = [sys.executable, "-m", "ood_diffusion", *overrides]
-    done = subprocess.run(
-        words, cwd=folder, env=environment_with(), capture_output=True, text=True, check=False, timeout=LIMIT
-    )
+    done = run_cli(folder, *overrides)
     assert done.returncode == 2 and "eta" in done.stderr, done.stderr
 
 

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from ood_diffusion.checks import UserError
@@ -13,7 +12,7 @@ from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.diffusion.solver import Convergence, History
 from ood_diffusion.runs.assemble import build
-from ood_diffusion.runs.configuration import conf_folder
+from tests.composed import composed
 
 schedule = Schedule.linear()
 
@@ -23,8 +22,7 @@ def eps(x: Tensor, t: float) -> Tensor:
 
 
 def test_encode_and_decode_are_inverse_with_the_embedded_model() -> None:
-    with initialize_config_dir(conf_folder(), version_base="1.3"):
-        model = build(compose("config").model)
+    model = build(composed().model)
     ramp = torch.linspace(-1, 1, 64)
     x = torch.stack([ramp.expand(64, 64), ramp.expand(64, 64).T, ramp.flip(0).expand(64, 64)])[None]
     levels = uniform_lambda(model.schedule, 200, 8)

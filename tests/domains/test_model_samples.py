@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 
 from ood_diffusion.checks import UserError
@@ -18,8 +17,8 @@ from ood_diffusion.domains.drawing import BLOCK
 from ood_diffusion.domains.model_samples import KEPT, ModelSamples
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.runs.assemble import build
-from ood_diffusion.runs.configuration import conf_folder
 from ood_diffusion.seeding import generator, normal
+from tests.composed import composed
 from tests.laws.gaussian import GaussianOracle
 
 SIZE = 8
@@ -164,24 +163,19 @@ def test_it_can_be_pickled_and_computes_in_fp32_whatever_the_precision() -> None
 
 
 def composed_model() -> Any:
-    with initialize_config_dir(conf_folder(), version_base="1.3"):
-        return build(compose("config").model)
+    return build(composed().model)
 
 
 def test_another_model_solver_and_grid_can_be_chosen() -> None:
-    with initialize_config_dir(conf_folder(), version_base="1.3"):
-        cfg = compose("config", ["domain=model_samples"])
-        chosen = compose(
-            "config",
-            [
-                "domain=model_samples",
-                "model@domain.model=afhq_dog_256",
-                "domain.model.weights=mine.pt",
-                "solver@domain.solver=ddim",
-                "grid@domain.grid=karras",
-                "schedule@domain.model.schedule=cosine",
-            ],
-        )
+    cfg = composed("domain=model_samples")
+    chosen = composed(
+        "domain=model_samples",
+        "model@domain.model=afhq_dog_256",
+        "domain.model.weights=mine.pt",
+        "solver@domain.solver=ddim",
+        "grid@domain.grid=karras",
+        "schedule@domain.model.schedule=cosine",
+    )
     assert cfg.domain.model == cfg.model and chosen.model == cfg.model
     assert chosen.domain.model.weights == "mine.pt" and chosen.domain.model.image_size == 256
     assert chosen.domain.solver._target_.endswith("DDIM") and chosen.domain.grid._target_.endswith("karras")
@@ -191,8 +185,7 @@ def test_another_model_solver_and_grid_can_be_chosen() -> None:
 def test_the_model_of_the_cell_can_be_handed_in() -> None:
     """Not a copy of it: its weights are in memory once."""
     model = FrozenModel(gaussian(), Schedule.linear(), SHAPE, "epsilon", {})
-    with initialize_config_dir(conf_folder(), version_base="1.3"):
-        part = compose("config", ["domain=model_samples"]).domain
+    part = composed("domain=model_samples").domain
     part.model = None
     domain = build(part, image_size=SIZE, model=model)
     assert domain.drawing.model is model

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from ood_diffusion.checks import UserError
@@ -17,14 +16,13 @@ from ood_diffusion.domains.radiation_sim import RadiationSim
 from ood_diffusion.domains.sketches_of import SketchesOf
 from ood_diffusion.geometry.edges import ink
 from ood_diffusion.runs.assemble import build
+from tests.composed import composed
 from tests.domains.data_sets import images
-
-CONF = Path(__file__).parents[2] / "conf"
 
 
 def domain_settings(*overrides: str) -> DictConfig:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", ["domain=sketches_of", *overrides]).domain
+    domain: DictConfig = composed("domain=sketches_of", *overrides).domain
+    return domain
 
 
 def test_a_straight_edge_is_one_line_of_full_black_at_its_place() -> None:

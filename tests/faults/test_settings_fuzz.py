@@ -20,7 +20,7 @@ from ood_diffusion.runs.settings import read_settings
 pytestmark = pytest.mark.slow
 
 CASES = 300
-WHOLE = 3
+WHOLE = 5
 """One of so many cases runs to its end; the others end where all is assembled and nothing computed."""
 CHOICES: dict[str, tuple[str, ...]] = {
     "domain": ("galaxies_sim", "radiation_sim"),

@@ -41,7 +41,10 @@ def theirs(name, feature, path, images):
 
 @pytest.mark.parametrize(
     ("kind", "save", "name", "feature", "width"),
-    [(CLIP, save_clip, "clip-vit-b-32", "clip", 24), (VGG16, save_vgg16, "vgg16", "fc2_relu", 4096)],
+    [
+        (CLIP, save_clip, "clip-vit-b-32", "clip", 24),
+        pytest.param(VGG16, save_vgg16, "vgg16", "fc2_relu", 4096, marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.filterwarnings("ignore:.torch.jit.load. is deprecated")
 def test_features_are_those_of_torch_fidelity(

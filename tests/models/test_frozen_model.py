@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -13,7 +12,7 @@ from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.models.embedded import embedded
 from ood_diffusion.models.unet import fill
 from ood_diffusion.runs.assemble import build
-from ood_diffusion.runs.configuration import conf_folder
+from tests.composed import composed
 
 
 class Recorder(nn.Module):
@@ -30,8 +29,7 @@ def wrap(network: nn.Module, prediction_type: str = "epsilon") -> FrozenModel:
 
 @pytest.fixture(scope="module")
 def cats() -> FrozenModel:
-    with initialize_config_dir(conf_folder(), version_base="1.3"):
-        model: FrozenModel = instantiate(compose("config", ["model=cats_64"]).model, _convert_="all")
+    model: FrozenModel = instantiate(composed("model=cats_64").model, _convert_="all")
     return model
 
 
@@ -88,7 +86,6 @@ def test_another_architecture_names_key_and_shapes(tmp_path: Path) -> None:
 
 
 def test_an_image_size_that_is_not_the_models() -> None:
-    with initialize_config_dir(conf_folder(), version_base="1.3"):
-        cfg = compose("config", ["model.image_size=100"])
+    cfg = composed("model.image_size=100")
     with pytest.raises(UserError, match=r"image_size must be a multiple of 8 .*, but got 100"):
         build(cfg.model)

@@ -6,7 +6,6 @@ from typing import cast
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 
 from ood_diffusion.diffusion.ddim import DDIM
 from ood_diffusion.diffusion.grids import uniform_lambda
@@ -20,12 +19,12 @@ from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.report.plan.work import Calls, spent, total
 from ood_diffusion.runs import images
-from ood_diffusion.runs.configuration import conf_folder
 from ood_diffusion.runs.execute import run_stages
 from ood_diffusion.runs.images import stored_split
 from ood_diffusion.runs.plan import plan_run
 from ood_diffusion.storage.store import TensorStore
 from tests.cli import QUICK, TINY
+from tests.composed import composed
 from tests.lightning.networks import gaussian_model
 from tests.runs.test_run import made
 
@@ -100,8 +99,7 @@ def test_drawing_is_counted_where_the_run_and_its_plan_say_what_it_costs(
 ) -> None:
     words = [*QUICK, *choice, "output=quiet", "batch_size=1"]
     words += [f"n_references={references}", f"n_held_out={held_out}", "stages=[invert]"]
-    with initialize_config_dir(conf_folder(), version_base="1.3"):
-        cfg = compose("config", [*TINY, *words, f"store={tmp_path}/store"])
+    cfg = composed(*TINY, *words, f"store={tmp_path}/store")
     for expected in (drawn * STEPS, 0):  # the second run finds all of it
         cell = made(tmp_path, *words)
         plan = plan_run(cell)

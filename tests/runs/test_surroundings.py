@@ -7,25 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
 from matplotlib.figure import Figure
 from PIL import Image
 
 from ood_diffusion.report.json_line import json_line
 from ood_diffusion.report.tracking import log as tracking
 from ood_diffusion.runs import execute as execution
-from ood_diffusion.runs.configuration import GROUPS, conf_folder
+from ood_diffusion.runs.configuration import GROUPS
 from ood_diffusion.runs.execute import execute
 from tests.cli import MEANS, QUICK, TINY
+from tests.composed import composed
 
 pytestmark = pytest.mark.slow
 
 
 def finished(folder: Path, store: Path, *overrides: str) -> dict[str, Any]:
     """The results of a run in this process."""
-    words = [*TINY, *QUICK, *MEANS, "n_training=12", f"store={store}", *overrides]
-    with initialize_config_dir(conf_folder(), version_base="1.3"):
-        cfg = compose("config", words)
+    cfg = composed(*TINY, *QUICK, *MEANS, "n_training=12", f"store={store}", *overrides)
     folder.mkdir()
     with warnings.catch_warnings():
         execute(cfg, dict.fromkeys(GROUPS, ""), folder)

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
-from wandb.sdk.launch.sweeps.utils import create_sweep_command_args, load_sweep_config
 
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.report.collect.sweep_size import combinations
@@ -24,6 +23,7 @@ from ood_diffusion.runs import assemble
 from ood_diffusion.runs.configuration import GROUPS, conf_folder
 from ood_diffusion.runs.plan import plan_run
 from tests.cli import QUICK, TINY, results, run_cli
+from tests.composed import composed as composed_as_the_command_does
 
 ROOT = Path(__file__).parents[2]
 SWEEPS = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))
@@ -43,9 +43,7 @@ def hydra() -> Iterator[None]:
     HydraConfig.instance().cfg = None
 
 
-@cache
-def composed(*overrides: str) -> DictConfig:
-    return compose("config", list(overrides), return_hydra_config=True)
+composed = cache(partial(composed_as_the_command_does, hydra=True))
 
 
 def params(name: str) -> dict[str, str]:
@@ -148,21 +146,29 @@ def test_the_calls_in_the_head_are_those_of_a_dry_run(
     assert f"{least:,}" == f"{most:,}" == head(name)["calls"]
 
 
-WANDB = load_sweep_config(str(ROOT / "sweeps" / "wandb" / "eta.yml"))
+@cache
+def wandb_sweep() -> dict[str, Any]:
+    from wandb.sdk.launch.sweeps.utils import load_sweep_config  # takes seconds, in every process of pytest's
+
+    found: dict[str, Any] = load_sweep_config(str(ROOT / "sweeps" / "wandb" / "eta.yml"))
+    return found
 
 
 def test_the_wandb_sweep_asks_what_ours_asks() -> None:
-    assert {key: ",".join(map(str, found["values"])) for key, found in WANDB["parameters"].items()} == params(
-        "eta"
-    )
-    assert WANDB["method"] == "grid" and WANDB["project"] == composed().logger.project
+    found = wandb_sweep()
+    asked = {key: ",".join(map(str, values["values"])) for key, values in found["parameters"].items()}
+    assert asked == params("eta")
+    assert found["method"] == "grid" and found["project"] == composed().logger.project
 
 
 def test_what_a_wandb_agent_starts_runs(tmp_path: Path) -> None:
-    value = WANDB["parameters"]["eta"]["values"][1]
+    from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
+
+    value = wandb_sweep()["parameters"]["eta"]["values"][1]
     filled = create_sweep_command_args({"args": {"eta": {"value": value}}})
-    words = {"${program}": [WANDB["program"]], "${args_no_hyphens}": filled["args_no_hyphens"]}
-    command = [word for part in WANDB["command"] for word in words.get(part, [part])]
+    found = wandb_sweep()
+    words = {"${program}": [found["program"]], "${args_no_hyphens}": filled["args_no_hyphens"]}
+    command = [word for part in found["command"] for word in words.get(part, [part])]
     assert shutil.which(command[0]) or command[0] == "ood-diffusion"
     done = run_cli(tmp_path, *command[1:], *TINY, *QUICK, "stages=[invert,sample]")
     assert done.returncode == 0, done.stderr

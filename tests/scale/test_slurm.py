@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.cli import GATED, LIMIT, QUICK, ROOT, TINY, calls, environment_with, 
 from tests.scale.test_ranks import items
 
 
+@cache
 def partitions() -> set[str]:
     if shutil.which("sinfo") is None:
         return set()

@@ -144,7 +144,7 @@ def _fill(root: Path, wins: "multiprocessing.SimpleQueue[int]") -> None:
 
 @pytest.mark.slow
 def test_processes_that_want_the_same_make_it_once(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     wins = context.SimpleQueue()
     workers = [context.Process(target=_fill, args=(tmp_path, wins)) for _ in range(3)]
     for worker in workers:
