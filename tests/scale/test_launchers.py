@@ -4,14 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import QUICK, TINY, calls, results, run_anew, run_cli
+from tests.cli import QUICK, TINY, calls, results, run_anew
 
 
 @pytest.mark.parametrize("launcher", ["joblib", "local"])
 def test_cells_at_once(launcher: str, tmp_path: Path) -> None:
     grid = ["-m", f"launcher={launcher}", "trainer=ddp", "trainer.devices=1,2"]
-    start = run_anew if launcher == "joblib" else run_cli
-    done = start(tmp_path, *grid, *TINY, *QUICK, "stages=[invert,sample]")
+    done = run_anew(tmp_path, *grid, *TINY, *QUICK, "stages=[invert,sample]")
     assert done.returncode == 0, done.stdout + done.stderr
     assert len({path.parent for path in tmp_path.rglob("results.json")}) == len(results(tmp_path)) == 2
     assert calls(tmp_path, "invert") == 12 * 2  # once for both

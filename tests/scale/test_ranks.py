@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.cli import GATED, LIMIT, QUICK, TINY, results, run_cli, start_cli
+from tests.cli import GATED, LIMIT, MEANS, QUICK, TINY, results, run_cli, start_cli
 
 JOB = [
     *(t for t in TINY if "n_references" not in t and "n_samples" not in t),
@@ -24,6 +24,7 @@ CLAIMS = [
     "training_domain.steps=2",
     "stage.few_shot={counts:[4],repeats:2}",
     "stage.preservation={sdedit_levels:[300],n_own:2}",
+    *MEANS,
 ]
 DDP = ["trainer=ddp", "trainer.devices=2"]
 
