@@ -21,7 +21,10 @@ ELSEWHERE = {
     "README.md": "index.md",
     "CHANGELOG.md": "changelog.md",
     "sweeps/README.md": "sweeps.md",
-    **{f"ood_diffusion/models/weights/{name}.md": f"models/{name}.md" for name in ("cats-64", "galaxies-64")},
+    **{
+        f"ood_diffusion/models/weights/{name}.md": f"models/{name}.md"
+        for name in ("cats-64", "density-64", "galaxies-64")
+    },
 }
 """Pages of the repository that do not lie in `docs/`, and where the site has them."""
 LANGUAGES = {

@@ -5,6 +5,7 @@ Only `Figure` objects are used, so nothing is registered with pyplot and nothing
 
 import io
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import matplotlib as mpl
@@ -14,8 +15,10 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
+from typing_extensions import Self
 
 from ood_diffusion.report.wording import ACCEPTANCE, percent
+from ood_diffusion.storage.atomic import atomic_write
 
 INK, PANEL, RULE = "#22272e", "#fbfbf8", "#d9d9d2"
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -41,19 +44,42 @@ class Interval(Protocol):
         """Upper end."""
 
 
-def norm_histogram(latent_norms: Arrays, isotropic: Band | None) -> str:
+class Drawing(str):
+    """The SVG text of a figure, which can be had as PDF as well.
+
+    Args:
+        text: SVG.
+        figure: what it shows.
+    """
+
+    figure: Figure
+
+    def __new__(cls, text: str, figure: Figure) -> Self:
+        """Text that remembers its figure."""
+        made = super().__new__(cls, text)
+        made.figure = figure
+        return made
+
+    def pdf(self) -> bytes:
+        """Vectors and text, for a paper."""
+        buffer = io.BytesIO()
+        self.figure.savefig(buffer, format="pdf", metadata={"CreationDate": None})
+        return buffer.getvalue()
+
+
+def norm_histogram(latent_norms: Arrays, isotropic: Band | None) -> Drawing:
     """Histogram of latent norms (``[n]`` per set) with the band that N(0, I) predicts; SVG text."""
     return _histogram(latent_norms, isotropic, "latent norm", "N(0, I): mean ± 2 sd")
 
 
-def angle_histogram(origin_angles: Arrays, isotropic: Band | None) -> str:
+def angle_histogram(origin_angles: Arrays, isotropic: Band | None) -> Drawing:
     """Histogram of angles at the origin in degrees (``[n]`` per set), with the isotropic band; SVG text."""
     return _histogram(origin_angles, isotropic, "angle at the origin (degrees)", "N(0, I): mean ± 2 sd")
 
 
 def distance_histogram(
     distances: NDArray[np.floating], generated: float | None, held_out: float | None
-) -> str:
+) -> Drawing:
     """Histogram of feature distances from each sample to its nearest reference; SVG text.
 
     Args:
@@ -71,7 +97,7 @@ def distance_histogram(
     return svg(figure, axes)
 
 
-def acceptance_bars(acceptance: Mapping[str, Any]) -> str:
+def acceptance_bars(acceptance: Mapping[str, Any]) -> Drawing:
     """Bars of the share of proposals that pass each geometric test (shares in [0, 1]); SVG text."""
     figure, axes = panel("proposals accepted (%)", "", height=2.2)
     words = [word for word in ACCEPTANCE if acceptance.get(word.path) is not None][::-1]
@@ -85,7 +111,7 @@ def acceptance_bars(acceptance: Mapping[str, Any]) -> str:
     return svg(figure, axes, legend=False)
 
 
-def _histogram(sets: Arrays, band: Band | None, label: str, band_label: str) -> str:
+def _histogram(sets: Arrays, band: Band | None, label: str, band_label: str) -> Drawing:
     figure, axes = panel(label, "density")
     finite = {name: values[np.isfinite(values)] for name, values in sets.items()}
     finite = {name: values for name, values in finite.items() if len(values)}
@@ -134,11 +160,17 @@ def arms(found: Iterable[Interval], scale: float = 1) -> list[list[float]]:
     return [[below for below, _ in both], [above for _, above in both]]
 
 
-def svg(figure: Figure, axes: Axes, legend: bool = True) -> str:
+def save(folder: Path, name: str, drawn: Drawing) -> None:
+    """Write ``NAME.svg`` and ``NAME.pdf`` to `folder`."""
+    atomic_write(folder / f"{name}.svg", drawn.encode())
+    atomic_write(folder / f"{name}.pdf", drawn.pdf())
+
+
+def svg(figure: Figure, axes: Axes, legend: bool = True) -> Drawing:
     """The figure as SVG text, the same bytes for the same content; with a legend where there are labels."""
     if legend and axes.get_legend_handles_labels()[0]:
         figure.legend(loc="outside upper center", ncols=3, fontsize=8.5, labelcolor=INK, frameon=False)
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "ood_diffusion", "svg.fonttype": "path"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
+    return Drawing(buffer.getvalue(), figure)

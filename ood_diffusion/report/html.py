@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ood_diffusion.optional import optional
 from ood_diffusion.report import sections, tiles
 from ood_diffusion.report.claims_table import ClaimRow, StagePlot, claim_rows, stage_plots
+from ood_diffusion.report.figures import save
 from ood_diffusion.report.pictures import Pictures
 from ood_diffusion.report.plots import Plot, plots_of
 from ood_diffusion.report.results import Results
@@ -43,6 +44,8 @@ def write_report(
     plots: list[Plot] = []
     with optional("draw the plots of report.html"):
         plots = plots_of(results, pictures, latent_norms, origin_angles)
+        for plot in plots:
+            save(path.parent, plot.name, plot.drawn)
     claims, further = claim_rows(results, path.parent), stage_plots(results, path.parent)
     small = pictures.references.shape[-1] <= tiles.LOSSLESS
     for count, lossless in PLANS if small else PLANS[1:]:

@@ -18,11 +18,17 @@ Arrays = Mapping[str, NDArray[np.floating]]
 
 @dataclass(frozen=True)
 class Plot:
-    """One figure: the section that shows it, its SVG as a data URI, and its alt text."""
+    """One figure: the section that shows it, the name of its files, its drawing and its alt text."""
 
     section: str
-    uri: str
+    name: str
+    drawn: figures.Drawing
     alt: str
+
+    @property
+    def uri(self) -> str:
+        """The SVG as a page holds it."""
+        return f"data:image/svg+xml;base64,{base64.b64encode(self.drawn.encode()).decode()}"
 
 
 def plots_of(results: Results, pictures: Pictures, norms: Arrays, angles: Arrays) -> list[Plot]:
@@ -32,17 +38,21 @@ def plots_of(results: Results, pictures: Pictures, norms: Arrays, angles: Arrays
     plots = []
     if any(len(values) for values in norms.values()):
         svg = figures.norm_histogram(norms, _band(predicted, "norm"))
-        plots.append(Plot("geometry", _svg_uri(svg), f"Histogram of latent norms: {_sets(norms)}"))
+        plots.append(Plot("geometry", "latent_norms", svg, f"Histogram of latent norms: {_sets(norms)}"))
     if any(len(values) for values in angles.values()):
         svg = figures.angle_histogram(angles, _band(predicted, "origin_angle"))
-        plots.append(Plot("geometry", _svg_uri(svg), f"Histogram of angles at the origin: {_sets(angles)}"))
+        plots.append(
+            Plot("geometry", "latent_angles", svg, f"Histogram of angles at the origin: {_sets(angles)}")
+        )
     if acceptance := results.get("sample", {}).get("acceptance"):
         svg = figures.acceptance_bars(acceptance)
-        plots.append(Plot("selection", _svg_uri(svg), "Bars: share of proposals accepted by each test"))
+        plots.append(Plot("selection", "acceptance", svg, "Bars: share of proposals accepted by each test"))
     if pictures.nearest_distances is not None and len(pictures.nearest_distances):
         line = novelty.get("generated"), novelty.get("held_out")
         svg = figures.distance_histogram(pictures.nearest_distances, *line)
-        plots.append(Plot("novelty", _svg_uri(svg), "Histogram of distances to the nearest reference"))
+        plots.append(
+            Plot("novelty", "nearest_distances", svg, "Histogram of distances to the nearest reference")
+        )
     return plots
 
 
@@ -53,7 +63,3 @@ def _band(predicted: Mapping[str, Any], key: str) -> figures.Band | None:
 
 def _sets(arrays: Arrays) -> str:
     return ", ".join(f"{name} with mean {number(float(np.mean(v)))}" for name, v in arrays.items() if len(v))
-
-
-def _svg_uri(svg: str) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"

@@ -75,6 +75,7 @@ def nothing(folder: Path) -> list[str]:
 PREPARE: dict[str, Callable[[Path], list[str]]] = {
     "afhq_dog_256": nothing,
     "cats_64": nothing,
+    "density_64": nothing,
     "galaxies_64": nothing,
     "celebahq_256": nothing,
     "diffusers": pipeline,
@@ -102,7 +103,8 @@ def test_model(name: str, checkpoints: Path, tmp_path: Path) -> None:
     eps = model.eps(x, 10.0)
     assert eps.shape == x.shape and bool(eps.isfinite().all())
     if name[-1].isdigit():
-        assert model.image_shape == (3, *[int(name.rpartition("_")[2])] * 2)
+        channels = 1 if name.startswith("density") else 3
+        assert model.image_shape == (channels, *[int(name.rpartition("_")[2])] * 2)
     assert model.schedule.timesteps == 1000
 
 

@@ -162,6 +162,7 @@ def test_commands_were_found() -> None:
         "docs/dashboard.md",
         "docs/data.md",
         "docs/extending.md",
+        "docs/fields.md",
         "docs/paper.md",
         "sweeps/README.md",
     ],

@@ -1,4 +1,5 @@
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -30,3 +31,13 @@ def test_figures_are_svg_reproducible_and_leave_no_global_state() -> None:
 def test_degenerate_data_still_make_a_figure(values: list[float]) -> None:
     assert "<svg" in figures.norm_histogram({"samples": np.asarray(values, np.float32)}, None)
     assert "<svg" in figures.distance_histogram(np.asarray(values, np.float32), None, None)
+
+
+def test_a_figure_is_saved_as_svg_and_as_pdf(tmp_path: Path) -> None:
+    drawn = figures.norm_histogram({"samples": np.linspace(1, 2, 50)}, None)
+    figures.save(tmp_path, "norms", drawn)
+    assert (tmp_path / "norms.svg").read_text() == drawn and "<svg" in drawn
+    pdf = (tmp_path / "norms.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF") and len(pdf) > 2000
+    figures.save(tmp_path, "norms", drawn)
+    assert (tmp_path / "norms.pdf").read_bytes() == pdf

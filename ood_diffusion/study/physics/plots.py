@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ood_diffusion.report.figures import COLOURS, PURPLE, panel, svg
+from ood_diffusion.report.figures import COLOURS, PURPLE, Drawing, panel, svg
 
 LABELS = {
     "power_spectrum": ("cycles per image", "log10 power per mode (mean 1)"),
@@ -15,7 +15,7 @@ LABELS = {
 
 def bands(
     curve: str, axes_show: tuple[str, str], x: list[float], sets: Mapping[str, Mapping[str, list[float]]]
-) -> str:
+) -> Drawing:
     """Mean of each set, with the band that holds its middle 68 % of images; SVG text.
 
     Args:

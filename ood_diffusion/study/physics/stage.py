@@ -15,6 +15,7 @@ from ood_diffusion.physics.comparison import Difference, differences, statistics
 from ood_diffusion.physics.curves import abscissae, band, curves
 from ood_diffusion.physics.fields import Fields
 from ood_diffusion.physics.images import SMALLEST, Array
+from ood_diffusion.report.figures import save
 from ood_diffusion.report.results import Results
 from ood_diffusion.runs.feasible import require_images
 from ood_diffusion.runs.run import Run, named_dtype
@@ -26,7 +27,6 @@ from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.sample import sample
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.feature_intervals import fid_interval
-from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.storage.store import BLOCK, TensorStore
 from ood_diffusion.study.physics.plots import LABELS, bands
 from ood_diffusion.study.physics.verdict import GROUPS, physical
@@ -211,8 +211,8 @@ def plot(
 ) -> None:
     """One figure per curve, with all sets in it."""
     for curve, axes in labels.items():
-        file = plot_of(curve)
         sets = {"held_out": real} | {name: numbers[name] for name in BACK_TO_FRONT if name in numbers}
         shown = {name: band(each.curves[curve]) for name, each in sets.items()}
-        with optional(f"draw {file}"):
-            atomic_write(run.workspace.folder / file, bands(curve, axes, x[curve], shown).encode())
+        with optional(f"draw {plot_of(curve)}"):
+            name = plot_of(curve).removesuffix(".svg")
+            save(run.workspace.folder, name, bands(curve, axes, x[curve], shown))
