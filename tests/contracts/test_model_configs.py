@@ -76,6 +76,7 @@ PREPARE: dict[str, Callable[[Path], list[str]]] = {
     "afhq_dog_256": nothing,
     "cats_64": nothing,
     "density_64": nothing,
+    "density_64_flow": nothing,
     "galaxies_64": nothing,
     "celebahq_256": nothing,
     "diffusers": pipeline,

@@ -103,6 +103,12 @@ def test_what_does_not_fit_is_refused_with_both_shapes_and_the_remedy(tmp_path: 
     done = run_cli(tmp_path, *RUN, *domain, "model.image_size=16")
     assert done.returncode == 2
     assert "takes, (3, 16, 16), but got (1, 16, 16). Set domain.channels to grey, rgb" in done.stderr
+    done = run_cli(tmp_path, *RUN, "domain=galaxies_sim", "model.shape=[1,16,16]")
+    assert done.returncode == 2
+    assert "takes, (1, 16, 16), but got (3, 16, 16). Set domain.channels to grey, rgb" in done.stderr
+    done = run_cli(tmp_path, *RUN, "domain=galaxies_sim", "domain.bands=5", "model.image_size=16")
+    assert done.returncode == 2
+    assert "takes, (3, 16, 16), but got (5, 16, 16). Set domain.channels to grey, rgb" in done.stderr
     done = run_cli(tmp_path, *RUN, "domain=galaxies_sim", "model.shape=[3,16,24]")
     assert done.returncode == 2
     assert "takes, (3, 16, 24), but got (3, 16, 16). This domain makes squares only" in done.stderr

@@ -23,14 +23,14 @@ def bands(
         axes_show: their labels, x and y.
         x: where the curve is known.
         sets: name -> "mean", "low", "high", each as long as `x`; names that `report.figures.COLOURS` does not
-            know are drawn as a dashed mean without a band.
+            know are drawn as a dashed mean (the twin's dotted) without a band.
     """
     figure, axes = panel(*axes_show, height=3.2)
     for name, values in sets.items():
         colour, known = COLOURS.get(name, PURPLE), name in COLOURS
-        title = name.replace("_", "-")
+        title, dashes = name.replace("_", "-"), ":" if name == "twin" else "--"
         axes.plot(
-            x, values["mean"], color=colour, linewidth=1.6, linestyle="-" if known else "--", label=title
+            x, values["mean"], color=colour, linewidth=1.6, linestyle="-" if known else dashes, label=title
         )
         if known:
             axes.fill_between(x, values["low"], values["high"], color=colour, alpha=0.16, linewidth=0)
