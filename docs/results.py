@@ -198,12 +198,23 @@ def read(folder: Path) -> Any:
 
 
 def cell(results: Mapping[str, Any], path: str) -> Any:
-    """What lies at a path: text, a number, or one with its interval if there is one; else None."""
+    """What lies at a path: text, a number, or one with its interval if there is one; else None.
+
+    The items of a list lie at their numbers: preservation/sdedit/0/fid_unseen.
+    """
+    results = numbered(results)
     found = at(results, path)
     interval = found if isinstance(found, dict) else at(results, path.replace("/sets/", "/intervals/"))
     if isinstance(interval, dict):
         return {key: interval[key] for key in ("value", "low", "high")}
     return found if isinstance(found, str) else number_at(results, path)
+
+
+def numbered(found: Any) -> Any:
+    """The same with a mapping from numbers in the place of every list."""
+    if isinstance(found, list):
+        found = {str(i): each for i, each in enumerate(found)}
+    return {k: numbered(each) for k, each in found.items()} if isinstance(found, dict) else found
 
 
 def over_seeds(cells: Sequence[Any]) -> Any:
