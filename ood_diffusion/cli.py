@@ -24,9 +24,10 @@ COMMANDS = {
     "collect": "ood_diffusion.report.collect.command",
     "dashboard": "ood_diffusion.dashboard.command",
     "export": "ood_diffusion.stages.export",
+    "fetch": "ood_diffusion.runs.fetch",
     "leaderboard": "ood_diffusion.claims.leaderboard_command",
 }
-"""Commands that read what runs have left, and the modules in which they are functions of that name."""
+"""Commands that run nothing, and the modules in which they are functions of that name."""
 
 
 def job(cfg: "DictConfig") -> None:

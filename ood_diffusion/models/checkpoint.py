@@ -66,16 +66,22 @@ def read_state(weights: str, sha256: str | None = None, entry: str | None = None
 
 def check_sha256(path: Path, sha256: str) -> None:
     """Raise `UserError` unless the file's SHA-256 is `sha256` (in either case)."""
-    digest = hashlib.sha256()
+    found = file_digest(path, "sha256")
+    require(
+        found == str(sha256).lower(),
+        f"{path} must have the SHA-256 that model.sha256 states, {sha256}",
+        found,
+        "Download the file again, or correct model.sha256.",
+    )
+
+
+def file_digest(path: Path, kind: str) -> str:
+    """The hash of a file's bytes, as hexadecimal digits; `kind` is a name that `hashlib` knows."""
+    digest = hashlib.new(kind, usedforsecurity=False)
     with path.open("rb") as file:
         while block := file.read(2**20):
             digest.update(block)
-    require(
-        digest.hexdigest() == str(sha256).lower(),
-        f"{path} must have the SHA-256 that model.sha256 states, {sha256}",
-        digest.hexdigest(),
-        "Download the file again, or correct model.sha256.",
-    )
+    return digest.hexdigest()
 
 
 def is_finite(value: Tensor) -> bool:
