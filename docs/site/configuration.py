@@ -8,7 +8,7 @@ from commented import Setting, settings
 from mkdocs.exceptions import PluginError
 
 GROUPS = {
-    "model": "The frozen network, and what it predicts. [Where to get checkpoints](../data.md#checkpoints).",
+    "model": "The frozen network, and what it predicts. [Which ones](../models.md).",
     "domain": "Where images come from. [What each one needs](../data.md).",
     "solver": "How trajectories are integrated, in both directions. [Costs and errors](../solvers.md).",
     "grid": "The sequence of levels. [Costs and errors](../solvers.md).",

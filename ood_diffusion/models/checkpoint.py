@@ -44,7 +44,7 @@ def read_state(weights: str, sha256: str | None = None, entry: str | None = None
         path.is_file(),
         "model.weights must be a checkpoint file",
         f"{path} does not exist" if not path.exists() else f"the folder {path}",
-        "Set model.weights; docs/data.md says where the published checkpoints are.",
+        "Set model.weights; docs/models.md says where the published checkpoints are.",
     )
     if sha256 is not None:
         check_sha256(path, sha256)

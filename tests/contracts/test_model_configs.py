@@ -68,6 +68,12 @@ def own(folder: Path) -> list[str]:
     return ["model.network._target_=tests.models.test_torch_module.Own", "model.image_size=16"]
 
 
+def imagenet(folder: Path) -> list[str]:
+    """A small network at the full size of its images, whose attention is at half of it."""
+    kept = [word for word in guided(folder) if "image_size" not in word and "attention" not in word]
+    return [*kept, "model.attention_resolutions=[128]", "model.sha256=null"]
+
+
 def nothing(folder: Path) -> list[str]:
     return []
 
@@ -82,6 +88,7 @@ PREPARE: dict[str, Callable[[Path], list[str]]] = {
     "diffusers": pipeline,
     "edm": edm,
     "guided_diffusion": guided,
+    "imagenet_256": imagenet,
     "latent_diffusion": latent,
     "lsun_bedroom_256": nothing,
     "lsun_church_256": nothing,
@@ -113,7 +120,7 @@ def test_model(name: str, checkpoints: Path, tmp_path: Path) -> None:
 def test_a_checkpoint_that_is_not_there(name: str, tmp_path: Path) -> None:
     cfg = composed(f"model={name}", f"checkpoints={tmp_path}")
     with pytest.raises(
-        UserError, match=rf"{tmp_path}/\w+\.(pt|ckpt) does not exist'. Set model\.weights; docs/data"
+        UserError, match=rf"{tmp_path}/\w+\.(pt|ckpt) does not exist'. Set model\.weights; docs/models"
     ):
         build(cfg.model)
 

@@ -163,6 +163,7 @@ def test_commands_were_found() -> None:
         "docs/data.md",
         "docs/extending.md",
         "docs/fields.md",
+        "docs/models.md",
         "docs/paper.md",
         "sweeps/README.md",
     ],
