@@ -34,7 +34,9 @@ def fetch(arguments: Sequence[str]) -> bool:
         UserError: if there is no such checkpoint, no direct link or no network, or another file came.
     """
     asked = parser().parse_args(arguments)
-    known: dict[str, dict[str, Any]] = yaml.safe_load(Path(conf_folder(), "checkpoints.yaml").read_text())
+    known: dict[str, dict[str, Any]] = yaml.safe_load(
+        Path(conf_folder(), "checkpoints.yaml").read_text(encoding="utf-8")
+    )
     if asked.name is None:
         for name, source in known.items():
             say(name, source["url"] or f"by hand: {source['page']}")
