@@ -127,7 +127,7 @@ def test_no_checkpoint_at_all(content: bytes, what: str, tmp_path: Path) -> None
 
 
 def test_missing(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"nowhere\.pt does not exist.*docs/data\.md says where"):
+    with pytest.raises(UserError, match=r"nowhere\.pt does not exist.*docs/models\.md says where"):
         read_state("nowhere.pt")
     with pytest.raises(UserError, match=r"must be a checkpoint file, but got 'the folder"):
         read_state(str(tmp_path))
