@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Generic
+from typing import Generic
 
 import torch
 from torch import Tensor
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import Json, require
 from ood_diffusion.domains.base import SPLITS, Domain, Split
 from ood_diffusion.domains.item_generator import check_seed
 from ood_diffusion.domains.preparation import Preparation
@@ -118,7 +118,7 @@ class Collection(Domain, Generic[Content]):
         """The item's place, as ``/data/cats/1.png``."""
         return self.source.where(self.name(split, index))
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> Json:
         """Path, counts (of files, copies among those kept, each split's pictures, what was passed over) and
         digest of the contents."""
         return {
@@ -152,7 +152,7 @@ class Collection(Domain, Generic[Content]):
         many = sum(count for found, count in others.items() if found.startswith(".")) > read
         if others:
             level = logging.WARNING if many else logging.INFO
-            log.log(level, "Passed over in %s: %s. Read: %d.", self.source.place, counted(others), read)
+            log.log(level, "Skipped in %s: %s. Read: %d.", self.source.place, counted(others), read)
 
     def _hashed(self, names: list[str]) -> dict[str, str]:
         """Content hash to the first name that has it: copies are dropped, the order stays."""

@@ -56,7 +56,7 @@ class FileExtractor(FeatureExtractor):
             known or not self.only_published,
             f"{path} must be the published file, whose SHA-256 is {self.published.sha256}",
             sha256,
-            f"Fetch {self.published.url}. Another one may be a program that does harm.",
+            f"Fetch {self.published.url}. Another file might execute code.",
         )
         try:
             network = self.load(path)

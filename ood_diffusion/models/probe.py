@@ -66,10 +66,12 @@ def probe(model: FrozenModel) -> None:
     if watch.changed or model.digest() != digest:
         raise UserError(
             "model.network must leave its weights and buffers as they are, but its forward writes to them, "
-            "even if it puts them back. It is frozen: compute with copies."
+            "if only temporarily. The network is frozen: compute with copies."
         )
     if fault or difference(first, alone[between]) > ROUNDING:
-        raise UserError(f"model.network must answer each image alone and always alike, but {fault or STATE}")
+        raise UserError(
+            f"model.network must give an image one output, whatever the call, but {fault or STATE}"
+        )
     model.trusted = True
     if last > 1 and not model.whole_timesteps and difference(alone[between], alone[last]) > 0:
         for whole in (between - 0.5, between + 0.5):
@@ -79,25 +81,25 @@ def probe(model: FrozenModel) -> None:
 
 
 STATE = (
-    "it remembers: asked again about the same image and timestep it answers otherwise, whatever the seed of "
-    "torch's generator. Let forward keep nothing between calls."
+    "it keeps state: called again with the same image and timestep it returns another output, whatever the "
+    "seed of torch's generator. Make forward independent of earlier calls."
 )
 CHANCE = (
-    "it draws random numbers in eval mode: asked twice about one image and timestep it answers otherwise. "
-    "Switch its dropout or noise off."
+    "it draws random numbers in eval mode: called twice with one image and timestep it returns two outputs. "
+    "Switch off its dropout or noise."
 )
 ROWS = (
-    "its answer for an image changes with the other image of the batch. Let nothing be summed or normalised "
-    "over a batch: BatchNorm needs running statistics."
+    "its output for an image depends on the other image in the batch. Do not sum or normalise over the "
+    "batch: BatchNorm needs running statistics."
 )
 NUMBER = (
-    "its answer for an image changes with the number of images in the batch. Let nothing be divided by it or "
-    "averaged over a batch."
+    "its output for an image depends on the number of images in the batch. Do not divide by it or average "
+    "over the batch."
 )
 WHOLE = (
-    "model.network answers timestep %g exactly as it answers %g: it takes whole timesteps only, and most "
-    "levels of a grid lie between them. Let it take fractions, or round them rather than cut them off; "
-    "solver=fixed_point has the best round trip with such a network."
+    "model.network returns for timestep %g exactly what it returns for %g: it accepts only whole timesteps, "
+    "but most levels of a grid are fractional. Let it accept fractions, or round timesteps instead of "
+    "truncating them; solver=fixed_point has the best round trip with such a network."
 )
 
 

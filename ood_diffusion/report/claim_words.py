@@ -18,7 +18,7 @@ CLAIMS: dict[str, str] = {
     "C8": "Generation in the training domain is unaffected",
     "C9": "Few images are enough",
     "C10": "It works for astrophysics and for style transfer",
-    "baseline": "It beats fine-tuning and SDEdit on the same images, without training (this project's claim)",
+    "baseline": "Better than fine-tuning and SDEdit on the same images (this project's claim)",
     "auto": "level=auto recommends a level as good as the best (this project's claim)",
 }
 """The claims of arXiv 2310.09213, in this project's words and numbering (docs/claims.md), and two of ours."""

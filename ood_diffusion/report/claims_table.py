@@ -100,7 +100,7 @@ def claims_table(results: Mapping[str, Any]) -> Table:
         table.add_row(
             Text(f"  {check['figure']}"),
             Text(interval(check["found"])),
-            Text(f"{check['against']}: {interval(check['against_found'])}{why and f'; inconclusive: {why}'}"),
+            Text(f"{check['against']}: {interval(check['against_found'])}{why and f'; {why}'}"),
             Text(check["verdict"], style=STYLES[check["verdict"]]),
         )
         last = claim

@@ -104,7 +104,7 @@ def stored_split(domain: Domain, store: TensorStore, split: Split, n: int, ranks
     store.fill(keys, make, first=keys[0] if keys else "")
     found = dict(zip(store.digests(keys), keys, strict=True))
     if len(found) < n:
-        log.info("%d of %d %s are equal to others pixel by pixel: they count once.", n - len(found), n, split)
+        log.info("%d of %d %s are pixel-identical to others and count once.", n - len(found), n, split)
     return found
 
 
@@ -155,7 +155,7 @@ def without_shared(
         f"the same pixels in {pair}",
         "Remove one of each pair.",
     )
-    log.info("The same pixels in %s: they count once, as references.", pair)
+    log.info("Pixel-identical images in %s count once, as references.", pair)
     return {digest: key for digest, key in held_out.items() if digest not in references}
 
 

@@ -28,12 +28,12 @@ log = logging.getLogger(__name__)
 LITTLE_SIGNAL = 1e-3
 """Share of the image in the variance (alpha_bar) that counts as pure noise. DDPM's schedule ends at 4e-5."""
 FAR = (
-    "The schedule ends far from noise: alpha_bar = %.2g at its last level, %g, so images drawn from pure "
-    "noise are off (so are Stable Diffusion's). If the network was trained otherwise, correct model.schedule."
+    "The schedule ends far from noise: alpha_bar = %.2g at its last level, %g, so images sampled from pure "
+    "noise are biased (as in Stable Diffusion). If the network was trained otherwise, correct model.schedule."
 )
 EARLY = (
-    "The schedule reaches noise early: alpha_bar = %.2g at level %g, half way, so all levels above are "
-    "alike. If the network was trained otherwise, correct model.schedule (improved-diffusion's is "
+    "The schedule reaches noise early: alpha_bar = %.2g at level %g, halfway, so all levels above it are "
+    "nearly the same. If the network was trained otherwise, correct model.schedule (improved-diffusion's is "
     "schedule@model.schedule=linear_rescaled)."
 )
 SHOWN = 8

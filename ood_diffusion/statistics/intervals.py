@@ -58,7 +58,7 @@ def proportion_interval(successes: int, n: int) -> Estimate:
     """
     from scipy import stats
 
-    require(0 <= successes <= n and n >= 1, "successes must lie in 0 … n", (successes, n), "Count again.")
+    require(0 <= successes <= n and n >= 1, "successes must lie in 0 … n", (successes, n), "Check them.")
     low, high = stats.binomtest(int(successes), int(n)).proportion_ci(method="wilson")
     return Estimate(successes / n, float(low), float(high), n)
 
@@ -140,7 +140,7 @@ def _finite(values: Values) -> Array:
     x = np.asarray(values, dtype=np.float64)
     require(x.ndim == 1 and len(x) >= 2, "an interval needs 2 values or more", x.shape, "Give more values.")
     require(
-        bool(np.isfinite(x).all()), "values must be finite", x[~np.isfinite(x)][:3].tolist(), "Mend them."
+        bool(np.isfinite(x).all()), "values must be finite", x[~np.isfinite(x)][:3].tolist(), "Remove them."
     )
     return x
 
@@ -201,7 +201,7 @@ def correlation_interval(rho: float, n: int) -> Estimate:
     Raises:
         UserError: if rho is out of range.
     """
-    require(-1 <= rho <= 1, "a correlation must lie in [-1, 1]", rho, "Compute it again.")
+    require(-1 <= rho <= 1, "a correlation must lie in [-1, 1]", rho, "Check how it was computed.")
     if n < FEWEST_PAIRS:
         return Estimate(rho, -1.0, 1.0, n)
     most = 1 - 6 / (n**3 - n)

@@ -120,7 +120,7 @@ def test_what_is_passed_over_is_counted_and_said(heap: Path, caplog: pytest.LogC
         },
         "digest": ImageFolder(16, heap).record()["digest"],
     }
-    assert f"Passed over in {heap}: 10 .heic, 3 thumbnails and other files" in caplog.text
+    assert f"Skipped in {heap}: 10 .heic, 3 thumbnails and other files" in caplog.text
     warned = next(record for record in caplog.records if record.levelno >= logging.WARNING)
     assert "10 .heic" in warned.message  # ten photos that are not there, seven that are
 

@@ -257,7 +257,9 @@ def test_whole_timesteps_are_named(rounds: bool, caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.WARNING):
         load(Whole(rounds))
     (said,) = caplog.messages
-    assert said.startswith("model.network answers timestep 10.5 exactly as it answers 10: it takes whole")
+    assert said.startswith(
+        "model.network returns for timestep 10.5 exactly what it returns for 10: it accepts only whole"
+    )
 
 
 def test_a_network_that_comes_compiled_is_asked_all_the_same() -> None:

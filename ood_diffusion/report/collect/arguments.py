@@ -28,7 +28,7 @@ def folder_and_output(
     """
     default = f"{table or command}.csv"
     parser = argparse.ArgumentParser(prog=f"ood-diffusion {command}", description=description)
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="of a sweep, or any that holds runs")
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="a folder that contains runs or sweeps")
     where = f"a .csv or .parquet file (default: FOLDER/{default})"
     parser.add_argument("--output", metavar="FILE", type=Path, help=where)
     asked = parser.parse_args(arguments)
