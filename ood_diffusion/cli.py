@@ -81,11 +81,16 @@ def check_command(arguments: Sequence[str]) -> None:
         folder,
         "Rename the folder, or work in another one.",
     )
-    for key, _, value in (argument.partition("=") for argument in arguments):
+    for key, given, value in (argument.partition("=") for argument in arguments):
         group = Path(conf_folder(), key.partition("@")[0])
-        if value in ("null", "") and key and group.is_dir():
+        if given and value in ("null", "") and key and group.is_dir():
             names = sorted(file.stem for file in group.glob("*.yaml"))
             raise UserError(f"{key} must be one of: {', '.join(names)}, but got {value or 'nothing'}.")
+
+
+def is_setting(word: str) -> bool:
+    """Whether a word of the command line sets or removes something, and is no flag or its value."""
+    return word.startswith("~") or ("=" in word and not word.startswith("-"))
 
 
 def main() -> None:
@@ -110,6 +115,7 @@ def main() -> None:
         if name in COMMANDS:
             sys.exit(0 if getattr(import_module(COMMANDS[name]), name)(sys.argv[2:]) else 1)
         check_command(sys.argv[1:])
+        sys.argv[1:] = sorted(sys.argv[1:], key=is_setting)  # argparse takes no flags between them
         try:
             hydra.main(version_base="1.3", config_path=conf_folder(), config_name="config")(job)()
         finally:

@@ -1,16 +1,21 @@
 """Where the configuration is, for the command and for Python alike."""
 
+import re
+from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from ood_diffusion.models.embedded import embedded
-from ood_diffusion.runs.settings import log_level
-
 GROUPS = ("model", "domain", "prior", "sampler", "selection", "solver", "grid", "extractor")
 """Groups of which a run has one choice each; together they name it."""
+
+
+def embedded(name: str) -> str:
+    """Path of the embedded weights `name`; in YAML: ``${ood_diffusion.embedded:cats-64.safetensors}``."""
+    return str(files("ood_diffusion.models") / "weights" / name)
 
 
 def sweep_group() -> str | None:
@@ -26,6 +31,11 @@ def sweep_group() -> str | None:
     return "_".join([*[str(question)] * bool(question), Path(config.sweep.dir).absolute().name])
 
 
+def log_level(output: str) -> str:
+    """The least level of a message that reaches the terminal under this setting of `output`."""
+    return "WARNING" if output in ("quiet", "json") else "INFO"
+
+
 for resolver in (embedded, log_level, sweep_group):  # under names of ours: a caller may have others
     OmegaConf.register_new_resolver(f"ood_diffusion.{resolver.__name__}", resolver, replace=True)
 
@@ -35,3 +45,23 @@ def conf_folder() -> str:
     package = Path(__file__).parents[1]
     beside = package.parent / "conf"
     return str(beside if (beside / "config.yaml").is_file() else package / "conf")
+
+
+def said_of(name: str, targets: Sequence[str]) -> str:
+    """The first sentence of what a YAML file says of a setting for which it has no value; empty if nothing.
+
+    Args:
+        name: of the setting, dotted.
+        targets: `_target_`s of the parts around it; the file has one of them.
+    """
+    line = re.compile(rf"((?:^ *#.*\n)*)^ *{re.escape(name.rpartition('.')[2])}: *[?]{{3}} *(#.*)?$", re.M)
+    folders = [conf_folder()]
+    if HydraConfig.initialized():
+        sources = HydraConfig.get().runtime.config_sources
+        folders += [each.path for each in sources if each.schema == "file"]
+    for path in (path for folder in folders for path in Path(folder, name.partition(".")[0]).glob("*.yaml")):
+        text = path.read_text(encoding="utf-8")
+        if (found := line.search(text)) and any(f"_target_: {target}\n" in text for target in targets):
+            said = " ".join((found[2] or found[1]).replace("#", " ").split())
+            return f"{said[:1].upper()}{said[1:]}".partition(". ")[0].rstrip(".")
+    return ""

@@ -2,19 +2,18 @@
 
 import logging
 import os
-import shlex
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pytorch_lightning.utilities.warnings import PossibleUserWarning
 
-from ood_diffusion.checks import UserError, Void
+from ood_diffusion.checks import Json, UserError, Void
 from ood_diffusion.fields.view import judged_by
 from ood_diffusion.figures import Figure, require_one_meaning
 from ood_diffusion.fingerprint import fingerprint
@@ -23,12 +22,12 @@ from ood_diffusion.lightning.memory import name_of, peak_gpu_mib, peak_mib
 from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.optional import optional
-from ood_diffusion.report.card import print_card
 from ood_diffusion.report.claim_words import verdicts
+from ood_diffusion.report.collect.cells import CellFolder
 from ood_diffusion.report.pictures import Pictures
 from ood_diffusion.report.plan.speed import PICTURES
-from ood_diffusion.report.results import SCHEMA, Cell, Data, Results, as_json, write_json
-from ood_diffusion.report.table import print_summary
+from ood_diffusion.report.results import SCHEMA, Cell, Data, Results, Used, as_json, write_json
+from ood_diffusion.report.table import print_card, print_summary
 from ood_diffusion.report.tracking.log import close_run, log_results, open_run
 from ood_diffusion.runs.assemble import KNOBS, assemble, build, plain
 from ood_diffusion.runs.joining import join, others_alive, together, trainer_maker
@@ -141,11 +140,11 @@ def run_stages(cfg: DictConfig, run: Run, before: str) -> None:
     if run.settings.level == AUTO and RECOMMENDING in stages:
         run = at_recommended_level(run, results, before)
         del stages[RECOMMENDING]
-    description = describe(run, with_images)
-    results["command"], results["cell"] = command_of(workspace.folder), cast(Cell, description)
+    results["cell"] = describe(run, with_images)
+    results["command"] = CellFolder(workspace.folder).command
     results["versions"] = {p: version(p) for p in VERSIONS}
     results["device"] = name_of(workspace.ranks.device)
-    tracker = open_run(plain(cfg.logger), {**description, "conf": plain(cfg)}, workspace.folder)
+    tracker = open_run(plain(cfg.logger), {**results["cell"], "conf": plain(cfg)}, workspace.folder)
     failed = True
 
     def account() -> None:
@@ -154,10 +153,10 @@ def run_stages(cfg: DictConfig, run: Run, before: str) -> None:
 
     try:
         run_in_order(run, stages, results, account)
-        counts = {name: workspace.items[name] for name in ("made", "found")}
-        results["store"] = {"folder": str(workspace.stores.root), "mode": workspace.stores.mode, **counts}
-        if counts["found"]:
-            log.info("%d items made, %d found in %s", *counts.values(), workspace.stores.root)
+        stores, made, found = workspace.stores, workspace.items["made"], workspace.items["found"]
+        results["store"] = {"folder": str(stores.root), "mode": stores.mode, "made": made, "found": found}
+        if found:
+            log.info("%d items made, %d found in %s", made, found, stores.root)
         account()
         if tracker is not None:
             with optional("log the results to W&B"):
@@ -222,7 +221,7 @@ def run_stage(run: Run, name: str, results: Results) -> None:
         found = as_json(run.stages[name](run, results))
     if taken := sorted(OURS & found.keys()):
         raise UserError(f"the stage {name} must add sections of its own, but got {taken}. Rename them.")
-    cast(dict[str, Any], results).update(found)
+    cast(Json, results).update(found)
 
 
 def at_recommended_level(run: Run, results: Results, before: str) -> Run:
@@ -237,12 +236,12 @@ def at_recommended_level(run: Run, results: Results, before: str) -> Run:
     level = results["bandwidth"]["recommended"]
     log.info("level=auto: %g", level)
     chosen = run.at(level=level)
-    results["cell"] = cast(Cell, describe(chosen, with_images=False))
+    results["cell"] = describe(chosen, with_images=False)
     keep_accounts(chosen, results, before)
     return chosen
 
 
-def declared(run: Run) -> list[dict[str, Any]]:
+def declared(run: Run) -> list[Json]:
     """The figures of a run's stages as `results.json` holds them; the metrics, which compare runs, first.
 
     Raises:
@@ -254,7 +253,7 @@ def declared(run: Run) -> list[dict[str, Any]]:
     return [figure.as_json() for figure in found]
 
 
-def describe(run: Run, with_images: bool) -> dict[str, Any]:
+def describe(run: Run, with_images: bool) -> Cell:
     """The run's coordinates in the grid: every group's choice and every knob, as they were used.
 
     Args:
@@ -264,24 +263,19 @@ def describe(run: Run, with_images: bool) -> dict[str, Any]:
     knobs = {knob: getattr(run.settings, knob) for knob in KNOBS}
     counts = {"n_references": len(run.references), "n_held_out": len(run.held_out)} if with_images else {}
     extractor = judged_by(run.names["extractor"], run.view_recipe)
-    return {**run.names, "extractor": extractor, **knobs, **counts}
-
-
-def command_of(run_folder: Path) -> str:
-    """The command that makes this run, from what Hydra wrote when it began."""
-    path = run_folder / ".hydra" / "overrides.yaml"
-    words: Any = OmegaConf.to_container(OmegaConf.load(path)) if path.is_file() else []
-    return shlex.join(["ood-diffusion", *words])
+    return cast(Cell, {**run.names, "extractor": extractor, **knobs, **counts})
 
 
 def data_of(run: Run, cfg: DictConfig) -> dict[str, Data]:
     """Settings, origin and digests of the images that the run has used so far, by domain."""
     data: dict[str, Data] = {}
     for name, found in run.images.found().items():
-        used = {s: {"n": len(x), "digest": fingerprint(sorted(x))} for s, x in found.items() if x}
+        used: dict[str, Used] = {
+            split: {"n": len(its), "digest": fingerprint(sorted(its))} for split, its in found.items() if its
+        }
         if used:
             record = cast(Data, getattr(run.images, name).record())
-            data[name] = {"settings": plain(cfg[name]), **record, "used": cast(dict[str, Any], used)}
+            data[name] = {"settings": plain(cfg[name]), **record, "used": used}
     return data
 
 

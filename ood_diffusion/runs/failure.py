@@ -77,7 +77,7 @@ def occupied(folder: Path) -> Iterator[None]:
     """
     rule = "each run needs its own folder"
     remedy = (
-        "Leave hydra.run.dir and hydra.sweep.subdir as they are, or let their names hold what differs, "
+        "Leave hydra.run.dir and hydra.sweep.subdir as they are, or put what differs into their names, "
         "such as ${hydra.job.num}."
     )
     require(folder not in Sweep.used, rule, f"{folder}, which another run of this sweep has used", remedy)

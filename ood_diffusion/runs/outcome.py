@@ -8,7 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any
 
-from hydra.errors import HydraException, InstantiationException
+from hydra.errors import HydraException, InstantiationException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -119,6 +119,12 @@ def explain(error: Exception) -> str:
     if isinstance(error, YAMLError):
         return (
             f"a settings file must be YAML, but got this: {' '.join(str(error).split())}. Correct the file."
+        )
+    if isinstance(error, OverrideParseException):
+        why = next(line for line in error.message.splitlines() if not line.startswith("Error parsing"))
+        return (
+            f"a setting must be written as name=value, but got {error.override!r} ({why}). "
+            "`ood-diffusion --help` lists settings and commands."
         )
     if isinstance(error, OmegaConfBaseException):
         key: Any = error.full_key

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 
-from ood_diffusion.checks import require, require_choice, require_integer
+from ood_diffusion.checks import UserError, require, require_choice, require_integer
 from ood_diffusion.precision import PRECISIONS
 from ood_diffusion.report.tracking.settings import read_tracking
+from ood_diffusion.runs.configuration import said_of
 from ood_diffusion.storage.mode import MODES
 
 RICH = "rich"
@@ -70,14 +71,10 @@ class Settings:
         require(self.eta <= 1, "eta must lie between 0 (deterministic) and 1 (ancestral)", self.eta, "Try 0.")
 
 
-def log_level(output: str) -> str:
-    """The least level of a message that reaches the terminal under this setting of `output`."""
-    return "WARNING" if output in ("quiet", "json") else "INFO"
-
-
 def read_settings(cfg: DictConfig) -> Settings:
     """The knobs of a composed configuration; `UserError` for a wrong one, stage, output or logger."""
-    for name, number in numbers(OmegaConf.to_container(cfg)):
+    plain = OmegaConf.to_container(cfg)
+    for name, number in numbers(plain):
         require(math.isfinite(number), f"{name} must be a finite number", number, f"Correct {name}.")
     word = cfg["stages"]
     listed = isinstance(word, Sequence) and not isinstance(word, str)
@@ -88,10 +85,31 @@ def read_settings(cfg: DictConfig) -> Settings:
     own = f"Correct stages; one of your own needs +stage@stage.{strange}={strange}."
     remedy = own if strange else "Correct stages."
     require(bool(stages) and strange is None, f"stages must be chosen from {known}", stages, remedy)
+    require_complete(plain, stages)
     require_choice("output", cfg["output"], OUTPUTS)
     read_tracking(cfg["logger"])
     require_choice("store_mode", cfg["store_mode"], MODES)
     return Settings(**{knob: cfg[knob] for knob in Settings.__dataclass_fields__})
+
+
+def require_complete(plain: Any, stages: Sequence[str]) -> None:
+    """Raise `UserError` unless all settings without a default are set, except those of stages not run."""
+    lines = [
+        f"{name} must be set. {said_of(name, targets) or f'Add {name}=…'}"
+        for name, targets in missing(plain)
+        if not name.startswith("stage.") or name.split(".")[1] in stages
+    ]
+    if lines:
+        raise UserError("\n".join(lines))
+
+
+def missing(part: Any, name: str = "", targets: Sequence[str] = ()) -> Iterator[tuple[str, Sequence[str]]]:
+    """The settings without a value within a plain configuration, and the `_target_`s of the parts around."""
+    if part == MISSING:
+        yield name, targets
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            yield from missing(value, f"{name}.{key}".lstrip("."), (*targets, str(part.get("_target_"))))
 
 
 def numbers(part: Any, name: str = "") -> Iterator[tuple[str, float]]:

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from ood_diffusion.checks import UserError
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.models.base import FrozenModel
-from ood_diffusion.models.embedded import embedded
 from ood_diffusion.models.unet import fill
 from ood_diffusion.runs.assemble import build
+from ood_diffusion.runs.configuration import embedded
 from tests.composed import composed
 
 

@@ -9,11 +9,20 @@ from PIL import Image
 from tests.cli import TINY, run_cli
 from tests.composed import refused
 
+MISSING = """error: model.path must be set. A folder saved by diffusers or an id on the Hugging Face hub: model.path=google/ddpm-church-256
+domain.path must be set. A .npy, .npz or FITS file, or a folder of them: domain.path=my_maps.npy
+domain.axes must be set. What the axes of every array mean, slowest first, such as domain.axes=NHW: HW, HWC or CHW (one map per file), NHW, NHWC or NCHW (N per file)
+domain.low must be set. The physical value that the network sees as -1, such as domain.low=0: a number, a list of one for each channel, or references (the least value of all references, recorded)
+domain.high must be set. The physical value that the network sees as 1, such as domain.high=100; as low, but references is the largest
+"""  # noqa: E501
 CONFIG = [
     (["domain=galaxies"], "galaxies_sim"),
     (["prior=nothing"], "shrunk"),
     (["etaa=1"], "etaa"),
-    (["domain=image_folder"], "domain.path"),
+    (["eta"], "a setting must be written as name=value, but got 'eta' (missing EQUAL at '<EOF>')."),
+    (["steps=0", "--cfg", "job", "steps=700.5.5", "--resolve", "n_samples"], "but got 'n_samples'"),
+    (["domain=image_folder"], "domain.path must be set. The folder: domain.path=my_images\n"),
+    (["domain=array", "model=diffusers"], MISSING),
     (["domain=null"], "domain must be one of: afhq_cat, "),
     (["domain@training_domain=null"], "domain@training_domain must be one of: afhq_cat, "),
     (["trainer="], "trainer must be one of: ddp, default, but got nothing"),

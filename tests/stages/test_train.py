@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from ood_diffusion.models.embedded import embedded
+from ood_diffusion.runs.configuration import embedded
 from tests.cli import results, run_cli
 
 FEW = ["stages=[train]", "n_references=8", "n_held_out=4", "logger=none"]

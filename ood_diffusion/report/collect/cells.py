@@ -7,16 +7,18 @@ say is shown as ever.
 import json
 import os
 import re
+import shlex
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn, TypedDict, cast
+from typing import Any, NoReturn, cast
 
 import yaml
+from typing_extensions import NotRequired, TypedDict
 
-from ood_diffusion.checks import UserError
+from ood_diffusion.checks import Json, UserError
 from ood_diffusion.figures import Figure
 from ood_diffusion.natural_order import natural_order
 from ood_diffusion.report.results import SCHEMA, Results, Tested
@@ -29,6 +31,8 @@ CONFIG, HYDRA = ".hydra/config.yaml", ".hydra/hydra.yaml"
 RESULTS, ERROR, MULTIRUN = "results.json", "error.txt", "multirun.yaml"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """In C where PyYAML has it: ten times as fast, and a sweep has hundreds of files."""
+ALONE = "hydra.mode=RUN"
+"""Without it the file of a sweep, which is among the overrides, would start the whole sweep."""
 MOST_BYTES = 100_000_000
 """Of a file that is read: a run writes far smaller ones."""
 
@@ -46,10 +50,19 @@ class Overrides(TypedDict):
     task: list[str]
 
 
-class Runtime(TypedDict):
-    """The choice made in every configuration group."""
+class ConfigSource(TypedDict):
+    """A folder of settings, and who named it."""
 
-    choices: dict[str, Any]
+    path: str
+    provider: str
+
+
+class Runtime(TypedDict):
+    """The choice made in every configuration group, and where the settings were found."""
+
+    choices: Json
+    cwd: NotRequired[str]
+    config_sources: NotRequired[list[ConfigSource]]
 
 
 class Composition(TypedDict):
@@ -57,6 +70,7 @@ class Composition(TypedDict):
 
     overrides: Overrides
     runtime: Runtime
+    mode: NotRequired[str | None]
     verbose: Any
 
 
@@ -83,9 +97,9 @@ class Contents:
         other_schema: whether the results are of another schema.
     """
 
-    config: dict[str, Any]
-    hydra: dict[str, Any]
-    results: dict[str, Any]
+    config: Json
+    hydra: Composition | None
+    results: Results
     error: str
     damage: dict[str, str]
     other_schema: bool
@@ -126,22 +140,35 @@ class CellFolder:
             if not found and results:  # until there are any, Hydra may be about to write it
                 damage.setdefault(name, "it is missing or empty")
         error = part(ERROR, lambda data: data.decode(errors="replace").strip() or "error.txt is empty", "")
-        return Contents(config, hydra.get("hydra", {}), results, error, damage, other)
+        return Contents(config, hydra.get("hydra"), results, error, damage, other)
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Json:
         """The composed configuration, interpolations as they stand."""
         return self.contents.config
 
     @property
-    def choices(self) -> dict[str, Any]:
+    def choices(self) -> Json:
         """The choice made in every configuration group."""
-        return cast(dict[str, Any], self.contents.hydra.get("runtime", {}).get("choices", {}))
+        hydra = self.contents.hydra
+        return hydra["runtime"]["choices"] if hydra else {}
 
     @property
     def overrides(self) -> list[str]:
         """What the command line or the sweep set."""
-        return cast(list[str], self.contents.hydra.get("overrides", {}).get("task", []))
+        hydra = self.contents.hydra
+        return hydra["overrides"]["task"] if hydra else []
+
+    @property
+    def command(self) -> str:
+        """What to type, where the run or its sweep was started, to run it alone; quoted for a POSIX shell."""
+        hydra = self.contents.hydra
+        runtime: Runtime = hydra["runtime"] if hydra else {"choices": {}}
+        sources = [each for each in runtime.get("config_sources", []) if each["provider"] == "command-line"]
+        folders = [os.path.relpath(each["path"], runtime.get("cwd")) for each in sources]
+        alone = [ALONE] * (hydra is not None and hydra.get("mode") == "MULTIRUN")
+        options = [word for folder in folders for word in ("--config-dir", folder)]
+        return shlex.join(["ood-diffusion", *options, *self.overrides, *alone])
 
     @property
     def overridden(self) -> list[str]:
@@ -149,7 +176,7 @@ class CellFolder:
         return [re.split("[=@]", line.lstrip("+~"))[0] for line in self.overrides]
 
     @property
-    def results(self) -> dict[str, Any]:
+    def results(self) -> Results:
         """`results.json`; empty before the first stage."""
         return self.contents.results
 
@@ -173,7 +200,8 @@ class CellFolder:
 
     def coordinate(self, name: str) -> Any:
         """A group's choice or the value of a setting, as the run used it; None if there is no such thing."""
-        if name in (cell := self.results.get("cell", {})):
+        cell: Mapping[str, Any] = self.results.get("cell", {})
+        if name in cell:
             return cell[name]
         value: Any = self.config
         for part in name.split("."):
@@ -237,7 +265,7 @@ def read(path: Path) -> bytes | None:
         raise Unreadable(str(error.strerror)) from None
 
 
-def parse_results(data: bytes) -> dict[str, Any]:
+def parse_results(data: bytes) -> Results:
     """`results.json`, of the shape that `Results` says; of another schema, it may have any.
 
     Raises:
@@ -251,16 +279,16 @@ def parse_results(data: bytes) -> dict[str, Any]:
         found = json.loads(data.decode(), parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"it is not JSON ({short(error)})") from None
-    wrong = unbounded(found) or mismatch(found, dict[str, Any])
+    wrong = unbounded(found) or mismatch(found, Json)
     if not wrong and found.get("schema", SCHEMA) == SCHEMA:
         further = {name: section for name, section in found.items() if isinstance(section, dict)}
         wrong = mismatch(found, Results) or mismatch(further, dict[str, Tested]) or undeclared(found)
     if wrong:
         raise Unreadable(wrong)
-    return cast(dict[str, Any], found)
+    return cast(Results, found)
 
 
-def undeclared(results: dict[str, Any]) -> str:
+def undeclared(results: Results) -> str:
     """Why what results say of their figures cannot be read; empty if it can."""
     try:
         for each in results.get("figures", ()):
@@ -270,7 +298,7 @@ def undeclared(results: dict[str, Any]) -> str:
     return ""
 
 
-def parse_yaml(data: bytes, shape: Any) -> dict[str, Any]:
+def parse_yaml(data: bytes, shape: Any) -> Json:
     """A YAML file of this shape; empty if the file is.
 
     Raises:
@@ -286,7 +314,7 @@ def parse_yaml(data: bytes, shape: Any) -> dict[str, Any]:
         return {}
     if wrong := unbounded(found) or mismatch(found, shape):
         raise Unreadable(wrong)
-    return cast(dict[str, Any], found)
+    return cast(Json, found)
 
 
 def short(found: object) -> str:

@@ -1,4 +1,4 @@
-"""The command on the page runs one cell again, alone, with the same configuration."""
+"""The command that is recorded runs one cell again, alone, with the same configuration."""
 
 import shlex
 from pathlib import Path
@@ -6,7 +6,6 @@ from typing import Any
 
 import yaml
 
-from ood_diffusion.dashboard.reproduce import command
 from ood_diffusion.report.collect.cells import CellFolder, find_cells
 from tests.cli import run_cli
 from tests.report.fake import cell
@@ -25,18 +24,22 @@ def composed(cell: CellFolder) -> Any:
 def test_a_cell_of_a_sweep(tmp_path: Path) -> None:
     (tmp_path / "first").mkdir()
     (tmp_path / "again").mkdir()
+    (tmp_path / "conf" / "logger").mkdir(parents=True)
+    (tmp_path / "conf" / "logger" / "mine.yaml").write_text("mode: disabled\n")
     run(
         tmp_path / "first",
         "-m",
+        "--config-dir=../conf",
         "+sweep=domain_gap",
+        "logger=mine",
         "model=cats_64",
         "sampler.parents=3",
         "domain=radiation_sim",
         "eta=7",
     )
     (first,) = find_cells(tmp_path / "first")
-    words = shlex.split(command(first))
-    assert words[0] == "ood-diffusion" and words[-1] == "hydra.mode=RUN"
+    words = shlex.split(first.command)
+    assert words[:3] == ["ood-diffusion", "--config-dir", "../conf"] and words[-1] == "hydra.mode=RUN"
     run(tmp_path / "again", *words[1:])
     (again,) = find_cells(tmp_path / "again")
     assert again.folder.parent.name == "runs"  # one run, no sweep
@@ -46,7 +49,7 @@ def test_a_cell_of_a_sweep(tmp_path: Path) -> None:
 def test_words_are_quoted_for_a_shell(tmp_path: Path) -> None:
     overrides = ["domain.path=my images; rm -rf $HOME", "stages=[invert,sample]", "n_references=8"]
     cell(tmp_path / "0", *overrides)
-    told = command(CellFolder(tmp_path / "0"))
+    told = CellFolder(tmp_path / "0").command
     assert (
         shlex.split(told) == ["ood-diffusion", *overrides] and "'domain.path=my images; rm -rf $HOME'" in told
     )
