@@ -1,6 +1,10 @@
 """Validation with one wording: what was expected, what came, what to do."""
 
 from collections.abc import Collection
+from typing import Any
+
+Json = dict[str, Any]
+"""An object of a JSON or YAML file, whose keys others may choose."""
 
 
 class UserError(ValueError):

@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
-from ood_diffusion.checks import require, require_choice
+from ood_diffusion.checks import Json, require, require_choice
 
 Better = Literal["lower", "higher", "neither"]
 Surface = Literal["terminal", "report", "collect", "leaderboard", "tracking", "dashboard"]
@@ -113,7 +113,7 @@ class Figure:
         value = self.value(results)
         return estimate if len(estimate) == 3 else [] if value is None else [value]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """What differs from the defaults, as JSON holds it."""
         default = {each.name: each.default for each in fields(self) if each.default is not MISSING}
         default |= {"name": self.path.split("/")[-1], "label": self.name.replace("_", " ")}

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ood_diffusion.source import is_users
+from ood_diffusion.source import Recipe, is_users
 
 
 def fingerprint(recipe: object) -> str:
@@ -43,8 +43,8 @@ def weights_digest(state: Mapping[str, Any]) -> str:
     return sha.hexdigest()[:32]
 
 
-def architecture(network: nn.Module) -> dict[str, Any]:
-    """The class and the own attributes of every module in `network`, as JSON; no weights, no buffers.
+def architecture(network: nn.Module) -> Recipe:
+    """The class and the own attributes of every module in `network`; no weights, no buffers.
 
     Objects of the network's own package, and of what is not installed, count by their attributes, those of
     other libraries by their class.
@@ -100,7 +100,7 @@ def described(thing: Any, package: str = "", outer: tuple[int, ...] = ()) -> Any
     return name
 
 
-def attributes(thing: object) -> dict[str, Any]:
+def attributes(thing: object) -> dict[str, object]:
     """The attributes of an instance, also those in slots."""
     slots = [vars(kind).get("__slots__", ()) for kind in type(thing).__mro__]
     names = [name for each in slots for name in ([each] if isinstance(each, str) else each)]

@@ -28,10 +28,12 @@ LIBRARY = Path(os.__file__).parent
 """Where Python's own modules are."""
 INSTALLED = {"site-packages", "dist-packages"}
 """What the folders of installed packages are called."""
+Recipe = dict[str, Any]
+"""What determines a result, as JSON: its `fingerprint` is an address in the store."""
 
 
-def identity(part: object) -> dict[str, Any]:
-    """What of a part's code determines its results; JSON, for addresses.
+def identity(part: object) -> Recipe:
+    """What of a part's code determines its results.
 
     Args:
         part: an instance, a class, a function, or a `functools.partial` of one.
@@ -43,7 +45,7 @@ def identity(part: object) -> dict[str, Any]:
     """
     kind = _kind(part)
     kinds: list[Any] = list(kind.__mro__) if isinstance(kind, type) else [kind]
-    found: dict[str, Any] = {"name": f"{kind.__module__}.{kind.__qualname__}"}
+    found: Recipe = {"name": f"{kind.__module__}.{kind.__qualname__}"}
     if stated := [each for each in kinds if is_own(each) and "version" in vars(each)]:
         found["versions"] = {each.__name__: each.version for each in stated}
     if kind is not part:
@@ -53,7 +55,7 @@ def identity(part: object) -> dict[str, Any]:
     return found
 
 
-def network_identity(network: Module) -> list[dict[str, Any]]:
+def network_identity(network: Module) -> list[Recipe]:
     """`identity` of the classes in a network, except PyTorch's.
 
     A class of the package's with a results version stands for what it holds.
@@ -67,7 +69,7 @@ def network_identity(network: Module) -> list[dict[str, Any]]:
     return found
 
 
-def targets(config: object) -> dict[str, Any]:
+def targets(config: object) -> Recipe:
     """`identity` of whatever a configuration, plain dictionaries and lists, names in `_target_`."""
     from hydra.utils import get_object
 

@@ -65,16 +65,21 @@ def draw(
     names = {group: part if isinstance(part, str) else None for group, part in given.items()}
     cfg, chosen = composed(names, {**(settings or {}), **knobs})
     asked = read_settings(cfg)
-    parts: dict[str, Any] = {}
     with as_user_errors():
         said = {group: plain(cfg[group]) for group in given}
         limit = said["selection"].pop("max_proposals") * asked.n_samples
-        for group, part in given.items():
-            own = part is not None and not isinstance(part, str)
-            parts[group] = part if own else build(said[group])
-            name = type(part).__name__ if own else chosen[group]
-            check_learner(group, name, parts[group], len(references))
-    proposer = Proposer(**parts, n=asked.n_samples, seed=asked.seed, max_proposals=limit)
+
+        def part(group: str) -> Any:
+            own = given[group]
+            if own is None or isinstance(own, str):
+                name, made = chosen[group], build(said[group])
+            else:
+                name, made = type(own).__name__, own
+            check_learner(group, name, made, len(references))
+            return made
+
+        parts = part("prior"), part("sampler"), part("selection")
+    proposer = Proposer(*parts, asked.n_samples, asked.seed, limit)
     drawn = proposer.fitted(references.values / references.spread, no_pictures).items(Acceptance())
     return replace(references, values=references.spread * torch.cat(list(drawn)))
 

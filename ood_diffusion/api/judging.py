@@ -161,13 +161,12 @@ def evaluate(
                 raise
             rows[name] = target.read(ids)
         pictures = {name: seen_as(given) for name, given in sets.items()}
-        origins = None
-        if references is not None:
-            origins = {"features": rows["references"], "images": pictures["references"]}
-        looks = pictures["held_out"], pictures["images"]
-        seen = rows["held_out"], rows["images"], looks, origins, (held_out, images)
-        figures = score(make_metrics, *seen)
-        found = intervals(make_metrics, figures, *seen)
+        views = {"features": rows, "images": pictures, "fields": sets}
+        known = references is not None
+        origins = {view: its["references"] for view, its in views.items()} if known else None
+        sides = {view: (its["held_out"], its["images"]) for view, its in views.items()}
+        figures = score(make_metrics, sides, origins)
+        found = intervals(make_metrics, figures, sides, origins)
         told = {figure.path: figure for figure in declared(make_metrics)}
     n_images = int(figures.pop("n"))
     if references is not None:

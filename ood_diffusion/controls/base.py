@@ -3,11 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
 from ood_diffusion.samplers.propose import Proposer
+from ood_diffusion.source import Recipe
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,6 @@ class Control(ABC):
             Blocks of float32 ``[b, C, H, W]``, `proposer.n` in all, nominally in [-1, 1].
         """
 
-    def recipe(self, noise: Noise) -> dict[str, Any]:
+    def recipe(self, noise: Noise) -> Recipe:
         """What of the noise determines its images; JSON."""
         return {}

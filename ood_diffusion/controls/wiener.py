@@ -1,7 +1,6 @@
 r"""Noise of the run's level, put on and taken off again by the best linear filter."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from torch import Tensor
 from torch.fft import irfft2, rfft2
@@ -10,6 +9,7 @@ from ood_diffusion.controls.base import Control, Noise
 from ood_diffusion.controls.on_pixels import OnPixels
 from ood_diffusion.samplers.propose import Proposer
 from ood_diffusion.seeding import generator, normal
+from ood_diffusion.source import Recipe
 
 
 class Wiener(Control):
@@ -38,6 +38,6 @@ class Wiener(Control):
             yield mean + irfft2(spectrum, s=tuple(x.shape[-2:]), norm="ortho")
             first += len(x)
 
-    def recipe(self, noise: Noise) -> dict[str, Any]:
+    def recipe(self, noise: Noise) -> Recipe:
         """All of it."""
         return {"alpha": noise.alpha, "sigma": noise.sigma}

@@ -1,17 +1,18 @@
 """What the page knows of every cell, as plain data."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from typing_extensions import NotRequired, TypedDict
 
 from ood_diffusion.dashboard.gaps import GAP, gaps
-from ood_diffusion.dashboard.reproduce import command
-from ood_diffusion.dashboard.stage_curves import stage_curves
-from ood_diffusion.figures import at
+from ood_diffusion.figures import Figure, at
 from ood_diffusion.report.claim_words import verdicts
 from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, differing
 from ood_diffusion.report.collect.rows import status
 from ood_diffusion.report.declared import measured
+from ood_diffusion.report.results import Results, Weights
 
 AXES = ("eta", "level", "steps", "n_references")
 """Coordinates along which figures are drawn as curves."""
@@ -31,7 +32,29 @@ BESIDE = (
     *("n_training", "training_domain", "training", "baseline"),
 )
 """Settings that change no sample: by them cells are not told apart."""
-Facts = dict[str, Any]
+Points = list[list[float]]
+"""Each ``[x, value]`` or ``[x, value, low, high]``."""
+
+
+class Facts(TypedDict):
+    """One cell, as the script of the page reads it."""
+
+    folder: str
+    status: str
+    why: str
+    at: dict[str, str]
+    x: dict[str, float]
+    figures: dict[str, list[float]]
+    gap: list[float] | None
+    curves: dict[str, Points]
+    cost: dict[str, list[float | None]]
+    memory: float | None
+    claims: dict[str, str]
+    weights: Weights
+    versions: dict[str, str]
+    config: dict[str, str]
+    command: str
+    pictures: NotRequired[dict[str, list[int]]]
 
 
 def facts(cells: Sequence[CellFolder], labels: Sequence[str], names: Sequence[str]) -> list[Facts]:
@@ -58,7 +81,7 @@ def facts(cells: Sequence[CellFolder], labels: Sequence[str], names: Sequence[st
             "weights": cell.results.get("weights", {}),
             "versions": cell.results.get("versions", {}),
             "config": settings(cell),
-            "command": command(cell),
+            "command": cell.command,
         }
         for cell, label, (path, gap) in zip(cells, labels, gaps(cells), strict=True)
     ]
@@ -84,11 +107,31 @@ def comparable(cell: CellFolder, gap: str) -> dict[str, list[float]]:
     return found
 
 
-def costs(results: Mapping[str, Any]) -> dict[str, list[float | None]]:
+def costs(results: Results) -> dict[str, list[float | None]]:
     """Stage -> network calls and seconds."""
     cost = results.get("cost", {})
     calls, seconds = cost.get("network_calls", {}), cost.get("seconds", {})
     return {stage: [calls.get(stage), seconds.get(stage)] for stage in dict.fromkeys([*seconds, *calls])}
+
+
+def stage_curves(results: Mapping[str, Any]) -> dict[str, Points]:
+    """Name of a chart -> points of this run; one point, or none, is no curve and left out."""
+    levels = at(results, "bandwidth/levels") or []
+    recommended = at(results, "bandwidth/recommended")
+    band = [point for each in levels if each["level"] == recommended for point in each["curve"]]
+    found = {
+        "few_shot": points(at(results, "few_shot/curve"), "n_references", "fid"),
+        "bandwidth": points(levels, "level", "bandwidth"),
+        "inside": points(band, "angle", "interval"),
+        "capture": points(at(results, "interference/etas"), "eta", "capture"),
+    }
+    return {name: curve for name, curve in found.items() if len({x for x, *_ in curve}) > 1}
+
+
+def points(curve: Iterable[Mapping[str, Any]] | None, x: str, y: str) -> Points:
+    """Those of a curve in the results whose value is known."""
+    told = Figure(f"{y}/value", interval=y)
+    return [[each[x], *told.bounds(each)] for each in curve or () if told.bounds(each)]
 
 
 def settings(cell: CellFolder) -> dict[str, str]:
@@ -97,7 +140,7 @@ def settings(cell: CellFolder) -> dict[str, str]:
     return {**{f"{name} (group)": value for name, value in choices.items()}, **dotted(cell.config)}
 
 
-def dotted(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def dotted(config: Mapping[str, object], prefix: str = "") -> dict[str, str]:
     """Settings by dotted name; lists as one text, empty sections as ``{}``."""
     found: dict[str, str] = {}
     for key, value in config.items():
@@ -108,7 +151,7 @@ def dotted(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return found
 
 
-def share(entries: Sequence[Facts], name: str) -> dict[str, Any]:
+def share(entries: Sequence[Facts], name: Literal["config", "versions"]) -> dict[str, str]:
     """Take out of the entries' section `name` what all have alike, and return it: it is written once."""
     first = entries[0][name] if entries else {}
     alike = {k: v for k, v in first.items() if all(k in e[name] and e[name][k] == v for e in entries)}

@@ -5,12 +5,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from ood_diffusion.checks import Json
 from ood_diffusion.dashboard.album import PLANS, Album
-from ood_diffusion.dashboard.charts.specifications import specifications, vega_bundle
+from ood_diffusion.dashboard.charts import specifications, vega_bundle
 from ood_diffusion.dashboard.facts import coordinates, facts, share
 from ood_diffusion.dashboard.sheets import pictures
 from ood_diffusion.dashboard.standings import standings
@@ -53,7 +53,7 @@ def page(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int) -> tu
     return text, max((len(some) for entry in data["cells"] for some in entry["pictures"].values()), default=0)
 
 
-def data_of(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int) -> dict[str, Any]:
+def data_of(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int) -> Json:
     """Everything that the page shows but pictures, as the script reads it."""
     names = coordinates(cells)
     entries = facts(cells, labels, names)
@@ -86,7 +86,7 @@ def counts(cell: CellFolder) -> dict[str, int]:
     return {name: int(value) for name, value in found.items() if value is not None}
 
 
-def render(data: dict[str, Any], bundle: str) -> str:
+def render(data: Json, bundle: str) -> str:
     """Fill the template.
 
     Of scripts only the two that are written here may run, by their hashes, and nothing may be loaded.
@@ -112,7 +112,7 @@ def render(data: dict[str, Any], bundle: str) -> str:
     )
 
 
-def json_safe(data: dict[str, Any]) -> str:
+def json_safe(data: Json) -> str:
     """JSON in ASCII that holds no character with which HTML could leave the script element around it.
 
     In ASCII a folder's name may have bytes that are no UTF-8.

@@ -1,8 +1,8 @@
 """The leaderboard as rows and columns for the page."""
 
 from collections.abc import Sequence
-from typing import Any
 
+from ood_diffusion.checks import Json
 from ood_diffusion.claims.leaderboard import WAY, heads, leaderboards
 from ood_diffusion.report.collect.cells import CellFolder
 from ood_diffusion.report.leaderboard_table import Standing, file_rows
@@ -12,7 +12,7 @@ FIXED = ("rank", "fid", "model", "domain", "sampler", "prior", "selection")
 NUMBERS = ("seeds", "fid_low", "fid_high", "fid_references")
 
 
-def standings(cells: Sequence[CellFolder]) -> dict[str, Any]:
+def standings(cells: Sequence[CellFolder]) -> Json:
     """The rows of all boards.
 
     Returns:
@@ -43,7 +43,7 @@ def standings(cells: Sequence[CellFolder]) -> dict[str, Any]:
     }
 
 
-def label(board: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
+def label(board: Sequence[Json], names: Sequence[str]) -> None:
     """Give each row of one board a "label" of those of `names` in which its rows differ."""
     differ = [name for name in names if len({row.get(name) for row in board}) > 1]
     for row in board:

@@ -6,7 +6,8 @@ they are, on white darkened until each has a contrast of 4.5. Shapes differ as w
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from ood_diffusion.checks import Json
 
 SHAPES = {
     "circle": "●",
@@ -81,7 +82,7 @@ def css_variables(theme: Theme) -> Mapping[str, str]:
     return {f"--{name.replace('_', '-')}": getattr(theme, name) for name in names}
 
 
-def vega_config(theme: Theme) -> dict[str, Any]:
+def vega_config(theme: Theme) -> Json:
     """Of Vega: text, axes and grid in the theme's colours on a transparent chart."""
     text = {"labelColor": theme.ink, "titleColor": theme.ink, "labelFont": FONT, "titleFont": FONT}
     axis = {

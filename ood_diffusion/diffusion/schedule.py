@@ -15,14 +15,13 @@ are made of these numbers before they ever touch a float32 tensor.
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ood_diffusion.checks import require, require_integer
 from ood_diffusion.fingerprint import described
-from ood_diffusion.source import identity
+from ood_diffusion.source import Recipe, identity
 
 
 class Schedule(ABC):
@@ -96,7 +95,7 @@ class Schedule(ABC):
             low, high = (middle, high) if self.lam(middle) > lam else (low, middle)
         return high
 
-    def recipe(self) -> dict[str, Any]:
+    def recipe(self) -> Recipe:
         """What determines this schedule, for content addresses: class and attributes, unless overridden."""
         return {"code": identity(self), "attributes": described(vars(self))}
 
@@ -234,7 +233,7 @@ class VariancePreserving(Schedule):
             logs = 2 * np.log((roots - roots[-1]) * (roots[1] / (roots[1] - roots[-1])))
         return VariancePreserving(np.concatenate([[0.0], logs[1:]]))
 
-    def recipe(self) -> dict[str, Any]:
+    def recipe(self) -> Recipe:
         """The table; an end at :math:`\\bar\\alpha = 0` is None, as JSON knows no infinity."""
         values = self.log_alpha_bars.tolist()
         return {"log_alpha_bars": [None if math.isinf(v) else float(f"{v:.12g}") for v in values]}

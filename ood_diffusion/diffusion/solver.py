@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.fingerprint import described
-from ood_diffusion.source import identity
+from ood_diffusion.source import Recipe, identity
 
 EpsFunction = Callable[[Tensor, float], Tensor]
 """``eps(x, t)``: x float32 ``[B, C, H, W]`` at level t -> the noise estimate, same shape."""
@@ -156,6 +156,6 @@ class Solver(ABC):
         plain = int | float | str | None
         return {k: v if isinstance(v, plain) else described(v) for k, v in vars(self).items()}
 
-    def recipe(self) -> dict[str, Any]:
+    def recipe(self) -> Recipe:
         """Everything that determines its results, for content addresses."""
         return {"code": identity(self), **self.settings()}

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ood_diffusion.checks import require, require_choice
+from ood_diffusion.checks import Json, require, require_choice
 from ood_diffusion.domains.arrays.maps import Channels, Maps, kept, mean_within, resized
 from ood_diffusion.domains.arrays.source import ArraySource, Map
 from ood_diffusion.domains.base import SPLITS, Split
@@ -99,7 +98,7 @@ class Array(Collection[Map]):
         ends = [np.broadcast_to(end, (self.channels,)) for end in (made.low, made.high)]
         self._clipped = self._outside(*ends)[0] if outside == "clip" else self._refuse(*ends)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> Json:
         """Also the scale, the range of the data, and how many values are clipped."""
         return super().record() | {
             **self.preparation.recipe(),
@@ -108,7 +107,7 @@ class Array(Collection[Map]):
             "cost": self._cost(),
         }
 
-    def _cost(self) -> dict[str, Any]:
+    def _cost(self) -> dict[str, float | str]:
         """What cutting, resizing and the scale did to the first references, in physical units.
 
         `cut`: share of the pixels that are left out. `resize`: change of the mean of the rest by averaging

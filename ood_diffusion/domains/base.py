@@ -3,16 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from ood_diffusion.checks import require, require_choice, require_integer
+from ood_diffusion.checks import Json, require, require_choice, require_integer
 from ood_diffusion.domains.drawing import Drawing
 from ood_diffusion.fields.scale import Scale
 from ood_diffusion.fingerprint import fingerprint
-from ood_diffusion.source import identity
+from ood_diffusion.source import Recipe, identity
 
 Split = Literal["references", "held_out"]
 """`references` are the few pictures the method is given; `held_out` are only ever used to judge it."""
@@ -99,7 +99,7 @@ class Domain(ABC):
         return fingerprint([key, self._code]) if "code" in self._code else key
 
     @cached_property
-    def _code(self) -> dict[str, Any]:
+    def _code(self) -> Recipe:
         return identity(self)
 
     @abstractmethod
@@ -110,8 +110,8 @@ class Domain(ABC):
         """Where one picture is, for a message."""
         return f"number {index} of {split}"
 
-    def record(self) -> dict[str, Any]:
-        """What `results.json` says about the data beside the settings, as JSON: of fields their scale."""
+    def record(self) -> Json:
+        """What `results.json` says about the data beside the settings: of fields their scale."""
         return {} if self.physical_scale is None else self.physical_scale.recipe()
 
     def check_item(self, split: Split, index: int) -> None:

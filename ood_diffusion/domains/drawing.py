@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.diffusion.solver import Solver
+from ood_diffusion.source import Recipe
 
 CPU = torch.device("cpu")
 
@@ -42,7 +43,7 @@ class Model(Protocol):
     def decode(self, states: Tensor) -> Tensor:
         """States at level 0 to images with values in [-1, 1], not clipped."""
 
-    def recipe(self) -> dict[str, Any]:
+    def recipe(self) -> Recipe:
         """Everything that determines `eps` and `decode`, as JSON."""
 
     def to(self, device: torch.device) -> object:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cached_property, partial
-from typing import Any
 
 import torch
 from PIL import Image
@@ -19,6 +18,7 @@ from ood_diffusion.domains.item_generator import check_seed
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.pixels import as_stored, finite_rows, require_finite
 from ood_diffusion.seeding import generator, normal
+from ood_diffusion.source import Recipe
 
 KEPT = 4
 """Blocks kept in memory, so that pictures asked for in order are each drawn once."""
@@ -69,7 +69,7 @@ class ModelSamples(Domain):
         self.channels = model.image_shape[0]
         require(
             (self.channels == 3 and dtype == torch.uint8) or self.shape == model.image_shape,
-            "images of a model that are no RGB photographs can be used at their own size only",
+            "images that are not RGB photographs can be used only at the size at which the model makes them",
             f"{model.image_shape} for {self.shape}",
             "Choose another domain.",
         )
@@ -87,7 +87,7 @@ class ModelSamples(Domain):
         return None
 
     @cached_property
-    def recipe(self) -> dict[str, Any]:
+    def recipe(self) -> Recipe:
         """What determines all pictures, as JSON; the weights are hashed once."""
         return {
             "domain": "model_samples",

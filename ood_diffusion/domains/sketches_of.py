@@ -1,13 +1,12 @@
 """Line drawings made from the pictures of another domain, so that photo and sketch exist as a pair."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import Json, require
 from ood_diffusion.domains.base import Domain, Split
 from ood_diffusion.domains.drawing import Drawing
 from ood_diffusion.fingerprint import fingerprint
@@ -45,7 +44,7 @@ class SketchesOf(Domain):
         self.drawn = of(image_size=image_size)
         require(
             self.drawn.channels == 3,
-            "sketches are made of RGB pictures",
+            "sketches can only be made of RGB pictures",
             self.drawn.shape,
             "Use another domain.",
         )
@@ -65,7 +64,7 @@ class SketchesOf(Domain):
         """Where the picture is that was drawn."""
         return self.drawn.where(split, index)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> Json:
         """That of the other domain."""
         return self.drawn.record()
 

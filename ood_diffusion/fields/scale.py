@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ood_diffusion.checks import require, require_choice
+from ood_diffusion.source import Recipe
 
 LARGEST = 1e37
 """float32 ends at 3.4e38 and, without loss, at 1.2e-38."""
@@ -87,7 +88,12 @@ class Scale:
             "Set it to the smallest value that matters, or use domain.scale=asinh.",
         )
         positive = softening is None or (type(softening) in (int, float) and softening > 0)
-        require(positive, "domain.softening must be null or above 0", softening, "Such as the noise.")
+        require(
+            positive,
+            "domain.softening must be null or above 0",
+            softening,
+            "Try the noise level.",
+        )
         self.kind = kind
         self.low, self.high = [float(v) for v in lows], [float(v) for v in highs]
         self.softening = [
@@ -100,7 +106,7 @@ class Scale:
         """For how many channels it has ranges; 1: for any number."""
         return len(self.low)
 
-    def recipe(self) -> dict[str, Any]:
+    def recipe(self) -> Recipe:
         """All of it, as JSON."""
         return {"scale": self.kind, "low": self.low, "high": self.high, "softening": self.softening}
 

@@ -16,6 +16,7 @@ from typing_extensions import Self
 
 from ood_diffusion.checks import UserError, require, require_positive
 from ood_diffusion.fields.scale import Scale
+from ood_diffusion.source import Recipe
 
 TENTH = 0.1
 """Of the stretch: where `Lupton` is the line through it, whatever Q is."""
@@ -86,7 +87,7 @@ class Channels(View):
     def __init__(self, channels: Sequence[int] | None = None) -> None:
         listed = None if channels is None else list(channels)
         fits = listed is None or (len(listed) in (1, 3) and all(type(i) is int and i >= 0 for i in listed))
-        require(fits, "view.channels must be one index of a channel, or three", channels, "Such as [2,1,0].")
+        require(fits, "view.channels must be one index of a channel, or three", channels, "Try [2,1,0].")
         self.channels = listed
 
     @property
@@ -172,7 +173,7 @@ class Lupton(View):
             len(channels) == 3 and all(type(i) is int and i >= 0 for i in channels),
             "view.channels must be the indices of red, green and blue",
             list(channels),
-            "Such as [2,1,0].",
+            "Try [2,1,0].",
         )
         require_positive("view.stretch", stretch, "0.5 is usual.")
         require_positive("view.q", q, "8 is usual.")
@@ -197,12 +198,12 @@ def check_channels(wanted: Sequence[int], there: int) -> None:
     """Raise `UserError` unless there are so many channels that all that are `wanted` are among them."""
     if max(wanted) >= there:
         raise UserError(
-            f"a view must show channels that there are, 0 to {there - 1}, but got {list(wanted)}. Change "
+            f"a view must show existing channels, 0 to {there - 1}, but got {list(wanted)}. Change "
             "view.channels, or try view=grey."
         )
 
 
-def described(view: View, shape: Sequence[int], dtype: torch.dtype) -> dict[str, Any]:
+def described(view: View, shape: Sequence[int], dtype: torch.dtype) -> Recipe:
     """What of a view determines features of fields of this kind; empty for RGB photographs themselves."""
     if view.unchanged(shape, dtype):
         return {}

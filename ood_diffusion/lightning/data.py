@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import TypedDict
 
 import pytorch_lightning as pl
 import torch
@@ -51,7 +51,7 @@ class PrefetchingLoader(DataLoader[tuple[str, Tensor]]):
     sampler of its own that gives every rank its share.
     """
 
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         batches = super().__iter__()
         with ThreadPoolExecutor(1, "prefetch") as thread:
             following = thread.submit(next, batches, None)
@@ -75,10 +75,7 @@ class StoreDataModule(pl.LightningDataModule):
         self.dataset, self.batch_size = dataset, batch_size
 
     def predict_dataloader(self) -> PrefetchingLoader:
-        """Batches ``{"ids": list of the real items, "data": [batch_size, …]}``.
-
-        With a GPU they lie in pinned memory, from which Lightning copies without waiting.
-        """
+        """Batches; with a GPU they lie in pinned memory, from which Lightning copies without waiting."""
         return PrefetchingLoader(
             self.dataset,
             batch_size=self.batch_size,

@@ -16,7 +16,7 @@ from ood_diffusion.diffusion.prediction import TO_CLEAN, TO_EPS, Conversion
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.fingerprint import architecture, described, fingerprint, weights_digest
 from ood_diffusion.precision import PRECISIONS, arithmetic, effective
-from ood_diffusion.source import identity, network_identity
+from ood_diffusion.source import Recipe, identity, network_identity
 
 OURS = f"{__name__.partition('.')[0]}."
 
@@ -184,12 +184,12 @@ class FrozenModel(nn.Module):
         """Content hash of weights and buffers as they are now; equal before and after every run."""
         return weights_digest(tensors_of(self.network))
 
-    def arithmetic_recipe(self, device: Callable[[], torch.device]) -> dict[str, Any]:
+    def arithmetic_recipe(self, device: Callable[[], torch.device]) -> Recipe:
         """How the network computes on `device` (asked for only where it matters), for content addresses."""
         precision = effective(self.precision, device()) if self.precision == "tf32" else self.precision
         return {"precision": precision, "compile": self.compiled}
 
-    def recipe(self) -> dict[str, Any]:
+    def recipe(self) -> Recipe:
         """Everything that determines `eps`, for content addresses."""
         return {
             "weights": self.digest(),

@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from safetensors import SafetensorError
@@ -121,7 +121,7 @@ def choose(loaded: Any, entry: str | None, path: Path) -> dict[str, Tensor]:
     return found[chosen[0]]
 
 
-def is_state(value: Any) -> bool:
+def is_state(value: Any) -> TypeGuard[Mapping[str, Tensor]]:
     """Whether `value` is names mapped to tensors, and not empty."""
     return (
         isinstance(value, Mapping)
@@ -159,7 +159,7 @@ def _load(path: Path) -> Any:
         raise UserError(f"{damaged}, but {path} is not: {reason}. Download it again.") from None
 
 
-def _named(loaded: Any) -> dict[str, Any]:
+def _named(loaded: Any) -> dict[str, object]:
     if isinstance(loaded, Mapping):
         return {str(name): value for name, value in loaded.items()}
     if isinstance(loaded, Sequence) and not isinstance(loaded, (str, bytes)):

@@ -6,8 +6,8 @@ function once the entries have its names.
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
+from ood_diffusion.checks import Json
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.models.checkpoint import read_state
@@ -77,7 +77,7 @@ def ddpm_architecture(
     channel_mult: Sequence[int],
     num_res_blocks: int,
     attention_resolutions: Sequence[int],
-) -> dict[str, Any]:
+) -> Json:
     """The keyword arguments with which `UNet2DModel` is Ho et al.'s network."""
     attends = [image_size // 2**i in attention_resolutions for i in range(len(channel_mult))]
     return {

@@ -7,11 +7,10 @@ import inspect
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
-from ood_diffusion.checks import UserError, require, require_choice
+from ood_diffusion.checks import Json, UserError, require, require_choice
 from ood_diffusion.models.checkpoint import read_state
 
 STEM = "diffusion_pytorch_model"
@@ -59,7 +58,7 @@ def find_folder(path: str, revision: str | None) -> Path:
     return Path(found)
 
 
-def read_config(path: Path, kind: type, names: tuple[str, ...]) -> dict[str, Any]:
+def read_config(path: Path, kind: type, names: tuple[str, ...]) -> Json:
     """The arguments in a diffusers config, checked against the class they are for.
 
     Args:
@@ -110,7 +109,7 @@ def shards(index: Path) -> list[Path]:
     return [index.parent / name for name in names]
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> Json:
     """The object in a JSON file; `UserError` if there is none."""
     require(
         path.is_file(),

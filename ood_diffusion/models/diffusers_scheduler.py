@@ -2,11 +2,11 @@
 
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from ood_diffusion.checks import UserError, require, require_choice
+from ood_diffusion.checks import Json, UserError, require, require_choice
 from ood_diffusion.diffusion.schedule import Schedule, VariancePreserving
 from ood_diffusion.models.diffusers_folder import read_json
 
@@ -91,7 +91,7 @@ def read_scheduler(folder: Path, tokens: int | None = None) -> Scheduler:
             "Such a schedule is not understood yet; choose another model.",
         )
     if kind.startswith("FlowMatch") or config.get("use_flow_sigmas"):
-        shift = config.get("shift", config.get("flow_shift", 1.0))
+        shift = config["shift"] if "shift" in config else config.get("flow_shift", 1.0)
         if config.get("use_dynamic_shifting"):
             shift = dynamic_shift(config, tokens, path)
         return Scheduler(Schedule.flow(timesteps, shift), config.get("prediction_type", "flow_prediction"))
@@ -111,7 +111,7 @@ def read_scheduler(folder: Path, tokens: int | None = None) -> Scheduler:
     return Scheduler(schedule.zero_terminal_snr() if zero else schedule, prediction_type)
 
 
-def dynamic_shift(config: dict[str, Any], tokens: int | None, path: Path) -> float:
+def dynamic_shift(config: Json, tokens: int | None, path: Path) -> float:
     r"""The shift that pipelines of diffusers give images of `tokens` patches (their `calculate_shift`):
     :math:`\mu` is linear in the number, and the shift is :math:`e^\mu` or :math:`\mu`."""
     if tokens is None:
@@ -125,7 +125,7 @@ def dynamic_shift(config: dict[str, Any], tokens: int | None, path: Path) -> flo
     return mu if config.get("time_shift_type") == "linear" else math.exp(mu)
 
 
-def with_betas(config: dict[str, Any], path: Path) -> VariancePreserving:
+def with_betas(config: Json, path: Path) -> VariancePreserving:
     """The schedule of a config with betas, which lies at `path`."""
     if config.get("trained_betas") is not None:
         return Schedule.from_betas(config["trained_betas"])

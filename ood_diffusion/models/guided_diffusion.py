@@ -6,12 +6,11 @@ the heads.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import nn
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import Json, require
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.models.checkpoint import read_state
@@ -81,7 +80,7 @@ def load_guided_diffusion(
     if not resblock_updown:
         plain_down, plain_up = "DownBlock2D", "UpBlock2D"
     channels = read_channels(state, "input_blocks.0.0.weight")
-    architecture: dict[str, Any] = {
+    architecture: Json = {
         "sample_size": size[0],
         "out_channels": (1 + (len(state.get("out.2.bias", ())) == 2 * channels)) * channels,
         "block_out_channels": [int(num_channels * mult) for mult in channel_mult],

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import Json, require
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.fingerprint import weights_digest
 from ood_diffusion.models.base import FrozenModel, tensors_of
@@ -123,7 +123,7 @@ def load_latent_diffusion(
     )
 
 
-def read_autoencoder(folder: Path) -> tuple[nn.Module, dict[str, Any], int]:
+def read_autoencoder(folder: Path) -> tuple[nn.Module, Json, int]:
     """The autoencoder of a pipeline, its arguments, and by how much it shrinks the side of an image."""
     import diffusers
 
@@ -136,7 +136,7 @@ def read_autoencoder(folder: Path) -> tuple[nn.Module, dict[str, Any], int]:
     )
     path = Path(str(place)) / "config.json"
     name = str(read_json(path).get("_class_name"))
-    kinds: dict[str, Any] = {"VQModel": diffusers.VQModel, "AutoencoderKL": diffusers.AutoencoderKL}
+    kinds: dict[str, type] = {"VQModel": diffusers.VQModel, "AutoencoderKL": diffusers.AutoencoderKL}
     config = read_config(path, kinds.get(name, diffusers.VQModel), tuple(kinds))
     if name == "VQModel":  # configs older than the setting mean 1; diffusers' later default is another
         config.setdefault("scaling_factor", 1.0)

@@ -122,5 +122,5 @@ def field_shape(shape: Sequence[object]) -> tuple[int, int, int]:
     """`shape` as (C, H, W), if it is three positive integers."""
     c, h, w = (list(shape) + [None] * 3)[:3]
     fits = len(shape) == 3 and all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in shape)
-    require(fits, "model.shape must be [C, H, W], positive integers", list(shape), "Such as [1,28,28].")
+    require(fits, "model.shape must be [C, H, W], positive integers", list(shape), "For example [1,28,28].")
     return cast(tuple[int, int, int], (c, h, w))

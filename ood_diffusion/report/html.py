@@ -15,7 +15,7 @@ from ood_diffusion.report.figures import save
 from ood_diffusion.report.pictures import Pictures
 from ood_diffusion.report.plots import Plot, plots_of
 from ood_diffusion.report.results import Results
-from ood_diffusion.report.story import headlines, story
+from ood_diffusion.report.sections import headlines, story
 from ood_diffusion.report.wording import FID_WARNING, number, spread
 from ood_diffusion.storage.atomic import atomic_write
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from ood_diffusion.figures import Figure
+from ood_diffusion.report.collect.rows import Line
 from ood_diffusion.report.figures import BLUE, GREEN, INK, ORANGE, Interval, arms, panel, svg
 from ood_diffusion.report.sections import plus_minus
 from ood_diffusion.report.wording import MISSING, number
@@ -68,7 +68,7 @@ def best_new(ordered: Sequence[Standing]) -> Standing:
 
 def file_rows(
     model: str, domain: str, standings: Sequence[Standing], heads: Mapping[str, Figure]
-) -> list[dict[str, Any]]:
+) -> list[Line]:
     """One flat row per standing, for `table_file.write_rows`; a knob that is called as a figure is
     (precision) is a "(setting)". `heads`: name -> figure, for the columns beside FID.
     """

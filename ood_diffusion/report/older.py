@@ -68,7 +68,7 @@ OTHERS = (
 )  # fmt: skip
 
 
-def completed(results: Mapping[str, Any]) -> dict[str, Any]:
+def completed(results: Mapping[str, Any]) -> Mapping[str, Any]:
     """Older results with what a run writes today: its figures, and those that follow from others."""
     found = dict(results)
     if "sample" in results:

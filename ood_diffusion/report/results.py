@@ -14,6 +14,7 @@ from typing import Any
 
 from typing_extensions import NotRequired, TypedDict
 
+from ood_diffusion.checks import Json
 from ood_diffusion.report.claim_words import Verdict
 from ood_diffusion.storage.atomic import atomic_write
 
@@ -46,12 +47,19 @@ class Cell(TypedDict, total=False):
     compile: bool
 
 
-class Data(TypedDict, total=False):
-    """A domain as a run used it: `settings` of its YAML and, for files, what `Collection.record` says;
-    content digests of the images that were used, per split; for maps the ranges and what was clipped."""
+class Used(TypedDict):
+    """How many images of a split were used, and the digest of their contents."""
 
-    settings: dict[str, Any]
-    used: dict[str, dict[str, Any]]
+    n: int
+    digest: str
+
+
+class Data(TypedDict, total=False):
+    """A domain as a run used it: `settings` of its YAML, what was `used` of each split and what its `record`
+    says: for files that of `Collection`, for maps also the ranges and what was clipped."""
+
+    settings: Json
+    used: dict[str, Used]
     path: str
     splits: str
     files: int
@@ -249,6 +257,15 @@ class Cost(TypedDict, total=False):
     peak_gpu_memory_mib: float
 
 
+class Store(TypedDict, total=False):
+    """The folder of the stores, how it was used, and how many items were made and found there."""
+
+    folder: str
+    mode: str
+    made: int
+    found: int
+
+
 class Weights(TypedDict, total=False):
     """The digest of the model's weights around the run; they must be equal."""
 
@@ -282,7 +299,7 @@ class Level(TypedDict):
 class Comparison(TypedDict, total=False):
     """Bandwidths of both domains, and what must be equal where runs are compared."""
 
-    equal: dict[str, Any]
+    equal: Json
     unseen: Bounds
 
 
@@ -342,7 +359,7 @@ class Results(TypedDict, total=False):
 
     schema: int
     command: str
-    figures: list[dict[str, Any]]
+    figures: list[Json]
     data: dict[str, Data]
     cell: Cell
     model: Model
@@ -358,7 +375,7 @@ class Results(TypedDict, total=False):
     cost: Cost
     versions: dict[str, str]
     device: str
-    store: dict[str, Any]
+    store: Store
     weights: Weights
 
 

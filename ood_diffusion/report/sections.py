@@ -21,6 +21,18 @@ from ood_diffusion.report.wording import (
 
 SAMPLES = "metrics/sets/samples/"
 """Where the metrics of the samples lie; those of other sets lie beside them and stand in the same row."""
+DATA_WORDS = {
+    "copies": "duplicate files",
+    "digest": "digest of all files",
+    "data_range": "range of the data",
+    "clipped": "clipped values",
+    "cost/cut": "cropped share of the pixels",
+    "cost/resize": "change of the mean by resizing",
+    "cost/scale": "rms error of the scale",
+    "cost/unit": "unit of that error",
+    "cost/n": "maps measured for it",
+}
+"""What is known of data, by its key in `results.json`."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +213,7 @@ def novelty_table(results: Results) -> Table:
 
 def cost_table(results: Results) -> Table:
     """Stages as rows: network calls, seconds, images per second."""
-    cost: dict[str, Any] = dict(results.get("cost", {}))
+    cost: Mapping[str, Any] = results.get("cost", {})
     names = {"network_calls": "network calls", "seconds": "seconds", "images_per_second": "images/s"}
     keys = [key for key in names if cost.get(key)]
     stages = list(dict.fromkeys(stage for key in keys for stage in cost[key]))
@@ -226,16 +238,65 @@ def data_lists(results: Results) -> dict[str, dict[str, str]]:
     """Domain -> its settings by their names in the configuration, and in words what is known of its data."""
     return {
         name.replace("_", " "): {
-            _data_word(*path.split("/")): str(value) for path, value in flatten(found).items() if value != ""
+            data_word(*path.split("/")): str(value)
+            for path, value in flatten(found).items()
+            if value != "" and path != "maps"  # a version
         }
         for name, found in results.get("data", {}).items()
     }
 
 
-def _data_word(first: str, *others: str) -> str:
-    """A place in the data section of `results.json` as a reader knows it."""
+def data_word(first: str, *others: str) -> str:
+    """What a place in the data section of `results.json` is called."""
+    inside = [each.replace("held_out", "held-out images") for each in others]
     if first == "settings":
-        return "class" if others == ("_target_",) else ".".join(others)
-    said = {"n": "number", "copies": "duplicate files", "passed_over": "skipped files"}
-    parts = others if first == "used" else (first, *others)
-    return ": ".join(said.get(part, part.replace("_", " ")) for part in parts)
+        return ".".join("class" if each == "_target_" else each for each in others)
+    if first == "used":
+        return f"{inside[0]} used" if inside[1] == "n" else f"digest of the {inside[0]} used"
+    if first == "pictures":
+        return f"{inside[0]} available"
+    if first == "passed_over":
+        return f"skipped files: {others[0]}"
+    place = "/".join((first, *others))
+    return DATA_WORDS.get(place, place.replace("_", " ").replace("/", ": "))
+
+
+def story(results: Results) -> str:
+    """Say in one sentence what was done, from as much of the cell as is known."""
+    cell = results.get("cell", {})
+    count, domain = cell.get("n_references"), cell.get("domain", "an unseen domain")
+    shown = f"{number(count)} images" if count is not None else "images"
+    level = f" to level {number(cell['level'])}" if "level" in cell else ""
+    text = f"The frozen model {cell.get('model', '')} inverted {shown} of {domain}{level}".replace("  ", " ")
+    if "sampler" not in cell:
+        return f"{text}."
+    draws = f"{number(cell['n_samples'])} new latents" if "n_samples" in cell else "new latents"
+    return f"{text}; from these the sampler {cell['sampler']} made {draws}, and the model denoised them."
+
+
+def headlines(results: Results) -> list[Row]:
+    """The handful of numbers to read first; the name and one entry each."""
+    rows: list[Row] = []
+    if (psnr := results.get("reconstruct", {})).get("psnr_mean") is not None:
+        worst = f"worst {number(psnr.get('psnr_min'))}, n = {number(psnr.get('n'))}"
+        note = f"± {number(psnr.get('psnr_sd'))} dB, {worst}"
+        rows.append(Row("round-trip PSNR", [Entry(f"{number(psnr['psnr_mean'])} dB", note)]))
+    if physical := results.get("reconstruct", {}).get("physical"):
+        unit, share = physical["unit"], percent(physical["share_of_sd"])
+        note = f"± {number(physical['rms_sd'])} {unit}, {share} of the standard deviation"
+        note += f"; mean value {100 * physical['flux']:+.2g} %"
+        found = f"{number(physical['rms'])} {unit}"
+        rows.append(Row("round-trip error, rms", [Entry(found, note)]))
+    metrics = results.get("metrics", {})
+    samples = metrics.get("sets", {}).get("samples", {})
+    if "fid" in samples:
+        rows.append(Row("FID of new samples", [Entry(number(samples["fid"]), qualify(metrics, samples))]))
+    if fid := metrics.get("network_adds", {}).get("twin", {}).get("fid"):
+        note = f"95 %: {number(fid['low'])} to {number(fid['high'])}; below 0 the network helps"
+        rows.append(Row("FID minus twin", [Entry(number(fid["value"]), note)]))
+    if "coverage" in samples:
+        rows.append(Row("coverage", [Entry(number(samples["coverage"]), "of held-out images, 0 to 1")]))
+    novelty = metrics.get("novelty", {})
+    if "copies" in novelty:
+        rows.append(Row("near-copies", [Entry(percent(novelty["copies"]), "of new samples")]))
+    return rows

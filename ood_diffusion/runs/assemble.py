@@ -9,7 +9,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from ood_diffusion.checks import UserError, require, require_integer
+from ood_diffusion.checks import Json, UserError, require, require_integer
 from ood_diffusion.controls.base import Control
 from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.domains.base import Domain
@@ -27,7 +27,7 @@ from ood_diffusion.runs.stage import Stage
 from ood_diffusion.runs.workspace import Workspace
 from ood_diffusion.samplers.base import Sampler
 from ood_diffusion.samplers.selection import Selection
-from ood_diffusion.source import targets
+from ood_diffusion.source import Recipe, targets
 from ood_diffusion.storage.stores import Stores
 
 KNOBS = tuple(Settings.__dataclass_fields__)
@@ -113,12 +113,12 @@ def build_stages(cfg: DictConfig, settings: Settings) -> dict[str, Stage]:
     return {name: found[name] for name in sorted(found, key=lambda name: found[name].last)}
 
 
-def plain(part: Any) -> dict[str, Any]:
+def plain(part: Any) -> Json:
     """A group's settings as a dictionary, interpolations resolved."""
-    return cast(dict[str, Any], OmegaConf.to_container(part, resolve=True))
+    return cast(Json, OmegaConf.to_container(part, resolve=True))
 
 
-def with_code(part: Mapping[str, Any]) -> dict[str, Any]:
+def with_code(part: Mapping[str, Any]) -> Recipe:
     """A part's settings, and what counts of the code that they name."""
     return {**part, "code": targets(part)}
 
@@ -136,9 +136,8 @@ def build_domain(part: DictConfig, model: FrozenModel, dtype: torch.dtype = torc
     """A domain at the size of the model's images; one whose `model` is null draws from this model, fields if
     `dtype` is float32.
     """
-    own: dict[str, Any] = {}
-    if "model" in part and part.model is None:
-        own = {"model": model, **({"dtype": dtype} if dtype == torch.float32 else {})}
+    dtypes = {"dtype": dtype} if dtype == torch.float32 else {}
+    own = {"model": model, **dtypes} if "model" in part and part.model is None else {}
     height, width = model.image_shape[1:]
     size = height if height == width else (height, width)
     domain: Domain = build(part, Domain, image_size=size, **own)

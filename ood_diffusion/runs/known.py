@@ -15,6 +15,7 @@ import torch
 
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.runs.run import Run
+from ood_diffusion.source import Recipe
 from ood_diffusion.storage.record import read_json
 from ood_diffusion.storage.store import TensorStore
 
@@ -87,7 +88,7 @@ def identity(recipe: Mapping[str, Any], uses_prior: bool) -> str:
 
 
 @functools.cache
-def read_recipe(path: Path) -> dict[str, Any]:
+def read_recipe(path: Path) -> Recipe:
     """A store's recipe, empty if it is damaged; the runs of a sweep read the same ones."""
     return read_json(path) or {}
 

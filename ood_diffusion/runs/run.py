@@ -30,6 +30,7 @@ from ood_diffusion.runs.workspace import Workspace
 from ood_diffusion.samplers.base import Sampler
 from ood_diffusion.samplers.propose import Proposer
 from ood_diffusion.samplers.selection import Selection
+from ood_diffusion.source import Recipe
 from ood_diffusion.storage.store import TensorStore
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ class Run:
         return self.make_extractor()
 
     @property
-    def view_recipe(self) -> dict[str, Any]:
+    def view_recipe(self) -> Recipe:
         """What of the view determines features; empty where the images are RGB photographs themselves."""
         return described(self.view, self.model.image_shape, self.dtype)
 
@@ -126,7 +127,7 @@ class Run:
         return judged_by(self.extractor.name, self.view_recipe)
 
     @cached_property
-    def trajectory_recipe(self) -> dict[str, Any]:
+    def trajectory_recipe(self) -> Recipe:
         """Everything that determines where an image goes: model, solver, levels, arithmetic."""
         return {
             "model": self.model.recipe(),
@@ -145,7 +146,7 @@ class Run:
         recipe = {**self.trajectory_recipe, "eta": eta, **named_dtype(self.dtype)}
         return self.workspace.stores.open("images", recipe, self.dtype)
 
-    def draws_recipe(self, references: Sequence[str]) -> dict[str, Any]:
+    def draws_recipe(self, references: Sequence[str]) -> Recipe:
         """Everything that determines the draws, if the references have these digests."""
         return {
             **self.trajectory_recipe,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 from torch import Tensor
 from torchmetrics import MetricCollection
@@ -11,13 +11,13 @@ from ood_diffusion.figures import EVERYWHERE, Figure, Surface
 from ood_diffusion.metrics.feature_metric import FeatureMetric
 from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.report.plan.work import Share
-from ood_diffusion.report.results import Metrics, Results
+from ood_diffusion.report.results import Making, Metrics, Results
 from ood_diffusion.runs.calls import calls_along
 from ood_diffusion.runs.known import Known
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.stages.control import controls_of
-from ood_diffusion.stages.features import features_in_order, features_of
+from ood_diffusion.stages.features import features_in_order
 from ood_diffusion.stages.reconstruct import reconstruction_ids
 from ood_diffusion.stages.sample import draw
 from ood_diffusion.statistics.intervals import proportion_interval
@@ -25,6 +25,8 @@ from ood_diffusion.storage.store import TensorStore
 
 MakeMetrics = Mapping[str, Callable[[], FeatureMetric]]
 """By name, what builds a metric that has seen nothing yet."""
+Sides = Mapping[str, tuple[Tensor, Tensor]]
+"""The held-out images and those that are judged, in each form that metrics take (`FeatureMetric.takes`)."""
 TWIN = "twin"
 """The control that says what the network adds: the recipe of the run on pixels (`conf/control/twin.yaml`)."""
 
@@ -81,47 +83,41 @@ class Evaluate(Stage):
 
 def evaluate(run: Run) -> Metrics:
     """All metrics of samples, references and controls, and of reconstructions where there are any."""
-    held_out = features_of(run, run.pictures, run.held_out)
-    references = features_of(run, run.pictures, run.references)
-    drawn = samples_of(run)
-    rebuilt = list(reconstruction_ids(run).values())
-    decoded = run.decoded(eta=0.0)
-    sources = {"samples": drawn, "references": (run.pictures, list(run.references.values()))}
-    if not decoded.missing(rebuilt):
-        sources["reconstructions"] = decoded, rebuilt
+    rebuilt, decoded = list(reconstruction_ids(run).values()), run.decoded(eta=0.0)
     controls = controls_of(run)
-    sources |= controls
-    sets = {name: features_in_order(run, *source) for name, source in sources.items()}
-    samples = sets["samples"]
-    images: dict[str, Tensor] = {}
-    fields: dict[str, Tensor] = {}
-    taken = {make().takes for make in run.make_metrics.values()}
+    stored = {
+        "held_out": (run.pictures, list(run.held_out.values())),
+        "samples": samples_of(run),
+        "references": (run.pictures, list(run.references.values())),
+        **({} if decoded.missing(rebuilt) else {"reconstructions": (decoded, rebuilt)}),
+        **controls,
+    }
+    features = {name: features_in_order(run, *source) for name, source in stored.items()}
+    views, taken = {"features": features}, {make().takes for make in run.make_metrics.values()}
     if taken & {"images", "fields"}:
-        fields = {name: store.read(ids) for name, (store, ids) in sources.items()}
-        fields["held_out"] = run.pictures.read(list(run.held_out.values()))
+        views["fields"] = {name: store.read(ids) for name, (store, ids) in stored.items()}
     if "images" in taken:
-        images = {name: run.view(each) for name, each in fields.items()}
-    origins = {"features": references, "images": images.get("references", references)}
-    made_from_references, scores, bounds = {"samples", *controls}, {}, {}
-    for name, generated in sets.items():
-        seen, whole = ((each["held_out"], each[name]) if each else None for each in (images, fields))
-        known = origins if name in made_from_references else None
-        scores[name] = score(run.make_metrics, held_out, generated, seen, known, whole)
-        bounds[name] = intervals(run.make_metrics, scores[name], held_out, generated, seen, known, whole)
-    new = novelty(samples, references, held_out)
+        views["images"] = {name: run.view(each) for name, each in views["fields"].items()}
+    scores: dict[str, dict[str, float]] = {}
+    bounds: dict[str, dict[str, dict[str, float]]] = {}
+    for name in list(features)[1:]:
+        sides = {view: (its["held_out"], its[name]) for view, its in views.items()}
+        made_from = {view: its["references"] for view, its in views.items()}
+        known = made_from if name in {"samples", *controls} else None
+        scores[name] = score(run.make_metrics, sides, known)
+        bounds[name] = intervals(run.make_metrics, scores[name], sides, known)
+    samples = features["samples"]
+    new = novelty(samples, features["references"], features["held_out"])
     copies = proportion_interval(round(new["copies"] * len(samples)), len(samples))
     bounds["samples"]["copies"] = dict(vars(copies))
     found = {
         "extractor": run.judge,
         "num_features": run.extractor.num_features,
-        "n_real": len(held_out),
+        "n_real": len(features["held_out"]),
         "sets": scores,
         "ratios": ratios(run.make_metrics, scores),
         "intervals": bounds,
-        "network_adds": {
-            name: differences(run.make_metrics, {"held_out": held_out, **sets}, images, name, fields)
-            for name in controls
-        },
+        "network_adds": {name: differences(run.make_metrics, views, name) for name in controls},
         "novelty": new,
         "making": making(run),
     }
@@ -135,86 +131,72 @@ def samples_of(run: Run) -> tuple[TensorStore, list[str]]:
 
 
 def score(
-    make_metrics: MakeMetrics,
-    real: Tensor,
-    generated: Tensor,
-    images: tuple[Tensor, Tensor] | None = None,
-    references: Mapping[str, Tensor] | None = None,
-    fields: tuple[Tensor, Tensor] | None = None,
+    make_metrics: MakeMetrics, sides: Sides, references: Mapping[str, Tensor] | None = None
 ) -> dict[str, float]:
     """All metrics of one set for which there is what they need, and how many images it has.
 
     Args:
         make_metrics: by name.
-        real: features of the held-out images ``[n, d]``.
-        generated: features of the images that are judged ``[m, d]``.
-        images: real and generated ones themselves, uint8 ``[n, C, H, W]`` and ``[m, C, H, W]``.
-        references: what the generated ones were made from, as "features" and as "images".
-        fields: as `images`, float32, where they are fields.
+        sides: features ``[n, d]`` and ``[m, d]``, images uint8 ``[n, 3, H, W]`` and ``[m, 3, H, W]``, fields
+            float32 likewise.
+        references: what the generated ones were made from, in each of these forms.
     """
-    found: dict[str, float] = {"n": len(generated)}
-    made = {name: make() for name, make in make_metrics.items()}
-    for takes, sides in (("features", (real, generated)), ("images", images), ("fields", fields)):
-        own = {name: metric for name, metric in made.items() if metric.takes == takes}
-        if references is None:
-            own = {name: each for name, each in own.items() if not each.needs_references}
-        if sides is None or not own:
-            continue
-        for metric in own.values():
-            metric.distributed_available_fn = lambda: False  # whatever rank computed a feature, all are here
-            if references is not None and metric.needs_references:
-                metric.bind(references[takes])
-        metrics = MetricCollection(dict[str, Any](own))
-        for side, is_real in zip(sides, (True, False), strict=True):
-            metrics.update(side, real=is_real)
-        found |= {name: float(value) for name, value in metrics.compute().items()}
+    ready = metrics_for(make_metrics, sides, references)
+    found: dict[str, float] = {"n": len(next(iter(sides.values()))[1])}
+    for takes, (real, generated) in sides.items():
+        if own := {name: metric for name, metric in ready.items() if metric.takes == takes}:
+            metrics = MetricCollection({**own})
+            metrics.update(real, real=True)
+            metrics.update(generated, real=False)
+            found |= {name: float(value) for name, value in metrics.compute().items()}
     return found
+
+
+def metrics_for(
+    make_metrics: MakeMetrics, sides: Sides, references: Mapping[str, Tensor] | None
+) -> dict[str, FeatureMetric]:
+    """New ones of those for which there is what they need, ready to be updated."""
+    ready = {}
+    for name, metric in ((name, make()) for name, make in make_metrics.items()):
+        if metric.takes not in sides or (metric.needs_references and references is None):
+            continue
+        metric.distributed_available_fn = lambda: False  # whatever rank computed a feature, all are here
+        if references is not None and metric.needs_references:
+            metric.bind(references[metric.takes])
+        ready[name] = metric
+    return ready
 
 
 def intervals(
     make_metrics: MakeMetrics,
     found: Mapping[str, float],
-    real: Tensor,
-    generated: Tensor,
-    images: tuple[Tensor, Tensor] | None = None,
+    sides: Sides,
     references: Mapping[str, Tensor] | None = None,
-    fields: tuple[Tensor, Tensor] | None = None,
 ) -> dict[str, dict[str, float]]:
     """95 % intervals of the figures in `found` that have one, each as the fields of an `Estimate`.
 
     The other arguments are those with which `score` found them.
     """
     made: dict[str, dict[str, float]] = {}
-    for metric in (make() for make in make_metrics.values()):
-        takes = metric.takes
-        sides = {"images": images, "fields": fields, "features": (real, generated)}[takes]
-        if sides is None or not set(metric.names) <= set(found):
-            continue
-        if references is not None and metric.needs_references:
-            metric.bind(references[takes])
-        made |= {name: dict(vars(each)) for name, each in metric.intervals(found, *sides).items()}
+    for metric in metrics_for(make_metrics, sides, references).values():
+        its = metric.intervals(found, *sides[metric.takes])
+        made |= {name: dict(vars(each)) for name, each in its.items()}
     return made
 
 
 def differences(
-    make_metrics: MakeMetrics,
-    features: Mapping[str, Tensor],
-    images: Mapping[str, Tensor],
-    control: str,
-    fields: Mapping[str, Tensor],
+    make_metrics: MakeMetrics, views: Mapping[str, Mapping[str, Tensor]], control: str
 ) -> dict[str, dict[str, float]]:
     """Each figure of the samples minus that of a control, for figures whose difference has an interval.
 
     Args:
         make_metrics: by name.
-        features: of "held_out", "samples" and the control, ``[n, d]`` each.
-        images: the same as uint8 ``[n, C, H, W]``; empty where no metric takes them.
+        views: what metrics take -> "held_out", "samples" and the control, ``[n, …]``.
         control: its name.
-        fields: the same as float32, likewise.
     """
     found: dict[str, dict[str, float]] = {}
     for make in make_metrics.values():
-        given = {"images": images, "fields": fields, "features": features}[make().takes]
+        given = views[make().takes]
         ours, theirs = (make().influences(given["held_out"], given[x]) for x in ("samples", control))
         found |= {name: dict(vars(ours[name].minus(theirs[name]).interval())) for name in ours}
     return found
@@ -237,24 +219,20 @@ def declared(make_metrics: MakeMetrics) -> list[Figure]:
 
 def figures_of(run: Run) -> list[Figure]:
     """The metrics' figures of the samples, then of the sets beside them, and ratios."""
-    found = declared(run.make_metrics)
-    distances = {
-        name for make in run.make_metrics.values() if (m := make()).ratio_to_references for name in m.names
-    }
+    found, others = declared(run.make_metrics), ("references", "reconstructions", *run.controls)
+    distances = {name: make for name, make in run.make_metrics.items() if make().ratio_to_references}
     return [
         *(
             each.below("metrics/sets/samples", interval=f"metrics/intervals/samples/{each.path}")
             for each in found
         ),
-        *(beside(each, "references", each.surfaces & {"tracking"}) for each in found),
-        *(beside(each, "reconstructions", frozenset()) for each in found),
-        *(beside(each, name, frozenset()) for name in run.controls for each in found),
+        *(beside(each, name) for name in others for each in found),
         *(added(each, name) for name in run.controls for each in found),
-        *(ratio(each) for each in found if each.path in distances),
+        *(ratio(each) for each in declared(distances)),
     ]
 
 
-def beside(figure: Figure, name: str, surfaces: frozenset[Surface]) -> Figure:
+def beside(figure: Figure, name: str) -> Figure:
     """A metric's figure of another set than the samples."""
     return figure.below(
         f"metrics/sets/{name}",
@@ -262,7 +240,7 @@ def beside(figure: Figure, name: str, surfaces: frozenset[Surface]) -> Figure:
         label=f"{figure.label} of {name}",
         interval=f"metrics/intervals/{name}/{figure.path}",
         of=name,
-        surfaces=surfaces,
+        surfaces=figure.surfaces & {"tracking"} if name == "references" else (),
     )
 
 
@@ -293,7 +271,7 @@ def ratio(figure: Figure) -> Figure:
     )
 
 
-def making(run: Run) -> dict[str, Any]:
+def making(run: Run) -> Making:
     """What the samples depend on and cost: network calls to invert a reference, to denoise a sample, and for
     an image in all, with its share of the inversions, whatever the store held.
 

@@ -15,10 +15,12 @@ from omegaconf import OmegaConf
 from rich.text import Text
 from torch import Tensor
 
-from ood_diffusion.checks import require
+from ood_diffusion.checks import Json, require
 from ood_diffusion.extras import import_extra
 from ood_diffusion.lightning.ranks import Ranks
+from ood_diffusion.report.collect.cells import CellFolder
 from ood_diffusion.report.pictures import png_bytes
+from ood_diffusion.report.results import Results
 from ood_diffusion.report.wide import screen
 from ood_diffusion.runs.assemble import assemble
 from ood_diffusion.runs.execute import quieten
@@ -28,7 +30,6 @@ from ood_diffusion.stages.evaluate import samples_of
 from ood_diffusion.stages.reconstruct import reconstruction_ids
 from ood_diffusion.stages.sample import draw
 from ood_diffusion.storage.atomic import atomic_write
-from ood_diffusion.storage.record import read_json
 
 WHAT = ("samples", "reconstructions", "latents")
 FORMATS = ("npz", "fits", "hdf5", "zarr", "png")
@@ -49,20 +50,20 @@ def export(arguments: Sequence[str]) -> bool:
     asked = parser().parse_args(arguments)
     quieten()
     folder: Path = asked.run
-    results = read_json(folder / "results.json") or {}
+    cell = CellFolder(folder)
     require(
-        "store" in results and (folder / ".hydra" / "config.yaml").is_file(),
+        "store" in cell.results and bool(cell.config),
         "export needs the folder of a run that has finished",
         str(folder),
-        "Such as outputs/runs/<time>.",
+        "For example outputs/runs/<time>.",
     )
     require(
         (asked.what, asked.format) != ("latents", "png"),
-        "latents are no pictures",
+        "latents cannot be written as pictures",
         asked.format,
         "Choose --format npz, fits, hdf5 or zarr.",
     )
-    with reopened(folder.absolute(), results) as run:
+    with reopened(folder.absolute(), cell.results) as run:
         fields = stored(run, asked.what)
         if asked.format == "png":
             target = asked.output or folder / asked.what
@@ -100,7 +101,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 @contextmanager
-def reopened(folder: Path, results: dict[str, Any]) -> Iterator[Run]:
+def reopened(folder: Path, results: Results) -> Iterator[Run]:
     """The run that left its settings in `folder`, on its store, which is only read.
 
     Data and weights are looked for where the run found them, so this works in its working folder.
@@ -136,7 +137,7 @@ def physical(run: Run, fields: Tensor) -> Any:
     return fields.numpy() if scale is None else scale.to_physical(fields).float().numpy()
 
 
-def header_of(run: Run, what: str) -> dict[str, Any]:
+def header_of(run: Run, what: str) -> Json:
     """What a file must say of what is in it."""
     settings, scale = run.settings, run.domain.physical_scale
     if what == "latents":
@@ -158,14 +159,14 @@ def header_of(run: Run, what: str) -> dict[str, Any]:
     }
 
 
-def npz_bytes(what: str, values: Any, header: dict[str, Any]) -> bytes:
+def npz_bytes(what: str, values: Any, header: Json) -> bytes:
     """An .npz with the array under its name and the header as JSON."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **{what: values, "header": np.array(json.dumps(header))})
     return buffer.getvalue()
 
 
-def fits_bytes(what: str, values: Any, header: dict[str, Any]) -> bytes:
+def fits_bytes(what: str, values: Any, header: Json) -> bytes:
     """A FITS file whose primary array is ``[n, C, H, W]``; entries of lists in the header are numbered."""
     fits = import_extra("astropy.io.fits", "fits")
     hdu = fits.PrimaryHDU(values)
@@ -179,7 +180,7 @@ def fits_bytes(what: str, values: Any, header: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def hdf5_bytes(what: str, values: Any, header: dict[str, Any]) -> bytes:
+def hdf5_bytes(what: str, values: Any, header: Json) -> bytes:
     """An HDF5 file with the array under its name and the header as its attributes."""
     library = import_extra("h5py", "hdf5")
     buffer = io.BytesIO()
@@ -188,7 +189,7 @@ def hdf5_bytes(what: str, values: Any, header: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def write_zarr(target: Path, what: str, values: Any, header: dict[str, Any]) -> None:
+def write_zarr(target: Path, what: str, values: Any, header: Json) -> None:
     """A zarr store, in place of one that is there, with the array and the header as its attributes."""
     library = import_extra("zarr", "zarr")
     group = library.open_group(target, mode="w")

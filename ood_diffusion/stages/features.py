@@ -1,7 +1,6 @@
 """Features of stored images, each computed once by the run's extractor and kept in the store."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +10,7 @@ from ood_diffusion.lightning.features import FeaturePass
 from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.models.base import tensors_of
 from ood_diffusion.runs.run import Run
-from ood_diffusion.source import identity, is_foreign, network_identity
+from ood_diffusion.source import Recipe, identity, is_foreign, network_identity
 from ood_diffusion.storage.store import TensorStore
 
 FEATURE_BATCH = 64
@@ -27,7 +26,7 @@ def features_of(run: Run, source: TensorStore, ids: Mapping[str, str]) -> Tensor
     return store.read(list(ids))
 
 
-def feature_recipe(extractor: FeatureExtractor) -> dict[str, Any]:
+def feature_recipe(extractor: FeatureExtractor) -> Recipe:
     """Everything that determines the features of an image; of a user's extractor also its attributes."""
     code = [identity(extractor), *network_identity(extractor)]
     recipe = {"extractor": extractor.name, "weights": extractor.digest, "code": code}

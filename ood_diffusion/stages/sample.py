@@ -1,7 +1,7 @@
 """Bank of latents -> prior -> new latents -> new images of the unseen domain."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
 from ood_diffusion.samplers.propose import Acceptance
 from ood_diffusion.stages.decode import decode
+from ood_diffusion.statistics.estimate import Array
 from ood_diffusion.storage.record import read_record, write_record
 from ood_diffusion.storage.store import TensorStore
 
@@ -141,7 +142,7 @@ def nearest_reference(drawn: Tensor, references: Tensor) -> float:
     return float(to_references.min(dim=1).values.mean() / off_diagonal)
 
 
-def latent_figures(run: Run) -> dict[str, dict[str, Any]]:
+def latent_figures(run: Run) -> dict[str, dict[str, Array]]:
     """Norms and origin angles of references and samples, as arrays for the report."""
     draws, ids = draw(run)
     sets = {"references": run.bank.read(list(run.references)[:SHOWN]), "samples": draws.read(ids[:SHOWN])}

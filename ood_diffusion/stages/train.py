@@ -75,7 +75,7 @@ class Train(Stage):
     needs: ClassVar[frozenset[Need]] = frozenset({"images"})
     training: TrainingSettings
 
-    def __call__(self, run: Run, earlier: Results) -> dict[str, Any]:
+    def __call__(self, run: Run, earlier: Results) -> dict[str, dict[str, float]]:
         """Steps done, and the losses at the end."""
         return {"train": train(run, self.training)}
 

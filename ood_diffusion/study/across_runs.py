@@ -13,7 +13,7 @@ from ood_diffusion.report.claim_words import CLAIMS, checks_of, interval, says, 
 from ood_diffusion.report.claims_table import STYLES
 from ood_diffusion.report.collect.arguments import folder_and_output
 from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, differing
-from ood_diffusion.report.collect.rows import find, shown
+from ood_diffusion.report.collect.rows import Line, find, shown
 from ood_diffusion.report.collect.table_file import write_rows
 from ood_diffusion.report.wide import print_wide, screen
 from ood_diffusion.study.bandwidth.verdict import across_domains
@@ -53,7 +53,7 @@ def claims(arguments: Sequence[str]) -> bool:
     return found.complete
 
 
-def rows(label: str, cell: CellFolder) -> list[dict[str, Any]]:
+def rows(label: str, cell: CellFolder) -> list[Line]:
     """One flat row per check of a run."""
     where = cell.results.get("cell", {})
     return [
@@ -73,7 +73,7 @@ def rows(label: str, cell: CellFolder) -> list[dict[str, Any]]:
     ]
 
 
-def bounds(prefix: str, estimate: Mapping[str, Any]) -> dict[str, Any]:
+def bounds(prefix: str, estimate: Mapping[str, Any]) -> dict[str, float | None]:
     """An estimate's value and interval under names of their own."""
     return {f"{prefix}{key}": estimate[key] for key in ("value", "low", "high")}
 

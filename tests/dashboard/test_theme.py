@@ -7,7 +7,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from ood_diffusion.dashboard.charts.heat_map import BRIGHT
+from ood_diffusion.dashboard.charts import BRIGHT
 from ood_diffusion.dashboard.theme import DARK, LIGHT, SHAPES, Theme
 
 # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB

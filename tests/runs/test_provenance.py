@@ -39,7 +39,7 @@ def test_results_and_report_say_what_made_them(tmp_path: Path) -> None:
         found["versions"]["torch"],
     ):
         assert word in page
-    assert f"Passed over in {tmp_path}/my maps: 1 .fits.gz. Read: 30." in done.stderr
+    assert f"Skipped in {tmp_path}/my maps: 1 .fits.gz. Read: 30." in done.stderr
     cell = CellFolder(next(tmp_path.rglob("results.json")).parent)
     assert not cell.contents.damage
     assert not [name for name in figures(cell.results) if name.startswith(("data", "command"))]

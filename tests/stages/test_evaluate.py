@@ -84,7 +84,7 @@ def test_every_figure_says_of_what_it_is(run: Run) -> None:
 def test_a_set_judged_by_itself_is_perfect(run: Run) -> None:
     """Density: each of n distinct images lies in its own ball, and in those of n (k - 1) pairs of others."""
     real = sets(run)["held_out"]
-    found = score(run.make_metrics, real, real)
+    found = score(run.make_metrics, {"features": (real, real)})
     assert found["fid"] == pytest.approx(0, abs=1e-6 * float(real.var(dim=0).sum()))
     assert (found["precision"], found["recall"], found["coverage"]) == (1, 1, 1)
     assert found["density"] == pytest.approx(1)
@@ -94,8 +94,9 @@ def test_a_set_judged_by_itself_is_perfect(run: Run) -> None:
 def test_no_order_changes_a_figure(run: Run) -> None:
     features, order = sets(run), torch.Generator().manual_seed(0)
     real, new = features["held_out"], features["samples"]
-    shuffled = [x[torch.randperm(len(x), generator=order)] for x in (real, new)]
-    assert score(run.make_metrics, *shuffled) == pytest.approx(score(run.make_metrics, real, new), rel=1e-6)
+    shuffled = tuple(x[torch.randperm(len(x), generator=order)] for x in (real, new))
+    found, again = (score(run.make_metrics, {"features": sides}) for sides in ((real, new), shuffled))
+    assert again == pytest.approx(found, rel=1e-6)
 
 
 def test_equal_images_have_equal_rows_and_are_seen_once(tmp_path: Path) -> None:
@@ -160,9 +161,10 @@ def test_a_users_extractor_is_known_by_its_code_and_attributes() -> None:
 def test_only_metrics_that_are_asked_for_are_computed(run: Run) -> None:
     features = sets(run)
     only = {"fid": run.make_metrics["fid"]}
-    found = score(only, features["held_out"], features["samples"])
+    sides = {"features": (features["held_out"], features["samples"])}
+    found = score(only, sides)
     assert set(found) == {"n", "fid"}
-    assert found["fid"] == score(run.make_metrics, features["held_out"], features["samples"])["fid"]
+    assert found["fid"] == score(run.make_metrics, sides)["fid"]
 
 
 def test_a_metric_of_another_kind_is_refused_before_anything_is_computed(tmp_path: Path) -> None:

@@ -27,14 +27,18 @@ def test_a_metric_is_given_what_it_takes() -> None:
         torch.randint(0, 256, (n, 3, 28, 28), dtype=torch.uint8, generator=generator) for n in (30, 9, 5)
     )
     rows = [each.flatten(1)[:, :50].float() for each in (real, new, origins)]
-    alone = score(MAKE, rows[0], rows[1])
+    features, images = (rows[0], rows[1]), (real, new)
+    alone = score(MAKE, {"features": features})
     assert set(alone) == {"n", "fid", "kid"} and alone["n"] == 9
-    seen = score(MAKE, rows[0], rows[1], (real, new))
+    both = {"features": features, "images": images}
+    seen = score(MAKE, both)
     assert set(seen) == {*alone, *Texture.names}
-    whole = score(MAKE, rows[0], rows[1], (real, new), {"features": rows[2], "images": origins})
+    references = {"features": rows[2], "images": origins}
+    whole = score(MAKE, both, references)
     assert set(whole) == {*seen, *PixelMixture.names, *FeatureMixture.names, *Memorisation.names}
     assert {name: whole[name] for name in alone} == alone
-    copies = score(MAKE, rows[0], rows[2], (real, origins), {"features": rows[2], "images": origins})
+    both = {"features": (rows[0], rows[2]), "images": (real, origins)}
+    copies = score(MAKE, both, references)
     assert copies["mixture"] == copies["mixture_features"] == copies["authentic"] == 0
 
 
@@ -44,12 +48,12 @@ def test_intervals_of_what_was_found() -> None:
         torch.randint(0, 256, (n, 3, 28, 28), dtype=torch.uint8, generator=generator) for n in (30, 9)
     )
     rows = [each.flatten(1)[:, :50].float() for each in (real, new)]
-    found = score(MAKE, *rows, (real, new))
-    made = intervals(MAKE, found, *rows, (real, new))
+    sides = {"features": (rows[0], rows[1]), "images": (real, new)}
+    made = intervals(MAKE, score(MAKE, sides), sides)
     assert set(made) == {"fid", "kid", *Texture.names}
     origins = {"features": rows[0][:5], "images": real[:5]}
-    whole = score(MAKE, *rows, (real, new), origins)
-    made = intervals(MAKE, whole, *rows, (real, new), origins)
+    whole = score(MAKE, sides, origins)
+    made = intervals(MAKE, whole, sides, origins)
     assert set(made) == {
         "fid",
         "kid",

@@ -43,7 +43,7 @@ class Maps(Preparation[Map]):
         )
         require(known, "domain.channels must be null, grey, rgb or a list of indices", channels, "Try [0].")
         number = fill is None or (type(fill) in (int, float) and bool(np.isfinite(fill)))
-        require(number, "domain.fill must be null or a number", fill, "Such as 0.")
+        require(number, "domain.fill must be null or a number", fill, "For example 0.")
         edges = [0, 0, 0, 0] if crop is None else list(crop)
         require(
             len(edges) == 4 and all(type(n) is int and n >= 0 for n in edges),
@@ -77,7 +77,7 @@ class Maps(Preparation[Map]):
         wanted = [0, 1, 2] if indices == "rgb" else indices if isinstance(indices, list) else [0]
         require(
             max(wanted) < stored and (self.chosen != "rgb" or stored in (1, 3)),
-            f"domain.channels={self.chosen} must choose channels that there are",
+            f"domain.channels={self.chosen} must choose existing channels",
             f"{stored} in {where}",
             f"Give indices from 0 to {stored - 1}.",
         )
@@ -87,7 +87,7 @@ class Maps(Preparation[Map]):
             len(bad) == 0,
             "a map must hold finite values",
             f"{len(bad)} NaN or infinite in {where}, at [channel, row, column] {bad[:3].tolist()}",
-            "Set domain.fill to the value that NaN stand for, cut NaN borders off with domain.crop, or "
+            "Set domain.fill to the value that replaces NaN, crop NaN borders with domain.crop, or "
             "remove maps with infinities.",
         )
         self.stored, self.channels = stored, len(values)
@@ -117,7 +117,7 @@ class Maps(Preparation[Map]):
 
     def recipe(self) -> dict[str, object]:
         """The version, the channels, the fill and the scale."""
-        own = {"maps": self.version, "channels": self.chosen, "fill": self.fill}
+        own: dict[str, object] = {"maps": self.version, "channels": self.chosen, "fill": self.fill}
         return own | ({"crop": self.crop} if any(self.crop) else {}) | self.scale.recipe()
 
     def picture(self, content: Map, where: str, sides: tuple[int, int]) -> Tensor:

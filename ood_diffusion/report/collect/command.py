@@ -1,7 +1,6 @@
 """`ood-diffusion collect FOLDER`: the cells below a folder as one table on disk and one on the screen."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich import box
 from rich.table import Table
@@ -10,7 +9,7 @@ from rich.text import Text
 from ood_diffusion.checks import require
 from ood_diffusion.report.collect.arguments import folder_and_output
 from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, differing
-from ood_diffusion.report.collect.rows import find, rows, shown
+from ood_diffusion.report.collect.rows import Line, find, rows, shown
 from ood_diffusion.report.collect.table_file import write_rows
 from ood_diffusion.report.declared import columns, measured
 from ood_diffusion.report.wide import print_wide, screen
@@ -54,7 +53,7 @@ def collect(arguments: Sequence[str]) -> bool:
     return found.complete
 
 
-def screen_table(cells: Sequence[CellFolder], found: Sequence[dict[str, Any]]) -> Table:
+def screen_table(cells: Sequence[CellFolder], found: Sequence[Line]) -> Table:
     """Cells as rows: where they differ, and the figures that any of them has."""
     names = differing(cells)
     figures = [measured(cell.results, "collect") for cell in cells]
@@ -67,7 +66,7 @@ def screen_table(cells: Sequence[CellFolder], found: Sequence[dict[str, Any]]) -
     for each in heads.values():
         table.add_column(Text(each.head), justify="right")
     for cell, row, those in zip(cells, found, figures, strict=True):
-        where = [row["folder"], *(coordinate_word(cell, name) for name in names)]
+        where = [str(row["folder"]), *(coordinate_word(cell, name) for name in names)]
         values = [number(those.get(name, [None])[0]) for name in heads]
-        table.add_row(*(Text(entry) for entry in (*where, *[row["status"]] * with_status, *values)))
+        table.add_row(*(Text(entry) for entry in (*where, *[str(row["status"])] * with_status, *values)))
     return table

@@ -10,6 +10,10 @@ from ood_diffusion.report.collect.sweep_size import cells_of_sweep
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.results import PROVENANCE
 
+Scalar = bool | int | float | str | None
+Line = dict[str, Scalar]
+"""Of a table: column -> value."""
+
 
 @dataclass(frozen=True)
 class Status:
@@ -102,7 +106,7 @@ def status(cell: CellFolder) -> Status:
     )
 
 
-def rows(cells: Mapping[str, CellFolder]) -> list[dict[str, Any]]:
+def rows(cells: Mapping[str, CellFolder]) -> list[Line]:
     """One flat row per cell: folder, status, coordinates by name, figures by path, why it is not complete."""
     names = dict.fromkeys(name for cell in cells.values() for name in cell.names)
     return [
@@ -125,12 +129,12 @@ def figures(results: Mapping[str, Any]) -> dict[str, float | int | str]:
     return {name: value for name, value in flat.items() if not name.startswith("metrics/better/")}
 
 
-def columns(table: Sequence[Mapping[str, Any]]) -> list[str]:
+def columns(table: Sequence[Line]) -> list[str]:
     """The columns of all rows, in the order in which they first appear, the last one last."""
     return sorted(dict.fromkeys(name for row in table for name in row), key=lambda name: name == "why")
 
 
-def scalar(value: Any) -> Any:
+def scalar(value: object) -> Scalar:
     """A value that fits into one field: lists as text."""
     return value if isinstance(value, bool | int | float | str) or value is None else str(value)
 

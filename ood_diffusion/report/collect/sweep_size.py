@@ -8,7 +8,8 @@ from typing import Any, TypedDict
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from ood_diffusion.report.collect.cells import Overrides, Unreadable, parse_yaml, read
+from ood_diffusion.checks import Json
+from ood_diffusion.report.collect.cells import Overrides, Runtime, Unreadable, parse_yaml, read
 
 BASIC = "basic"
 """Hydra's sweeper that takes every combination; how many cells another makes cannot be known beforehand."""
@@ -17,13 +18,7 @@ BASIC = "basic"
 class Sweeper(TypedDict, total=False):
     """What every sweep of it has."""
 
-    params: dict[str, Any] | None
-
-
-class Runtime(TypedDict):
-    """The choice made in each configuration group."""
-
-    choices: dict[str, Any]
+    params: Json | None
 
 
 class Sweep(TypedDict):

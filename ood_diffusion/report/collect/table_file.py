@@ -3,12 +3,11 @@
 import csv
 import importlib.util
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ood_diffusion.checks import UserError, require
-from ood_diffusion.report.collect.rows import columns, shown
+from ood_diffusion.report.collect.rows import Line, columns, shown
 from ood_diffusion.storage.atomic import atomic_write
 
 
@@ -28,7 +27,7 @@ def check_output(path: Path) -> None:
     )
 
 
-def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def write_rows(rows: Sequence[Line], path: Path) -> None:
     """Write a line per row and a column per name in any of them, whole or not at all; nothing for what is
     missing.
 
@@ -56,7 +55,7 @@ def write(path: Path, data: bytes) -> None:
         ) from None
 
 
-def parquet(rows: Sequence[dict[str, Any]]) -> bytes:
+def parquet(rows: Sequence[Line]) -> bytes:
     """Complete rows as one Parquet file; a column of mixed kinds becomes text."""
     import pyarrow
     from pyarrow.parquet import write_table

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ood_diffusion.report.collect.cells import RESULTS, find_cells
+from ood_diffusion.report.results import Results
 
 PICTURES = "pictures"
 """Under `cost` beside the stages: the pictures of a domain that a network draws, before any stage."""
@@ -37,7 +38,7 @@ def newest_speed(folders: Iterable[Path], network: Sequence[Any]) -> Speed | Non
     return None
 
 
-def calls_per_second(results: dict[str, Any]) -> float | None:
+def calls_per_second(results: Results) -> float | None:
     """Over all stages that called the network; without any, what the stage inspect measured.
 
     Not over the drawing of a domain's pictures, which may be another network's.

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from typing_extensions import Self
 
+from ood_diffusion.checks import Json
+
 
 class Calls(NamedTuple):
     """Fewest and most network calls; they differ where a solver stops when it has converged."""
@@ -79,12 +81,12 @@ class Plan:
     notes: Sequence[str] = ()
     mistake: str = ""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """For `from_json`, in this process or another."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, found: dict[str, Any]) -> Self:
+    def from_json(cls, found: Json) -> Self:
         """The plan that `as_json` described."""
         works = [Work(**{**work, "calls": Calls(*work["calls"])}) for work in found.pop("works")]
         return cls(works, **found)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ood_diffusion.checks import UserError
+from ood_diffusion.checks import Json, UserError
 from ood_diffusion.figures import directions
 from ood_diffusion.optional import optional
 from ood_diffusion.report.collect.rows import scalar
@@ -37,7 +37,7 @@ ATTEMPTS: dict[Mode, tuple[Mode, ...]] = {
 SHOWN = 32
 
 
-def open_run(settings: Mapping[str, Any], config: dict[str, Any], folder: Path) -> "Run | None":
+def open_run(settings: Mapping[str, Any], config: Json, folder: Path) -> "Run | None":
     """Start a run; call `close_run` in a ``finally``.
 
     Args:
@@ -72,7 +72,7 @@ def open_run(settings: Mapping[str, Any], config: dict[str, Any], folder: Path) 
     return run
 
 
-def _started(asked: Tracking, mode: Mode, config: dict[str, Any], folder: Path) -> "Run":
+def _started(asked: Tracking, mode: Mode, config: Json, folder: Path) -> "Run":
     wandb = import_wandb()
     known = {k: v for k, v in asked.timeouts.items() if k in wandb.Settings.model_fields}
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,11 +115,11 @@ def close_run(run: "Run", failed: bool = False) -> None:
             import_wandb().teardown()
 
 
-def _groupable(config: dict[str, Any]) -> dict[str, Any]:
+def _groupable(config: Json) -> Json:
     return {k: _groupable(v) if isinstance(v, dict) else scalar(v) for k, v in config.items()}
 
 
-def _images(pictures: Pictures) -> dict[str, Any]:
+def _images(pictures: Pictures) -> dict[str, object]:
     sheets = {"references": grid(pictures.references[:SHOWN], 8)} if len(pictures.references) else {}
     if sheets and pictures.reconstructions is not None:
         pair = pictures.references[:SHOWN], pictures.reconstructions[:SHOWN]

@@ -39,7 +39,7 @@ HEAD = """<!doctype html>
 Row = tuple[int | float | Tensor | None, ...]
 
 
-def tables(results: Results, pictures: Pictures) -> dict[str, Any]:
+def tables(results: Results, pictures: Pictures) -> dict[str, object]:
     """What `Run.log` takes: the cell as one row; its pictures as tables and, for keeps, as pages.
 
     Args:
@@ -47,7 +47,7 @@ def tables(results: Results, pictures: Pictures) -> dict[str, Any]:
         pictures: the images of the cell; a table has `ROWS` of them at most.
     """
     wandb = import_wandb()
-    found: dict[str, Any] = {"tables/cell": wandb.Table(*cell_row(results))}
+    found: dict[str, object] = {"tables/cell": wandb.Table(*cell_row(results))}
     held_out = number_at(results, "metrics/novelty/held_out")
     for name, (heads, rows) in picture_rows(pictures, held_out).items():
         cells = [[wandb_image(x) if isinstance(x, Tensor) else x for x in row] for row in rows]

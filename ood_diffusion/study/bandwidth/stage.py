@@ -19,6 +19,7 @@ from ood_diffusion.runs.feasible import check_learners
 from ood_diffusion.runs.images import at_most, first
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
+from ood_diffusion.source import Recipe
 from ood_diffusion.stages.features import features_of
 from ood_diffusion.statistics.feature_intervals import fid_interval
 from ood_diffusion.storage.atomic import atomic_write
@@ -202,10 +203,10 @@ def domain_identity(domain: Domain) -> str:
     return fingerprint(_traits(domain))
 
 
-def _traits(part: Domain | Source[Any]) -> dict[str, Any]:
+def _traits(part: Domain | Source[Any]) -> Recipe:
     recipe = getattr(part, "recipe", None)  # of what a model draws: its weights and trajectory
     settings = recipe if isinstance(recipe, Mapping) else vars(part)
-    traits: dict[str, Any] = {"type": type(part).__name__}
+    traits: Recipe = {"type": type(part).__name__}
     for name, value in settings.items():
         if name in SELECTING or name.startswith("_"):
             continue

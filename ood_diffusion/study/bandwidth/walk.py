@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,12 +11,12 @@ from ood_diffusion.checks import require
 from ood_diffusion.geometry.gram import origin_angles, squared_norms
 from ood_diffusion.geometry.shell import move
 from ood_diffusion.geometry.slerp import slerp
-from ood_diffusion.metrics.distances import neighbour_radii
-from ood_diffusion.metrics.manifold import inside
+from ood_diffusion.metrics.distances import inside, neighbour_radii
 from ood_diffusion.pixels import psnr
 from ood_diffusion.runs.images import first
 from ood_diffusion.runs.run import Run
 from ood_diffusion.seeding import generator, normal
+from ood_diffusion.source import Recipe
 from ood_diffusion.stages.decode import decode, stored_latents
 from ood_diffusion.stages.features import features_in_order, features_of
 from ood_diffusion.stages.invert import invert
@@ -145,7 +144,7 @@ def apart(z: Tensor) -> Tensor:
 
 def moves_recipe(
     references: Sequence[str], angles: Sequence[float], towards: Sequence[float], seed: int
-) -> dict[str, Any]:
+) -> Recipe:
     """What determines `moved_latents` beside the trajectory."""
     moves = {"angles": [float(angle) for angle in angles], "towards": list(towards), "half_way": True}
     return {"stage": "bandwidth", "references": list(references), **moves, "seed": seed}

@@ -10,6 +10,7 @@ from torch import Tensor
 from ood_diffusion.checks import require, require_positive
 from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.optional import optional
+from ood_diffusion.report.figures import BLUE, INK, ORANGE, arms, panel, svg
 from ood_diffusion.report.results import Results
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
@@ -21,7 +22,6 @@ from ood_diffusion.stages.sample import sample
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.feature_intervals import fid_interval, interval_over_seeds
 from ood_diffusion.storage.atomic import atomic_write
-from ood_diffusion.study.few_shot.plots import quality_curve
 from ood_diffusion.study.few_shot.section import AtCount, FewShotSection
 from ood_diffusion.study.few_shot.verdict import enough
 from ood_diffusion.study.floor import floor_of
@@ -98,7 +98,30 @@ def one_run(
     found = novelty(new, references, held_out)
     return {
         "seed": child.settings.seed,
-        **score(child.make_metrics, held_out, new),
+        **score(child.make_metrics, {"features": (held_out, new)}),
         "copies": found["copies"],
         "novelty": found["ratio"],
     }, fid_interval(new, held_out)
+
+
+def quality_curve(curve: Sequence[AtCount], floor: float) -> str:
+    """FID with its interval, and every run, against the number of references on a log axis; SVG text.
+
+    Args:
+        curve: ascending; each of its `runs` has a "fid".
+        floor: FID of real images.
+    """
+    figure, axes = panel("references", "FID")
+    counts = [point.n_references for point in curve]
+    values = [point.fid.value for point in curve]
+    reach = arms(point.fid for point in curve)
+    axes.errorbar(counts, values, reach, color=BLUE, capsize=4, label="mean and 95 % interval")
+    runs = [(point.n_references, run["fid"]) for point in curve for run in point.runs]
+    axes.plot(
+        *zip(*runs, strict=True), "o", color=ORANGE, markersize=4, alpha=0.8, label="one subset, one seed"
+    )
+    axes.axhline(floor, color=INK, linewidth=1, linestyle=":", label="real images")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.set_ylim(bottom=0)
+    return svg(figure, axes)

@@ -41,7 +41,7 @@ class InterferenceSettings:
             OWN not in (self.samplers or {}),
             f"{prefix}.samplers must not use the name of the run's own",
             OWN,
-            "Call it otherwise.",
+            "Choose another name.",
         )
         for name in ("least_accuracy", "negligible", "precision_share", "copy_margin"):
             share = getattr(self, name)

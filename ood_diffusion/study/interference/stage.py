@@ -277,7 +277,7 @@ def with_sampler(run: Run, name: str, parts: Mapping[str, Mapping[str, Any]], **
     Raises:
         UserError: if a group is missing or another there, or one needs more references than the run has.
     """
-    require(set(parts) == set(PARTS), f"{name} must hold {PARTS}", sorted(parts), "Compose all three.")
+    require(set(parts) == set(PARTS), f"{name} must hold {PARTS}", sorted(parts), "Set all three.")
     selection = dict(parts["selection"])
     child = run.at(
         draw_recipe={group: with_code(parts[group]) for group in PARTS},

@@ -95,7 +95,9 @@ class Preservation(PreservationSettings, Stage):
         """Raise `UserError` unless the baselines can run, and their images be evaluated."""
         for level in self.sdedit_levels:
             name = f"stage.preservation.sdedit_levels: {level:g}"
-            require(1 < level <= run.model.schedule.timesteps, "levels lie in (1, T]", name, "Choose others.")
+            require(
+                1 < level <= run.model.schedule.timesteps, "levels must lie in (1, T]", name, "Choose others."
+            )
             _ = run.at(level=float(level)).levels
         require_images(run, "preservation", dict.fromkeys(("n_samples", "n_held_out", "n_training"), 2))
         if self.finetune is not None:
@@ -121,8 +123,8 @@ def diversity(run: Run, features: Tensor, references: Tensor, held_out: Tensor) 
     """`IntraCluster` of features ``[m, d]`` with its interval; None if the run does not have it, or it is not
     defined, as where all images of a collapsed copy resemble one reference."""
     own = {name: make for name, make in run.make_metrics.items() if isinstance(make(), IntraCluster)}
-    sides = (held_out, features, None, {"features": references})
-    found = intervals(own, score(own, *sides), *sides).get("intra_cluster", {"value": math.nan})
+    given = {"features": (held_out, features)}, {"features": references}
+    found = intervals(own, score(own, *given), *given).get("intra_cluster", {"value": math.nan})
     return Estimate(**found) if math.isfinite(found["value"]) else None  # type: ignore[arg-type]
 
 

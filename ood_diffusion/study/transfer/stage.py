@@ -111,7 +111,9 @@ class Transfer(Stage):
         """
         for level in self.levels:
             name = f"stage.transfer.levels: {level:g}"
-            require(1 < level <= run.model.schedule.timesteps, "levels lie in (1, T]", name, "Choose others.")
+            require(
+                1 < level <= run.model.schedule.timesteps, "levels must lie in (1, T]", name, "Choose others."
+            )
             _ = run.at(level=float(level), eta=0.0).levels
         require_images(run, "transfer", {"n_references": FEWEST, "n_held_out": 2})
         _ = self.style(image_size=run.domain.image_size, of=lambda image_size: run.domain)

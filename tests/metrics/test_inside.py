@@ -6,7 +6,7 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.metrics.manifold import inside
+from ood_diffusion.metrics.distances import inside
 from ood_diffusion.metrics.prdc import prdc
 
 G = torch.Generator().manual_seed(0)

@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from ood_diffusion.report.results import Results
-from ood_diffusion.report.story import headlines
+from ood_diffusion.report.sections import headlines
 
 
 def test_what_the_network_adds_stands_beside_fid() -> None:
