@@ -33,7 +33,7 @@ COMMANDS = {
 def job(cfg: "DictConfig") -> None:
     """One run or one cell of a multirun."""
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # a process of joblib's
-        end_on_signals(aloud=False)
+        end_on_signals(printed=False)
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
     from omegaconf import OmegaConf

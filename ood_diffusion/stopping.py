@@ -18,17 +18,17 @@ ANNOUNCE = (signal.SIGUSR1, signal.SIGUSR2)
 """What schedulers send some time before they end a job; there is nothing to save."""
 
 
-def end_on_signals(aloud: bool = True) -> None:
+def end_on_signals(printed: bool = True) -> None:
     """Let SIGINT (Ctrl-C), SIGTERM (`kill`, `timeout`, `scancel`) and SIGHUP end this process.
 
     What is ignored (`nohup`) stays ignored. The first signal unwinds, so that finished batches are written;
     the second does not. Not for processes that submitit starts: its own handlers must see the signals.
 
     Args:
-        aloud: False in a process whose end the one that started it reports. It ends without unwinding, which
-            could wait for ranks that are gone.
+        printed: False in a process whose end another one reports. It ends without unwinding, which could wait
+            for ranks that are gone.
     """
-    stopped = not aloud
+    stopped = not printed
 
     def stop(number: int, _: object) -> None:
         nonlocal stopped

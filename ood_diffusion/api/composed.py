@@ -15,6 +15,7 @@ from ood_diffusion.checks import UserError, require, require_choice
 from ood_diffusion.compat import hydra_apart
 from ood_diffusion.runs.configuration import conf_folder
 from ood_diffusion.runs.outcome import explain
+from ood_diffusion.runs.settings import require_complete
 
 Values = Mapping[str, object]
 """Values by their names in `conf/`, dotted: ``{"sampler.parents": 3, "trainer.accelerator": "cpu"}``."""
@@ -30,7 +31,7 @@ def composed(
         values: what replaces the values in these files.
 
     Raises:
-        UserError: for a choice or a name of a value that is not there.
+        UserError: for a choice or a name of a value that is not there, or a value that is missing.
     """
     default, overrides = _composed(())[1], []
     for group, chosen in choices.items():
@@ -46,6 +47,7 @@ def composed(
             _require_key(cfg, key)
             _require_value(cfg, key, value)
             OmegaConf.update(cfg, key, value)
+    require_complete(OmegaConf.to_container(cfg), cfg.stages)
     return cfg, chosen_names
 
 

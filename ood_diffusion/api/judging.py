@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ood_diffusion.api.composed import Values, composed
 from ood_diffusion.api.images import check_images
-from ood_diffusion.api.workplace import kept, whole, workplace
+from ood_diffusion.api.session import kept, session, whole
 from ood_diffusion.checks import Void, require
 from ood_diffusion.domains.splits import check_disjoint
 from ood_diffusion.fields.view import View, described, judged_by
@@ -137,7 +137,7 @@ def evaluate(
     named = extractor if isinstance(extractor, str) else None
     shown = view if isinstance(view, str) else None
     cfg, _ = composed({"extractor": named, "metric": metric, "view": shown}, settings or {})
-    with workplace(cfg) as (folder, ranks):
+    with session(cfg) as (folder, ranks):
         metrics = {str(name): partial(build, part, FeatureMetric) for name, part in cfg.metric.items()}
         metrics = {str(name): partial(build, part, FeatureMetric) for name, part in cfg.metric.items()}
         make_metrics = of_images(metrics, images.dtype)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ood_diffusion.api.composed import Values
 from ood_diffusion.api.images import check_images, described
-from ood_diffusion.api.workplace import kept, opened, whole
+from ood_diffusion.api.session import kept, opened, whole
 from ood_diffusion.checks import require
 from ood_diffusion.diffusion.grids import Grid
 from ood_diffusion.diffusion.solver import Solver

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ood_diffusion.api.composed import as_user_errors, composed
-from ood_diffusion.api.workplace import opened, whole
+from ood_diffusion.api.session import opened, whole
 from ood_diffusion.checks import UserError
 from ood_diffusion.fields.scale import Scale
 from ood_diffusion.models.base import FrozenModel

@@ -37,8 +37,8 @@ class Account:
         return Account(self.calls + other.calls, self.convergence + other.convergence)
 
 
-def unwatched(images: float) -> None:
-    """Progress that nobody watches."""
+def unreported(images: float) -> None:
+    """Shows nothing."""
 
 
 class Predictor(pl.LightningModule):
@@ -50,7 +50,7 @@ class Predictor(pl.LightningModule):
 
     def __init__(self) -> None:
         super().__init__()
-        self.on_progress: Callable[[float], None] = unwatched
+        self.on_progress: Callable[[float], None] = unreported
         """To be told the (fractional) number of images just completed, by `advance`."""
         self.most: int | None = None
         """Rows that fit into memory, once it has run out."""
@@ -142,7 +142,7 @@ class Loop:
             network.to(device)
         meter = Meter(self.description, len(items), calls=calls, share=share, device=device)
         with obeying_signals(), meter if rank == 0 else nullcontext() as shown:  # for all ranks
-            self.module.on_progress = shown.advance if shown else unwatched
+            self.module.on_progress = shown.advance if shown else unreported
             trainer.predict(self.module, datamodule=data, return_predictions=False)
-        self.module.on_progress = unwatched  # it may travel
+        self.module.on_progress = unreported  # it may travel
         return Account(calls() - before if calls else 0, self.module.convergence)

@@ -95,7 +95,7 @@ class Inverter(Trajectory):
         return self._integrate(inverting(self.model), batch, x, self.levels)
 
 
-class PassageInverter(Trajectory):
+class StatesInverter(Trajectory):
     """Images to the states that they pass through on the way up.
 
     Args:

@@ -57,11 +57,11 @@ class RankLost(Exception):
 
 
 @contextmanager
-def reported(aloud: bool = True) -> Iterator[None]:
+def reported(printed: bool = True) -> Iterator[None]:
     """End the process as `verdict` says, with one message.
 
     Args:
-        aloud: False on ranks, whose failures the process that started them reports.
+        printed: False on ranks, whose failures the process that started them reports.
     """
     try:
         try:
@@ -76,7 +76,7 @@ def reported(aloud: bool = True) -> Iterator[None]:
         if (found := verdict(error)) is None:
             raise
         status, message = found
-        end(status, message if aloud else "")
+        end(status, message if printed else "")
 
 
 def verdict(error: BaseException) -> tuple[int, str] | None:

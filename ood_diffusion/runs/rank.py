@@ -22,13 +22,13 @@ def main() -> None:
     from ood_diffusion.terminal import replace_unprintable
 
     replace_unprintable()
-    end_on_signals(aloud=False)
+    end_on_signals(printed=False)
     settings = OmegaConf.load(sys.argv[1])
     if os.environ["RANK"] == "0":
         configure_log(settings.logging)
     folder = Path(sys.argv[2])
     try:
-        with reported(aloud=False), recorded(folder, first=False), explained(folder, settings.cfg):
+        with reported(printed=False), recorded(folder, first=False), explained(folder, settings.cfg):
             try:
                 execute(settings.cfg, settings.names, folder, ranks_wanted(settings.cfg.trainer))
             except RankLost:

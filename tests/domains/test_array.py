@@ -116,7 +116,7 @@ def test_each_channel_has_its_range_and_channels_are_chosen(tmp_path: Path) -> N
         Array(16, path, "NCHW", 0, [1e5, 1e5])
     with pytest.raises(UserError, match=r"must choose existing channels, but got '5 in .*from 0 to 4"):
         Array(16, path, "NCHW", 0, 1e5, channels=[5])
-    with pytest.raises(UserError, match=r"domain\.channels=rgb must choose channels"):
+    with pytest.raises(UserError, match=r"domain\.channels=rgb must choose existing channels"):
         Array(16, path, "NCHW", 0, 1e5, channels="rgb")
 
 

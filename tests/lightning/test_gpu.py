@@ -23,7 +23,7 @@ from ood_diffusion.diffusion.grids import uniform_lambda
 from ood_diffusion.diffusion.heun import Heun
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.diffusion.solver import Solver
-from ood_diffusion.lightning.trajectory import Generator, Inverter, PassageInverter
+from ood_diffusion.lightning.trajectory import Generator, Inverter, StatesInverter
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.models.diffusers_pipeline import load_diffusers
 from ood_diffusion.models.edm import EDMModel
@@ -123,7 +123,7 @@ def test_an_inversion_waits_for_nothing(gpu: Copies, model: FrozenModel, solver:
     levels = uniform_lambda(model.schedule, 0.5 * model.schedule.timesteps, STEPS)
     latents = Inverter(model, solver, levels).predict_step(batch(model.image_shape, torch.uint8))
     assert latents.device.type == "cuda" and latents.shape == (4, *model.state_shape)
-    states = PassageInverter(model, solver, levels, [1, 2]).predict_step(batch(model.image_shape))
+    states = StatesInverter(model, solver, levels, [1, 2]).predict_step(batch(model.image_shape))
     assert states.device.type == "cuda" and states.shape == (4, 2, *model.state_shape)
     assert gpu.made == []
 

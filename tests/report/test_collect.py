@@ -76,7 +76,7 @@ def test_the_command_says_what_is_missing(sweep: Path, capsys: pytest.CaptureFix
     assert f"not begun: 1 runs of {sweep}" in said
     header = next(line for line in said.splitlines() if "FID" in line)
     assert re.split(r"\s\s+", header.strip()) == [
-        *("cell", "eta", "status"),
+        *("run", "eta", "status"),
         *("FID ↓", "KID ↓", "precision ↑", "recall ↑", "round-trip PSNR (dB) ↑", "novelty"),
     ]
     with (sweep / "cells.csv").open() as file:

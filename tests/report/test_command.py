@@ -28,10 +28,10 @@ def test_a_cell_of_a_sweep(tmp_path: Path) -> None:
     (tmp_path / "conf" / "logger" / "mine.yaml").write_text("mode: disabled\n")
     run(
         tmp_path / "first",
-        "-m",
-        "--config-dir=../conf",
         "+sweep=domain_gap",
+        "-m",
         "logger=mine",
+        *("--config-dir", "../conf"),
         "model=cats_64",
         "sampler.parents=3",
         "domain=radiation_sim",

@@ -55,8 +55,8 @@ def test_the_plan_is_what_a_sweep_then_does(
     folder, said, plan, traceless = swept
     assert traceless and len(plan) == 4
     for words in (
-        "Network calls: 96 to do; 0 are in the store already.",
-        "With an empty store: 96; if cells shared nothing: 256.",
+        "Network calls: 96 to do; 0 are already in the store.",
+        "With an empty store: 96; if runs shared nothing: 256.",
         "stages=[inspect]",
         "nothing was computed",
     ):
@@ -68,7 +68,7 @@ def test_what_is_done_is_known(folder: Path) -> None:
     done = run_cli(folder, "-m", *FOUR, "sampler=draw", "dry_run=true")
     assert done.returncode == 0, done.stderr
     assert {calls for cell in planned(folder) for calls in cell.values()} == {0}
-    assert "0 to do; 80 are in the store already" in done.stdout
+    assert "0 to do; 80 are already in the store" in done.stdout
     assert "Time:" not in done.stdout  # there is nothing to wait for
 
 
@@ -88,7 +88,7 @@ def test_a_single_run_that_adds_to_what_is_there(folder: Path) -> None:
 def test_cells_that_would_fail_are_named_beside_the_others(tmp_path: Path) -> None:
     done = run_cli(tmp_path, "-m", *TINY, *QUICK, "stages=[invert]", "eta=0,7", "dry_run=true")
     assert done.returncode == 2
-    assert "Cell 1 would fail: eta must lie between 0" in done.stdout
+    assert "Run 1 would fail: eta must lie between 0" in done.stdout
     assert "Network calls: 24 to do" in done.stdout
     assert "1 of 2 runs would fail" in done.stderr and "Traceback" not in done.stderr
     assert "Warning" not in done.stderr

@@ -35,7 +35,7 @@ def asked(kind: str, *more: str) -> list[str]:
 def test_the_main_job_on_what_it_knows_and_what_it_does_not(kind: str, folder: Path) -> None:
     done = run_cli(folder, *asked(kind, WHOLE, "level=300"))
     assert done.returncode == 0, done.stderr
-    assert "takes whole timesteps only" not in done.stderr
+    assert "accepts only whole timesteps" not in done.stderr
     found = results(folder / kind)[0]
     assert found["reconstruct"]["psnr_mean"] > 25, "inverted and back"
     assert found["metrics"]["sets"]["samples"]["fid"] > 0

@@ -80,7 +80,7 @@ def test_a_picture_in_two_files_counts_once(tmp_path: Path, caplog: pytest.LogCa
             1,
         )  # a b0 | b1 is not asked for | b2, not y and z
     assert not set(cell.references) & set(cell.held_out)
-    assert f"The same pixels in {folder}/a.png and {folder}/z.png: they count once" in caplog.text
+    assert f"Pixel-identical images in {folder}/a.png and {folder}/z.png count once" in caplog.text
     assert "1 of 3 held_out are pixel-identical to others and count once." in caplog.text
 
 

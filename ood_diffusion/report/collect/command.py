@@ -61,7 +61,7 @@ def screen_table(cells: Sequence[CellFolder], found: Sequence[Line]) -> Table:
     heads = {name: each for name, each in told.items() if any(name in those for those in figures)}
     with_status = any(row["status"] != "complete" for row in found)
     table = Table(box=box.SIMPLE)
-    for name in ["cell", *names, *["status"] * with_status]:
+    for name in ["run", *names, *["status"] * with_status]:
         table.add_column(Text(name))
     for each in heads.values():
         table.add_column(Text(each.head), justify="right")

@@ -31,7 +31,7 @@ def print_plan(plans: Mapping[Path, Plan], console: Console | None = None) -> No
     for note in dict.fromkeys(note for plan in plans.values() for note in plan.notes):
         console.print(Text(f"Note: {note}."), soft_wrap=True)
     for i, reason in failures(list(plans.values())).items():
-        console.print(Text(f"Cell {i} would fail: {reason}", style="red"), soft_wrap=True)
+        console.print(Text(f"Run {i} would fail: {reason}", style="red"), soft_wrap=True)
     console.print(Text("Dry run: nothing was computed."))
 
 
@@ -39,8 +39,8 @@ def cell_table(plans: Mapping[Path, Plan]) -> Table:
     """Cells as rows: the coordinates that differ, the bank, and the calls still to be made by stage."""
     folders, costs = [CellFolder(path) for path in plans], spent(plans.values())
     names, stages = differing(folders), list(dict.fromkeys(stage for cost in costs for stage in cost))
-    table = titled(f"Network calls to do, {len(plans)} cell{'s' * (len(plans) > 1)}")
-    for name in ["cell", *names, "bank"]:
+    table = titled(f"Network calls to do, {len(plans)} run{'s' * (len(plans) > 1)}")
+    for name in ["run", *names, "bank"]:
         table.add_column(name)
     for stage in stages:
         table.add_column(stage, justify="right")
@@ -57,8 +57,8 @@ def cell_table(plans: Mapping[Path, Plan]) -> Table:
 def bank_table(plans: Sequence[Plan]) -> Table:
     """Banks as rows: how many latents, how many are on disk, which cells share them."""
     table = titled("Banks of latents")
-    for name in ("bank", "latents", "in the store", "cells"):
-        table.add_column(name, justify="left" if name in ("bank", "cells") else "right")
+    for name in ("bank", "latents", "in the store", "runs"):
+        table.add_column(name, justify="left" if name in ("bank", "runs") else "right")
     for bank in dict.fromkeys(plan.bank for plan in plans if plan.bank):
         sharing = {i: plan.needs[bank] for i, plan in enumerate(plans) if plan.bank == bank}
         latents = {item: there for found in sharing.values() for item, there in found.items()}

@@ -20,8 +20,8 @@ def sums(plans: Sequence[Plan]) -> list[str]:
     alone = total(spent(plans, stored=False, shared=False))
     saved = Calls(empty.least - now.least, empty.most - now.most)
     return [
-        f"Network calls: {span(now)} to do; {span(saved)} are in the store already.",
-        f"With an empty store: {span(empty)}; if cells shared nothing: {span(alone)}.",
+        f"Network calls: {span(now)} to do; {span(saved)} are already in the store.",
+        f"With an empty store: {span(empty)}; if runs shared nothing: {span(alone)}.",
     ]
 
 
@@ -35,7 +35,7 @@ def estimates(plans: Sequence[Plan]) -> list[str]:
         if speed := newest_speed(outputs, network):
             time = " to ".join(dict.fromkeys(duration(n / speed.calls) for n in calls))
             rate = f"{number(round(speed.calls, 1))} calls/s as in {speed.run}"
-            alone = "for the network, one cell after the other"
+            alone = "for the network, one run after another"
             lines.append(f"Time: {time} {alone}, at {rate}; pictures and metrics are additional.")
         else:
             lines.append(UNMEASURED)

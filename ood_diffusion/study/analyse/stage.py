@@ -10,7 +10,7 @@ from torch import Tensor
 from ood_diffusion.checks import require
 from ood_diffusion.claims.check import Check
 from ood_diffusion.diffusion.marginal import marginal
-from ood_diffusion.lightning.trajectory import PassageInverter
+from ood_diffusion.lightning.trajectory import StatesInverter
 from ood_diffusion.optional import optional
 from ood_diffusion.report.results import Results
 from ood_diffusion.runs.feasible import require_images
@@ -53,7 +53,7 @@ class Analyse(AnalyseSettings, Stage):
     def __call__(self, run: Run, earlier: Results) -> dict[str, AnalyseSection]:
         """The figures, and the checks of C1 to C4."""
         trips = round_trips(run, self)
-        levels, states = passages(run, self)
+        levels, states = trajectory_states(run, self)
         found = []
         for k, level in enumerate(levels):
             latents = {name: z[:, k] for name, z in states.items()}
@@ -83,7 +83,7 @@ def top_of(run: Run, steps: int) -> Run:
     return run.at(level=float(run.model.schedule.timesteps), steps=steps, eta=0.0)
 
 
-def passages(run: Run, settings: AnalyseSettings) -> tuple[list[float], dict[str, Tensor]]:
+def trajectory_states(run: Run, settings: AnalyseSettings) -> tuple[list[float], dict[str, Tensor]]:
     """States on the way to the top of the schedule.
 
     Returns:
@@ -95,7 +95,7 @@ def passages(run: Run, settings: AnalyseSettings) -> tuple[list[float], dict[str
     states: dict[str, Tensor] = {}
     levels: list[float] = []
     for name, images in domains(run).items():
-        levels, passed = passage(child, first(images, settings.n_latents), wanted, f"levels, {name} domain")
+        levels, passed = states_of(child, first(images, settings.n_latents), wanted, f"levels, {name} domain")
         spreads = [run.model.schedule.spread(level) for level in levels]
         states[name] = torch.stack(
             [z / spread for z, spread in zip(passed.unbind(1), spreads, strict=True)], 1
@@ -164,7 +164,7 @@ def latent_checks(
     return checks
 
 
-def passage(
+def states_of(
     run: Run, images: Mapping[str, str], wanted: Sequence[float], description: str
 ) -> tuple[list[float], Tensor]:
     """States of images of the store `pictures` at levels of the run's grid.
@@ -182,8 +182,8 @@ def passage(
     kept = sorted({int((grid[1:] - level).abs().argmin()) + 1 for level in wanted})
     levels = [run.levels[i] for i in kept]
     recipe = {**run.trajectory_recipe, "kept": [float(f"{t:.9g}") for t in levels]}
-    store = run.workspace.stores.open("passages", recipe, torch.float32)
+    store = run.workspace.stores.open("states", recipe, torch.float32)
     run.predict(
-        store, run.pictures, images, PassageInverter(run.model, run.solver, run.levels, kept), description
+        store, run.pictures, images, StatesInverter(run.model, run.solver, run.levels, kept), description
     )
     return levels, store.read(list(images))

@@ -102,8 +102,8 @@ def tuned_state(run: Run, settings: TrainingSettings, folder: Path) -> dict[str,
 
     watched = load_batches(StoreDataset(run.pictures, run.held_out), batch_size=settings.batch_size)
     with torch.random.fork_rng():
-        unwatched = partial(run.workspace.ranks.make_trainer, limit_val_batches=0)
-        fit(unwatched, module, settings, folder, batches, watched, SeedEachStep(seed))
+        without_validation = partial(run.workspace.ranks.make_trainer, limit_val_batches=0)
+        fit(without_validation, module, settings, folder, batches, watched, SeedEachStep(seed))
     return {name: value.cpu().contiguous() for name, value in module.network.state_dict().items()}
 
 

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 @contextmanager
-def workplace(cfg: DictConfig) -> Iterator[tuple[Path, Ranks]]:
+def session(cfg: DictConfig) -> Iterator[tuple[Path, Ranks]]:
     """A folder for the time of one call, and this process as the only rank; libraries stay quiet."""
     require(
         ranks_wanted(cfg.trainer) == 1,
@@ -82,7 +82,7 @@ def opened(
     parts = {group: given.pop(group) for group in GROUPS if group in given}
     cfg, names = composed(choices, {**(settings or {}), **given, "precision": model.precision})
     cfg.stages = ["invert" if "domain" in asked else "inspect"]  # checks what the call needs, and no more
-    with workplace(cfg) as (folder, ranks):
+    with session(cfg) as (folder, ranks):
         cfg.store = str(folder / "store" if store is None else Path(store).expanduser())
         run = assemble(cfg, names, folder, ranks, model)
         try:
