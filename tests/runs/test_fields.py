@@ -127,7 +127,7 @@ def test_the_study_looks_at_fields(tmp_path: Path) -> None:
         "stage.analyse.n_round_trip=3",
         "stage.analyse.round_trip_steps=[1]",
     ]
-    asked += ["stage.analyse.levels=[1000]", "stage.analyse.n_null=20", "stage.analyse.steps=3"]
+    asked += ["stage.analyse.levels=[1000]", "stage.analyse.n_null=40", "stage.analyse.steps=3"]
     asked += ["stage.bandwidth.levels=[300]", "stage.bandwidth.n_images=4", "stage.bandwidth.angles=[0,30]"]
     asked += ["stage.bandwidth.nearest_k=3", "stage.bandwidth.n_judges=6", "stage.interference.etas=[0]"]
     asked += ["stage.few_shot.counts=[6]", "stage.few_shot.repeats=2", "stage.preservation.n_own=2"]
@@ -137,9 +137,9 @@ def test_the_study_looks_at_fields(tmp_path: Path) -> None:
     (found,) = results(tmp_path)
     assert {"analyse", "bandwidth", "interference", "few_shot", "preservation"} <= set(found)
     assert found["preservation"]["own"]["differing"] == 0
-    assert found["analyse"]["round_trip"]["rounding"] is None
+    assert "rounding" not in found["analyse"]["round_trip"]
     assert found["few_shot"]["curve"][0]["runs"][0]["fid"] > 0
     folder = next(tmp_path.rglob("results.json")).parent
     (coloured,) = folder.glob("bandwidth_moved.png")
     pixels = np.asarray(Image.open(coloured).convert("RGB")).reshape(-1, 3)
-    assert len(np.unique(pixels, axis=0)) > 50 and (pixels[:, 0] != pixels[:, 2]).mean() > 0.5
+    assert len(np.unique(pixels, axis=0)) > 10 and (pixels[:, 0] != pixels[:, 2]).mean() > 0.5
