@@ -129,6 +129,8 @@ def test_settings_check_themselves() -> None:
         PreservationSettings(16, [300, 300], 0.05, None)
     with pytest.raises(UserError, match="n_own must be an integer of at least 1"):
         PreservationSettings(0, [300], 0.05, None)
+    with pytest.raises(UserError, match="finetune must be whole or null"):  # ten_shot with baseline=none
+        PreservationSettings(16, [300], 0.05, {"budgets": [1]})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("calls", "steps", "warmup"), [(0, 1, 1), (120, 10, 1), (1200, 100, 10)])

@@ -101,3 +101,9 @@ class PreservationSettings:
             self.most_copies,
             "Try 0.05.",
         )
+        require(
+            self.finetune is None or isinstance(self.finetune, FinetuneSettings),
+            f"{where}.finetune must be whole or null",
+            self.finetune,
+            f"Set baseline=finetune; or, without a tuned copy, {where}.finetune=null.",
+        )
