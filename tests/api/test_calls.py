@@ -125,7 +125,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "precision": (lambda: load_model("cats_64", precision="fp8"), "precision must be one of: bf16"),
     "no FrozenModel": (lambda: invert(torch.nn.ReLU(), IMAGES), "FrozenModel, but got 'ReLU'.*load_torch_m"),  # type: ignore[arg-type]
     "domain": (lambda: load_domain("my_images", MODEL), "domain must be one of: .*image_folder"),
-    "path": (lambda: load_domain("image_folder", MODEL), "domain.path"),
+    "path": (lambda: load_domain("image_folder", MODEL), "domain.path must be set. The folder"),
     "floats": (lambda: invert(MODEL, IMAGES / 255), r"uint8, .*, but got torch.float32 from 0 to 1\. "),
     "an array": (lambda: invert(MODEL, IMAGES.numpy()), "torch tensor.*got ndarray.*from_numpy"),  # type: ignore[arg-type]
     "one image": (lambda: invert(MODEL, IMAGES[0]), r"\[n, 3, 8, 8\].*got \[3, 8, 8\].*x\[None\]"),
