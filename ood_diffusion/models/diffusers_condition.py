@@ -178,7 +178,7 @@ def load_encoder(folder: Path, number: str, kind: str) -> tuple[Any, Any]:
             places[0], local_files_only=True, trust_remote_code=False
         )
         encoder, found = getattr(transformers, kind).from_pretrained(
-            places[1], local_files_only=True, output_loading_info=True
+            places[1], local_files_only=True, use_safetensors=True, output_loading_info=True
         )
     except Exception as error:  # of transformers, tokenizers or safetensors, for damaged files
         raise UserError(

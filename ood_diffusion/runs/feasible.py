@@ -54,7 +54,10 @@ def check_shapes(run: Run) -> None:
     for group, domain in parts.items():
         remedy = "This domain makes squares only: take one of files, which are cut and resized."
         if domain.channels != wanted[0]:
-            remedy = f"Set {group}.channels to grey, rgb or indices such as [0,2,3], or take another domain."
+            remedy = (
+                f"Set {group}.channels to grey, rgb or indices such as [0,2,3] where its YAML has that setting, or "
+                "take another domain."
+            )
         require(
             domain.shape == wanted,
             f"{group} must have the shape (C, H, W) that model={run.names['model']} takes, {wanted}",

@@ -83,7 +83,7 @@ def physical(
             f"(distribution: p = {samples[worst].p_holm:.2g}, Holm)"
         )
         if twin is not None:
-            figure += f"; the twin's {twin[worst].difference:.3g}"
+            figure += f"; the twin's {twin[worst].difference:.3g}".replace("-", "−")
         against = f"negligible within ± {band:g}; real references"
         found, yardstick = estimate(samples[worst], n[0]), estimate(references[worst], n[1])
         checks.append(Check("C10", figure, found, against, yardstick, verdict, pictures[group], why))
