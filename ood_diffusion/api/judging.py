@@ -139,7 +139,6 @@ def evaluate(
     cfg, _ = composed({"extractor": named, "metric": metric, "view": shown}, settings or {})
     with session(cfg) as (folder, ranks):
         metrics = {str(name): partial(build, part, FeatureMetric) for name, part in cfg.metric.items()}
-        metrics = {str(name): partial(build, part, FeatureMetric) for name, part in cfg.metric.items()}
         make_metrics = of_images(metrics, images.dtype)
         _check_counts(make_metrics, {"images": len(images), "held_out": len(held_out)})
         judge = extractor if isinstance(extractor, FeatureExtractor) else build(cfg.extractor)

@@ -1,6 +1,7 @@
 """Physical fields in .npy, .npz, FITS or HDF5 files or zarr stores."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -104,9 +105,10 @@ class Array(Collection[Map]):
             **self.preparation.recipe(),
             "data_range": [self._least.min(axis=0).tolist(), self._most.max(axis=0).tolist()],
             "clipped": self._clipped,
-            "cost": self._cost(),
+            "cost": self._cost,
         }
 
+    @cached_property
     def _cost(self) -> dict[str, float | str]:
         """What cutting, resizing and the scale did to the first references, in physical units.
 
@@ -116,12 +118,13 @@ class Array(Collection[Map]):
         made, rows = self.preparation.scale, []
         low, high = (np.array(end)[:, None, None] for end in (made.low, made.high))
         for i in range(min(COSTED, self.size("references"))):
-            values = np.clip(self.preparation.values(self.source.read(self.name("references", i))), low, high)
+            read = self.source.read(self.name("references", i))
+            values = np.clip(self.preparation.values(read), low, high)
             small, part = resized(values, self.sides), kept(values.shape[1:], self.sides)
             before = mean_within(values, part)
             made_of = torch.from_numpy(small)
             error = (made.stretched(made.to_unit(made_of)) - made.curve(made_of)).square().mean().sqrt()
-            cut = 1 - part[0] * part[1] / values[0].size
+            cut = 1 - part[0] * part[1] / read[0].size
             rows.append((cut, small.mean() / before - 1 if before else 0.0, float(error)))
         cut, resize, scale = np.mean(rows, axis=0).tolist()
         return {"cut": cut, "resize": resize, "scale": scale, "unit": made.unit, "n": len(rows)}

@@ -40,7 +40,8 @@ class GalaxiesSim(Domain):
     the same sky at every `image_size` (with other noise). Pictures never run out.
 
     With five bands they are fields, float32 of u, g, r, i and z: not stretched for eyes, but in units of the
-    sky noise of one pixel in the r band, scaled as in `SCALE`; `domain.channels` chooses among them.
+    sky noise of one pixel at `noise` = 1, the same in all bands, scaled as in `SCALE`; `domain.channels`
+    chooses among them.
 
     Args:
         image_size: side of the pictures in pixels.

@@ -1,12 +1,16 @@
 r"""What a field looks like beyond its spectrum: areas, boundaries and holes above thresholds, peaks, moments.
 
-Thresholds are in standard deviations of each field's own values from their mean, so nothing here changes with
-unit or contrast. Of a Gaussian random field the expectations are closed forms, which the tests check.
+Thresholds are in standard deviations of each field's own values from their mean, so that nothing here
+except mean and standard deviation changes with unit or contrast. Of a Gaussian random field the expectations
+are closed forms, which the tests check.
 """
 
 import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
+
+CONSTANT = 1e-9
+"""Share of the largest value below which a standard deviation is round-off."""
 
 
 def moments(fields: Tensor) -> Tensor:
@@ -16,8 +20,8 @@ def moments(fields: Tensor) -> Tensor:
     """
     values = fields.double().flatten(2)
     mean, sd = values.mean(dim=2), values.std(dim=2, correction=0)
-    z = (values - mean[..., None]) / sd.clamp_min(1e-12)[..., None]
-    varies = sd > 1e-9
+    z = standardised(fields).flatten(2)
+    varies = z.any(dim=2)
     shape = [torch.where(varies, z.pow(k).mean(dim=2) - gaussian, 0.0) for k, gaussian in ((3, 0), (4, 3))]
     return torch.stack([mean, sd, *shape], dim=2)
 
@@ -26,7 +30,8 @@ def standardised(fields: Tensor) -> Tensor:
     """Each channel of each field with mean 0 and standard deviation 1; 0 where nothing varies. float64."""
     values = fields.double()
     centred = values - values.mean(dim=(2, 3), keepdim=True)
-    return centred / centred.square().mean(dim=(2, 3), keepdim=True).sqrt().clamp_min(1e-12)
+    sd = centred.square().mean(dim=(2, 3), keepdim=True).sqrt()
+    return torch.where(sd > CONSTANT * values.abs().amax(dim=(2, 3), keepdim=True), centred / sd, 0.0)
 
 
 def minkowski(fields: Tensor, threshold: float) -> Tensor:

@@ -131,7 +131,7 @@ class FrozenModel(nn.Module):
     ) -> Tensor:
         t = max(t, 1.0)
         self.network_calls += len(x)
-        output = self.output(self._network(x.device.type), x, t, "fp32" if exact else self.precision)
+        output = self.output(self._network(x), x, t, "fp32" if exact else self.precision)
         output = output.to(torch.float32, copy=True)  # a CUDA graph re-uses the memory of its output
         return convert(output, x, t)
 
@@ -172,11 +172,13 @@ class FrozenModel(nn.Module):
         """States at level 0 to images, float32 ``[B, 3, H, W]``, not clipped to [-1, 1]."""
         return states
 
-    def _network(self, device: str) -> Callable[..., Tensor]:
-        if not self.compiled:
+    def _network(self, x: Tensor) -> Callable[..., Tensor]:
+        if (
+            not self.compiled or x.requires_grad
+        ):  # who wants several products with one Jacobian gets none compiled
             return self.network
         if self._compiled is None:
-            mode = "reduce-overhead" if device == "cuda" else "default"
+            mode = "reduce-overhead" if x.is_cuda else "default"
             self._compiled = torch.compile(self.network.forward, dynamic=False, mode=mode)
         return self._compiled
 

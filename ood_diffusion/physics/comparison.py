@@ -21,7 +21,7 @@ RESAMPLES = 1000
 """Bootstrap resamples of each interval."""
 
 CONSTANT = 1e-9
-"""Standard deviation below which a statistic counts as constant; differences are divided by no less."""
+"""Standard deviation, as a share of the largest value, that differences are divided by at least."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,12 @@ def differences(
     found = {}
     for (name, test), p_holm in zip(tests.items(), adjusted, strict=True):
         a, b = samples[name], held_out[name]
-        low, high = np.percentile(_bootstrap(a, b, seed, name), [2.5, 97.5])
+        least = CONSTANT * max(np.abs(a).max(), np.abs(b).max()) or 1.0
+        low, high = np.percentile(_bootstrap(a, b, least, seed, name), [2.5, 97.5])
         found[name] = Difference(
             samples=float(a.mean()),
             held_out=float(b.mean()),
-            difference=float((a.mean() - b.mean()) / max(b.std(ddof=1), CONSTANT)),
+            difference=float((a.mean() - b.mean()) / max(b.std(ddof=1), least)),
             low=float(low),
             high=float(high),
             ks=float(test.statistic),
@@ -108,11 +109,11 @@ def holm(p: Array) -> Array:
     return adjusted
 
 
-def _bootstrap(a: Array, b: Array, seed: int, name: str) -> Array:
+def _bootstrap(a: Array, b: Array, least: float, seed: int, name: str) -> Array:
     """Standardised differences of the means of resampled sets, ``[RESAMPLES]``."""
     start = torch.randint(2**62, (1,), generator=generator(seed, "physics bootstrap", name))
     rng = np.random.default_rng(int(start))
     again_a, again_b = (x[rng.integers(0, len(x), (RESAMPLES, len(x)))] for x in (a, b))
-    sd = np.maximum(again_b.std(axis=1, ddof=1), CONSTANT)
+    sd = np.maximum(again_b.std(axis=1, ddof=1), least)
     drawn: Array = (again_a.mean(axis=1) - again_b.mean(axis=1)) / sd
     return drawn

@@ -3,6 +3,7 @@
 import numpy as np
 from torch import Tensor
 
+from ood_diffusion.geometry.structure import CONSTANT
 from ood_diffusion.physics.images import Array, luminance
 
 FAINTEST = 1 / 255
@@ -33,12 +34,12 @@ def moments(images: Tensor) -> dict[str, Array]:
 
     Or of the values of one channel of fields, float64 ``[n, H, H]``.
 
-    Skewness and kurtosis are 0 for a picture of one brightness.
+    Skewness and kurtosis are 0 for a picture of one brightness, whatever its unit.
     """
     values = luminance(images).reshape(len(images), -1)
     mean, sd = values.mean(axis=1), values.std(axis=1)
-    z = (values - mean[:, None]) / np.maximum(sd, 1e-12)[:, None]
-    flat = sd < 1e-9
+    flat = sd <= CONSTANT * np.abs(values).max(axis=1)
+    z = (values - mean[:, None]) / np.where(flat, 1.0, sd)[:, None]
     return {
         "intensity_mean": mean,
         "intensity_sd": sd,

@@ -9,8 +9,8 @@ from ood_diffusion.physics.images import Array, luminance
 ROUNDING = 1 / (12 * 255**2)
 """Power per mode of the rounding to 8 bits: what lies below cannot be measured."""
 
-FAINTEST = 1e-30
-"""Power below which the logarithm of that of fields stops."""
+FAINTEST = 1e-20
+"""Share of a field's largest power below which the logarithm stops: float32 rounds at about 1e-15."""
 
 LARGEST_SCALE = 3
 """Cycles per picture from which on the slope is fitted: the window mixes the ones below."""
@@ -30,8 +30,9 @@ def power_spectrum(images: Tensor, normalised: bool = True) -> Array:
         ``[n, H // 2]``. Not normalised, white noise of variance v has log10(v) from the third ring on (the
         mean takes from the first two); the rounding to 8 bits is the least that is shown.
     """
-    least = ROUNDING if images.dtype == uint8 else FAINTEST
-    powers = np.stack([_ring_power(light) for light in luminance(images)]).clip(least)
+    powers = np.stack([_ring_power(light) for light in luminance(images)])
+    least = ROUNDING if images.dtype == uint8 else FAINTEST * powers.max(axis=1, keepdims=True)
+    powers = np.maximum(powers, np.maximum(least, np.finfo(np.float64).tiny))
     if normalised:
         powers /= np.average(powers, axis=1, weights=modes(images.shape[-1]))[:, None]
     logs: Array = np.log10(powers)

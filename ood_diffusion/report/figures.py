@@ -61,9 +61,10 @@ class Drawing(str):
         return made
 
     def pdf(self) -> bytes:
-        """Vectors and text, for a paper."""
+        """Vectors and text, for a paper; with TrueType fonts, as journals ask."""
         buffer = io.BytesIO()
-        self.figure.savefig(buffer, format="pdf", metadata={"CreationDate": None})
+        with mpl.rc_context({"pdf.fonttype": 42}):
+            self.figure.savefig(buffer, format="pdf", metadata={"CreationDate": None})
         return buffer.getvalue()
 
 

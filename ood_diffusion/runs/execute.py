@@ -184,7 +184,7 @@ def announce(device: torch.device, precision: str, model: FrozenModel) -> None:
             "This job was given a GPU (%s=%s) but computes on the CPU. See whether PyTorch finds it: "
             "python -c 'import torch; print(torch.cuda.is_available())'.", given, os.environ[given]
         )  # fmt: skip
-    if precision == "bf16":
+    if precision == "bf16" and device.type == "cpu":  # one that has no such instructions emulates them
         fp32, bf16 = (measured_rate(model, device, each)(1) for each in ("fp32", "bf16"))
         if fp32 > SLOWER * bf16:
             slower = f"{fp32 / bf16:.1f} times slower"

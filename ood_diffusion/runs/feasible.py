@@ -55,8 +55,8 @@ def check_shapes(run: Run) -> None:
         remedy = "This domain makes squares only: take one of files, which are cut and resized."
         if domain.channels != wanted[0]:
             remedy = (
-                f"Set {group}.channels to grey, rgb or indices such as [0,2,3] where its YAML has that setting, or "
-                "take another domain."
+                f"Set {group}.channels to grey, rgb or indices such as [0,2,3] where its YAML has that "
+                "setting, or take another domain."
             )
         require(
             domain.shape == wanted,

@@ -54,11 +54,11 @@ def fetch(arguments: Sequence[str]) -> bool:
     say("checksum", f"{kind} {expected}" if expected else "not published")
     say("to", str(target))
     by_hand = f"Without a network, or by hand: get the file from {source['page']} and put it at {target}."
-    require(source["url"] is not None, f"{asked.name} must have a direct link", None, by_hand)
     if target.exists():
         check(target, size, kind, expected, by_hand)
         say("done", "it is there already")
         return True
+    require(source["url"] is not None, f"{asked.name} must have a direct link", None, by_hand)
     part = target.with_name(f"{target.name}.part")
     try:
         part.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def export(arguments: Sequence[str]) -> bool:
     """
     asked = parser().parse_args(arguments)
     quieten()
-    folder: Path = asked.run
+    folder: Path = asked.run.absolute()
     cell = CellFolder(folder)
     require(
         "store" in cell.results and bool(cell.config),
@@ -63,7 +64,7 @@ def export(arguments: Sequence[str]) -> bool:
         asked.format,
         "Choose --format npz, fits, hdf5 or zarr.",
     )
-    with reopened(folder.absolute(), cell.results) as run:
+    with reopened(folder, cell.results) as run:
         fields = stored(run, asked.what)
         if asked.format == "png":
             target = asked.output or folder / asked.what
@@ -190,10 +191,18 @@ def hdf5_bytes(what: str, values: Any, header: Json) -> bytes:
 
 
 def write_zarr(target: Path, what: str, values: Any, header: Json) -> None:
-    """A zarr store, in place of one that is there, with the array and the header as its attributes."""
+    """A zarr store with the array and the header as its attributes, whole or not at all.
+
+    Raises:
+        UserError: if there is something at `target`, which for zarr may be any folder.
+    """
     library = import_extra("zarr", "zarr")
-    group = library.open_group(target, mode="w")
-    group.create_array(what, data=values, chunks=(1, *values.shape[1:])).attrs.update(header)
+    require(not target.exists(), "a zarr store must be new", str(target), "Name another --output.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as part:
+        group = library.open_group(f"{part}/whole", mode="w")
+        group.create_array(what, data=values, chunks=(1, *values.shape[1:])).attrs.update(header)
+        os.rename(f"{part}/whole", target)
 
 
 BYTES = {"npz": npz_bytes, "fits": fits_bytes, "hdf5": hdf5_bytes}

@@ -67,7 +67,11 @@ def test_moments_and_correlations_of_known_values() -> None:
     assert channel_correlations(fields)[0, 2] == 0
 
 
-def test_a_change_of_unit_or_contrast_moves_nothing(smooth: Tensor) -> None:
-    other = 5e3 * smooth[:4] - 40
+@pytest.mark.parametrize("unit", [1e3, 1e-18], ids=["large", "of a flux in erg/s/cm2/A"])
+def test_a_change_of_unit_or_contrast_moves_nothing(smooth: Tensor, unit: float) -> None:
+    other = unit * (5 * smooth[:4] - 40)
     assert torch.allclose(minkowski(smooth[:4], 1.0), minkowski(other, 1.0))
     assert torch.equal(peaks(smooth[:4], 1.0), peaks(other, 1.0))
+    assert torch.allclose(moments(smooth[:4])[..., 2:], moments(other)[..., 2:])
+    both = [torch.cat([each[:2], each[2:]], dim=1) for each in (smooth[:4], other)]
+    assert torch.allclose(*map(channel_correlations, both))

@@ -37,6 +37,22 @@ def test_power_is_that_of_the_decades_whatever_range_the_network_sees() -> None:
     assert np.allclose(*seen, atol=1e-4)
 
 
+def test_small_units_hide_nothing() -> None:
+    """Fluxes of 1e-17 erg/s/cm²/Å: statistics without a unit stay, and the others are that much smaller."""
+    images, unit = clouds(4), 1e-17
+    large, small = (Fields(Scale("linear", 0, high), 1).statistics(images) for high in (1.0, unit))
+    with_unit = {"mean", "sd", "mean_flux"}
+    for name in large.keys() - with_unit - {"power"}:
+        assert np.allclose(large[name], small[name]), name
+    assert all(np.allclose(large[name] * unit, small[name], rtol=1e-5, atol=0) for name in with_unit)
+    assert np.allclose(large["power"] + 2 * np.log10(unit), small["power"])
+    others = Fields(Scale("linear", 0, unit), 1).statistics(clouds(4, start=4))
+    found = differences(small, others, seed=0)
+    expected = differences(large, Fields(Scale("linear", 0, 1.0), 1).statistics(clouds(4, start=4)), seed=0)
+    for name in with_unit:
+        assert found[name].difference == pytest.approx(expected[name].difference, rel=1e-4), name
+
+
 @pytest.mark.parametrize("kind", ["asinh", "symlog"])
 def test_decades_of_bright_values_are_those_of_the_logarithm(kind: str) -> None:
     scale = Scale(kind, -1, 1e6, softening=1.0)

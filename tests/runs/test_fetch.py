@@ -144,6 +144,9 @@ def test_a_file_that_is_there_is_checked(card: dict[str, Any], server: Server, t
     with pytest.raises(UserError, match="must have the published md5"):
         fetch(arguments)
     assert target.exists() and not server.asked  # it may be the user's own
+    card["url"] = None  # got by hand
+    target.write_bytes(DATA)
+    assert fetch(arguments)
 
 
 def test_without_a_network(card: dict[str, Any], tmp_path: Path) -> None:

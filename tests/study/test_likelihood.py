@@ -45,6 +45,15 @@ class Exact(FrozenModel):
         return sigma * x / (alpha**2 * DEVIATION**2 + sigma**2)
 
 
+def test_gradients_are_those_of_the_network_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `torch.compile` makes gives one product with the Jacobian and frees what a second one needs."""
+    model = gaussian_model().compute_in("fp32", True)
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: pytest.fail("compiled"))
+    x = torch.ones(2, 3, 8, 8)
+    slope, products = divergence(model.eps, x, 600.0, [torch.ones_like(x)] * 2)
+    assert slope.shape == x.shape and torch.equal(*products)
+
+
 def exact_bits(x0: Tensor, schedule: Schedule, top: float) -> Tensor:
     """Per value, of images ``[n, *SHAPE]``: the map to `top` is linear, and the density there normal."""
     total = [schedule.alpha(t) ** 2 * DEVIATION**2 + schedule.sigma(t) ** 2 for t in (1.0, top)]

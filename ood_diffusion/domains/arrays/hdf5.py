@@ -48,6 +48,8 @@ def hdf5(path: Path, entry: str | int | None) -> Iterator[Stored]:
 def zarr(path: Path, entry: str | int | None) -> Iterator[Stored]:
     """The same of a zarr store: a folder whose name ends with .zarr, a group or one array.
 
+    What a store does not hold is its fill value, also where a copy has ended early: zarr cannot tell.
+
     Raises:
         UserError: as for `hdf5`.
     """

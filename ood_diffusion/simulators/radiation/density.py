@@ -71,8 +71,8 @@ def density(rng: Generator, side: int, slope: float, mach: float) -> Map:
 def stirred(rng: Generator, field: Map, shift: float) -> Map:
     """`field`, periodic, carried by a flow without sources or sinks: eddies draw it out into filaments.
 
-    The flow is a random one of mostly the largest scales; as it keeps areas, the distribution of values
-    stays, and phases are no longer random.
+    The flow is a random one of mostly the largest scales, independent of the field, so that the distribution
+    of values stays on average over fields; phases are no longer random.
 
     Args:
         rng: source of randomness.

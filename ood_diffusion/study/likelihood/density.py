@@ -22,7 +22,7 @@ from ood_diffusion.checks import require
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.diffusion.solver import EpsFunction, Solver
 from ood_diffusion.lightning.data import Batch
-from ood_diffusion.lightning.trajectory import Trajectory, inverting
+from ood_diffusion.lightning.trajectory import Trajectory, inverting, to_device
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.pixels import to_unit_range
 from ood_diffusion.seeding import generator
@@ -41,6 +41,9 @@ class Density(Trajectory):
         probes: vectors of random signs per level.
         seed: with an item's id it determines the item's probes, and where in a byte its values lie.
     """
+
+    version = 1
+    """Of the rows: raised whenever numbers change (`source.identity`)."""
 
     def __init__(
         self, model: FrozenModel, solver: Solver, levels: Sequence[float], probes: int, seed: int
@@ -107,7 +110,7 @@ def divergence(
 def signs(streams: Sequence[Generator], like: Tensor) -> Tensor:
     """-1 or 1 with equal probability, shaped as `like`, row i from stream i."""
     bits = torch.stack([torch.randint(2, like.shape[1:], generator=g) for g in streams])
-    return (2 * bits - 1).to(like)
+    return to_device((2 * bits - 1).to(like.dtype), like.device)
 
 
 def dequantised(images: Tensor, streams: Sequence[Generator]) -> Tensor:
@@ -115,7 +118,7 @@ def dequantised(images: Tensor, streams: Sequence[Generator]) -> Tensor:
     if images.is_floating_point():
         return images
     within = torch.stack([torch.rand(images.shape[1:], generator=g) for g in streams])
-    return (images + (within - 0.5).to(images.device)) / 127.5 - 1
+    return (images + to_device(within - 0.5, images.device)) / 127.5 - 1
 
 
 def mean(values: Tensor) -> Tensor:

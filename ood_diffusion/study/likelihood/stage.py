@@ -13,6 +13,7 @@ from ood_diffusion.checks import require, require_integer
 from ood_diffusion.domains.base import Domain, Split
 from ood_diffusion.figures import Figure
 from ood_diffusion.optional import optional
+from ood_diffusion.report.figures import save
 from ood_diffusion.report.plan.work import Calls, Share, Work
 from ood_diffusion.report.results import Results
 from ood_diffusion.runs.calls import calls_along
@@ -21,11 +22,11 @@ from ood_diffusion.runs.images import first
 from ood_diffusion.runs.known import Known, digests_of, on_disk
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
+from ood_diffusion.source import identity
 from ood_diffusion.stages.invert import invert_images
 from ood_diffusion.statistics.estimate import Array
 from ood_diffusion.statistics.intervals import auc_interval, difference, mean_interval
 from ood_diffusion.statistics.separability import score_separability, separability
-from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.storage.store import TensorStore
 from ood_diffusion.study.likelihood.density import CURVATURE, SLOPE, STATE, Density, bits_per_value
 from ood_diffusion.study.likelihood.plots import bits_histogram
@@ -42,7 +43,7 @@ class Likelihood(Stage):
 
     Args:
         n_images: of each set, at most.
-        steps: from level 1 to the top of the schedule.
+        steps: of the grid to the top of the schedule, of which the one below level 1 is not walked.
         probes: vectors of random signs per image and level.
         batch_size: images at a time; the gradients take several times the memory of an inversion.
     """
@@ -105,7 +106,7 @@ class Likelihood(Stage):
         training, unseen = (run.bank.read(list(sets[name])) for name in ("training", "unseen"))
         areas["latent classifier"] = separability(training, unseen, seed, FOLDS)
         with optional(f"draw {PLOT}"):
-            atomic_write(run.workspace.folder / PLOT, bits_histogram(means).encode())
+            save(run.workspace.folder, "likelihood", bits_histogram(means))
         section = LikelihoodSection(
             levels=[levels[0], levels[-1]],
             unseen=described(bits["unseen"], seed),
@@ -124,7 +125,8 @@ class Likelihood(Stage):
 
     def store(self, up: Run) -> TensorStore:
         """Rows of `Density` by the content digest of the image."""
-        recipe = {**up.trajectory_recipe, "likelihood": self.probes, "seed": up.settings.seed}
+        own = {"likelihood": self.probes, "seed": up.settings.seed, "code": identity(Density)}
+        recipe = {**up.trajectory_recipe, **own, "levels": from_one(up)}
         return up.workspace.stores.open("densities", recipe, torch.float32)
 
     def check(self, run: Run) -> None:

@@ -1,0 +1,30 @@
+"""What export leaves alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.stages.export import write_zarr
+
+VALUES = np.arange(24.0, dtype=np.float32).reshape(2, 1, 3, 4)
+
+
+def test_a_zarr_store_never_takes_the_place_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "precious").touch()
+    with pytest.raises(UserError, match=r"a zarr store must be new, but got .*data'. Name another --output"):
+        write_zarr(tmp_path / "data", "samples", VALUES, {})
+    assert (tmp_path / "data" / "precious").exists()
+
+
+def test_a_zarr_store_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(TypeError):
+        write_zarr(tmp_path / "new" / "a.zarr", "samples", VALUES, {"seed": object()})
+    assert list((tmp_path / "new").iterdir()) == []
+    write_zarr(tmp_path / "new" / "a.zarr", "samples", VALUES, {"seed": 1})
+    stored = zarr.open(tmp_path / "new" / "a.zarr")["samples"]
+    assert np.array_equal(stored[:], VALUES) and stored.attrs["seed"] == 1
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.zarr"]
