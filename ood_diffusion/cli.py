@@ -5,6 +5,7 @@ mistakes in the configuration answer at once. Hydra itself is imported by `main`
 before. Whatever ends a run is one message, without a traceback.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -108,6 +109,7 @@ def main() -> None:
     from ood_diffusion.terminal import replace_unprintable
 
     replace_unprintable()
+    logging.raiseExceptions = False  # a log that a full disk cannot hold is no reason for tracebacks
     os.environ["MPLBACKEND"] = "svg"  # all that is drawn here; one that is not there would fail every import
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors arrive here instead of being printed there
     with reported():

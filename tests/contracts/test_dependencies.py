@@ -21,6 +21,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 NOT_IMPORTED = {
     "hydra-joblib-launcher": ("conf/launcher/joblib.yaml", "override /hydra/launcher: joblib"),
     "hydra-submitit-launcher": ("conf/launcher/slurm.yaml", "override /hydra/launcher: submitit_slurm"),
+    "numcodecs": ("pyproject.toml", "numcodecs>="),
     "latex2mathml": ("docs/site/formulas.py", "latex2mathml"),
     "mkdocs": ("docs/site/pages.py", "from mkdocs."),
     "mkdocs-material": ("mkdocs.yml", "name: material"),

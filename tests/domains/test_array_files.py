@@ -122,7 +122,7 @@ def test_borders_of_nan_are_cut_off(expected: dict[str, list[str]], tmp_path: Pa
         sorted(str(each.render(split, i)) for split in SPLITS for i in range(2)) for each in (domain, clean)
     )
     assert drawn == wanted and domain.record()["crop"] == [3, 2, 1, 2]
-    with pytest.raises(UserError, match=r"cut NaN borders off with domain\.crop"):
+    with pytest.raises(UserError, match=r"crop NaN borders with domain\.crop"):
         Array(16, tmp_path / "maps.npy", "NHW", 0, 10)
     with pytest.raises(UserError, match=r"domain\.crop must be null or four numbers of pixels"):
         Array(16, tmp_path / "maps.npy", "NHW", 0, 10, crop=[3])

@@ -92,7 +92,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def attempt(rng: random.Random, store: Path, folder: Path, whole: bool) -> tuple[str, str]:
     """One run with a few random choices and one or two random values: what was asked, how it ended."""
     choices = {group: rng.choice(CHOICES[group]) for group in rng.sample(sorted(CHOICES), 2)}
-    cfg, names = composed({"model": "torch_module"}, {})
+    network = {"model.network._target_": TINY["model.network"]["_target_"]}
+    cfg, names = composed({"model": "torch_module"}, network)
     OmegaConf.set_struct(cfg, False)
     for group, name in choices.items():  # composing all anew takes a while
         cfg[group], names[group] = OmegaConf.load(Path(conf_folder()) / group / f"{name}.yaml"), name

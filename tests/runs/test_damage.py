@@ -93,7 +93,7 @@ def test_a_store_deleted_in_mid_run_is_made_again(
 ) -> None:
     from ood_diffusion.stages import evaluate
 
-    judge, gone = evaluate.features_of, list[bool]()
+    judge, gone = evaluate.features_in_order, list[bool]()
 
     def after_a_deletion(run: Run, *arguments: Any) -> Any:
         if not gone:
@@ -101,7 +101,7 @@ def test_a_store_deleted_in_mid_run_is_made_again(
             gone.append(True)
         return judge(run, *arguments)
 
-    monkeypatch.setattr(evaluate, "features_of", after_a_deletion)
+    monkeypatch.setattr(evaluate, "features_in_order", after_a_deletion)
     found = run(tmp_path)
     assert gone and figures(found) == whole[1]
     account = json.loads((tmp_path / "results.json").read_text())

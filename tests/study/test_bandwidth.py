@@ -325,7 +325,9 @@ def test_what_auto_found_is_on_disk_before_the_next_stage(
 ) -> None:
     knobs = SimpleNamespace(**dict.fromkeys(KNOBS, 1))
     model = SimpleNamespace(digest=lambda: "w")
-    workspace = Workspace(tmp_path, cast(Stores, None), cast(Ranks, None))
+    workspace = Workspace(
+        tmp_path, cast(Stores, None), cast(Ranks, SimpleNamespace(device=torch.device("cpu")))
+    )
     parts = {
         "names": {"domain": "d", "extractor": "e"},
         "view_recipe": None,

@@ -186,6 +186,7 @@ def small_cell(root: Path) -> Any:
     )
     return SimpleNamespace(
         model=model,
+        dtype=torch.uint8,
         settings=SimpleNamespace(seed=3, precision="fp32", compile=False, n_samples=6, eta=0.0),
         pictures=pictures,
         references=ids,
