@@ -10,7 +10,7 @@ from tests.cli import TINY, run_cli
 from tests.composed import refused
 
 MISSING = """error: model.path must be set. A folder saved by diffusers or an id on the Hugging Face hub: model.path=google/ddpm-church-256
-domain.path must be set. A .npy, .npz or FITS file, or a folder of them: domain.path=my_maps.npy
+domain.path must be set. A .npy, .npz, FITS or HDF5 file, a folder of them, or a .zarr store: domain.path=my_maps.npy
 domain.axes must be set. What the axes of every array mean, slowest first, such as domain.axes=NHW: HW, HWC or CHW (one map per file), NHW, NHWC or NCHW (N per file)
 domain.low must be set. The physical value that the network sees as -1, such as domain.low=0: a number, a list of one for each channel, or references (the least value of all references, recorded)
 domain.high must be set. The physical value that the network sees as 1, such as domain.high=100; as low, but references is the largest
