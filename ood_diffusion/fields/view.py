@@ -198,8 +198,8 @@ def check_channels(wanted: Sequence[int], there: int) -> None:
     """Raise `UserError` unless there are so many channels that all that are `wanted` are among them."""
     if max(wanted) >= there:
         raise UserError(
-            f"a view must show existing channels, 0 to {there - 1}, but got {list(wanted)}. Change "
-            "view.channels, or try view=grey."
+            f"a view must show channels of fields that have {there}, numbered from 0, but got {list(wanted)}."
+            " Change the view's settings, or try view=grey."
         )
 
 

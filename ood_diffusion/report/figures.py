@@ -4,6 +4,7 @@ Only `Figure` objects are used, so nothing is registered with pyplot and nothing
 """
 
 import io
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -62,6 +63,7 @@ class Drawing(str):
 
     def pdf(self) -> bytes:
         """Vectors and text, for a paper; with TrueType fonts, as journals ask."""
+        logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells every step at level INFO
         buffer = io.BytesIO()
         with mpl.rc_context({"pdf.fonttype": 42}):
             self.figure.savefig(buffer, format="pdf", metadata={"CreationDate": None})

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import torch
+
 from ood_diffusion.checks import require
 from ood_diffusion.diffusion.prediction import TO_EPS
 from ood_diffusion.domains.base import Split
@@ -34,6 +36,7 @@ def check(run: Run) -> None:
     )
     if needs & {"features", "metrics"}:
         _ = run.extractor  # whose weights may be missing
+        run.view(torch.zeros(1, *run.model.image_shape, dtype=run.dtype))  # which may not fit the channels
     for name, stage in run.stages.items():
         require(
             not (stage.photographs and run.view_recipe),

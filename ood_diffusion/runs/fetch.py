@@ -62,6 +62,11 @@ def fetch(arguments: Sequence[str]) -> bool:
     part = target.with_name(f"{target.name}.part")
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"--checkpoints must be a folder that can be written, but got: {error}. Name another one."
+        ) from None
+    try:
         receive(source["url"], part)
     except (OSError, HTTPException) as error:
         kept = part.stat().st_size if part.is_file() else 0

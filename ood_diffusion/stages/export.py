@@ -50,6 +50,12 @@ def export(arguments: Sequence[str]) -> bool:
     """
     asked = parser().parse_args(arguments)
     quieten()
+    require(
+        asked.output is None or not os.path.lexists(asked.output),
+        "--output must be new",
+        str(asked.output),
+        "Name another one, or remove what is there.",
+    )
     folder: Path = asked.run.absolute()
     cell = CellFolder(folder)
     require(
@@ -96,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--format", choices=FORMATS, default="npz", help="zarr: a store; png: a folder of pictures"
     )
-    where = "a file, or the folder of the pictures (default: RUN/WHAT.FORMAT, RUN/WHAT)"
+    where = "a new file, or folder of pictures (default: RUN/WHAT.FORMAT, RUN/WHAT)"
     made.add_argument("--output", metavar="PATH", type=lambda path: Path(path).absolute(), help=where)
     return made
 

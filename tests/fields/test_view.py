@@ -55,7 +55,7 @@ def test_lupton_is_astropys() -> None:
 
 
 def test_channels_must_be_there() -> None:
-    with pytest.raises(UserError, match=r"existing channels, 0 to 4, but got \[5\]"):
+    with pytest.raises(UserError, match=r"that have 5, numbered from 0, but got \[5\]"):
         Channels([5])(FIELDS)
     with pytest.raises(UserError, match=r"view\.channels must be one index of a channel, or three"):
         Channels([0, 1])

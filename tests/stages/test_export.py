@@ -7,7 +7,7 @@ import pytest
 import zarr
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.stages.export import write_zarr
+from ood_diffusion.stages.export import export, write_zarr
 
 VALUES = np.arange(24.0, dtype=np.float32).reshape(2, 1, 3, 4)
 
@@ -28,3 +28,11 @@ def test_a_zarr_store_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     stored = zarr.open(tmp_path / "new" / "a.zarr")["samples"]
     assert np.array_equal(stored[:], VALUES) and stored.attrs["seed"] == 1
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.zarr"]
+
+
+def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "mine.npy").write_bytes(b"precious")
+    for there in (tmp_path / "mine.npy", tmp_path, Path("/dev/full")):
+        with pytest.raises(UserError, match="--output must be new"):
+            export([str(tmp_path), f"--output={there}"])
+    assert (tmp_path / "mine.npy").read_bytes() == b"precious"
