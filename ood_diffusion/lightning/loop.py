@@ -54,6 +54,7 @@ class Predictor(pl.LightningModule):
         """To be told the (fractional) number of images just completed, by `advance`."""
         self.most: int | None = None
         """Rows that fit into memory, once it has run out."""
+        self._advanced = 0.0
         self.convergence = Convergence()
         """Of the batches since the loop began."""
         self.finite: Tensor | None = None

@@ -11,6 +11,8 @@ from ood_diffusion.diffusion.ddim import DDIM
 from ood_diffusion.diffusion.dpmpp_2m import DPMpp2M
 from ood_diffusion.diffusion.integrate import integrate
 from ood_diffusion.diffusion.schedule import Schedule
+from ood_diffusion.diffusion.solver import Solver
+from ood_diffusion.diffusion.unipc import UniPC
 
 schedule = Schedule.linear()
 
@@ -49,16 +51,17 @@ def test_first_step_and_steps_at_the_clean_image_are_ddim() -> None:
     assert float((two[0] - two[1]).abs().max()) > 1e-3  # the second step uses the first
 
 
+@pytest.mark.parametrize("multistep", [DPMpp2M(), UniPC()], ids=lambda solver: solver.name)
 @pytest.mark.parametrize("eta", [0.4, 1.0])
-def test_a_network_that_knows_the_image_returns_it_for_every_eta(eta: float) -> None:
+def test_a_network_that_knows_the_image_returns_it_for_every_eta(eta: float, multistep: Solver) -> None:
     """With x̂0 constant the extrapolation changes nothing: the marginal of Lemma C.1 is DDIM's own."""
-    x0, levels = torch.full((1, 3, 4, 4), 0.3), [900.0, 600.0, 300.0, 40.0]
+    x0, levels = torch.full((1, 3, 4, 4), 0.3), [900.0, 600.0, 300.0, 150.0, 40.0]
 
     def exact(x: Tensor, t: float) -> Tensor:
         return (x - schedule.alpha(t) * x0) / schedule.sigma(t)
 
     out = []
-    for solver in (DPMpp2M(), DDIM()):
+    for solver in (multistep, DDIM()):
         g = torch.Generator().manual_seed(0)
         x = torch.randn(1, 3, 4, 4, generator=g)
         noise = iter([torch.randn(1, 3, 4, 4, generator=g) for _ in itertools.pairwise(levels)])
