@@ -1,10 +1,10 @@
 """The tables of docs/solvers.md: what a solver and a grid do to latents and round trips, per network call.
 
-    python -m benchmarks.solvers [LEVEL …] [DOMAIN=FOLDER …]
+    python -m benchmarks.solvers [LEVEL …] [solvers=NAME,…] [grids=NAME,…] [calls=N,…] [DOMAIN=FOLDER …]
 
-Without arguments: level 500, self-generated images and the two simulated domains. With DOMAINs (folders
-or .zip files in the folder data=…): theirs and radiation_sim. Every one brings four held-out images of its
-own. Reference: Heun with 100 λ-uniform steps. Latent: root-mean-square error over that of the
+Without arguments: level 500, everything, self-generated images and the two simulated domains. With DOMAINs
+(folders or .zip files in the folder data=…): theirs and radiation_sim. Every one brings four held-out images
+of its own. Reference: Heun with 100 λ-uniform steps. Latent: root-mean-square error over that of the
 reference, in per cent. Round trip: PSNR in dB of 8-bit images, up and down with the same solver. No time is
 measured.
 """
@@ -32,7 +32,7 @@ from ood_diffusion.domains.image_zip import ImageZip
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.pixels import to_unit_range
 
-IMAGES, BUDGETS = 4, (8, 12, 16, 32)
+IMAGES = 4
 GRIDS = {"uniform_lambda": uniform_lambda, "karras": karras, "uniform_t": uniform_t}
 # Every solver on uniform_lambda; the other grids with the two that matter.
 ROWS = [(s, "uniform_lambda") for s in ("ddim", "ab2", "heun", "dpmpp_2m", "unipc", "fixed_point")]
@@ -52,7 +52,13 @@ def solver(name: str) -> tuple[Solver, int]:
     return chosen[name]
 
 
-def table(model: FrozenModel, domains: Mapping[str, Tensor], level: float) -> str:
+def table(
+    model: FrozenModel,
+    domains: Mapping[str, Tensor],
+    level: float,
+    rows: Sequence[tuple[str, str]],
+    budgets: Sequence[int],
+) -> str:
     """Markdown: one row per solver, grid and budget; latent error and round trip per domain."""
     x = torch.cat(list(domains.values()))
     parts = [slice(i * IMAGES, (i + 1) * IMAGES) for i in range(len(domains))]
@@ -62,7 +68,7 @@ def table(model: FrozenModel, domains: Mapping[str, Tensor], level: float) -> st
     lines.append("|---" * (4 + 2 * len(domains)) + "|")
     with torch.inference_mode():
         reference = integrate(model.eps, x, model.schedule, fine, Heun())
-        for (name, grid), budget in itertools.product(ROWS, BUDGETS):
+        for (name, grid), budget in itertools.product(rows, budgets):
             method, share = solver(name)
             steps = budget // share
             levels = GRIDS[grid](model.schedule, level, steps)
@@ -84,7 +90,10 @@ def main(arguments: Sequence[str]) -> None:
     """Print one table per level."""
     levels = [float(a) for a in arguments if "=" not in a] or [500.0]
     given = dict(a.split("=", 1) for a in arguments if "=" in a)
-    root = given.pop("data", ".")
+    root = given.pop("data", "")
+    solvers, grids = ({*given.pop(name, "").split(",")} for name in ("solvers", "grids"))
+    rows = [(s, g) for s, g in ROWS if {s, ""} & solvers and {g, ""} & grids]
+    budgets = [int(n) for n in given.pop("calls", "8,12,16,32").split(",")]
     domains = test_images(IMAGES)
     if given:
         domains = {"radiation_sim": domains["radiation_sim"]}
@@ -93,7 +102,7 @@ def main(arguments: Sequence[str]) -> None:
         pictures = torch.stack([domain.render("held_out", i) for i in range(IMAGES)])
         domains[name] = to_unit_range(pictures)
     for level in levels:
-        print(f"\n### Level {level:g}\n\n{table(embedded_model(), domains, level)}")
+        print(f"\n### Level {level:g}\n\n{table(embedded_model(), domains, level, rows, budgets)}")
 
 
 if __name__ == "__main__":
