@@ -19,15 +19,18 @@ class OnPixels(Control):
 
     Args:
         keeps_variance: False for the `Sampler.plain` form: of a combination, the average.
+        noise: False for the `Sampler.noiseless` form: nothing that the network could remove.
     """
 
     version = 1
 
-    def __init__(self, keeps_variance: bool) -> None:
-        self.keeps_variance = keeps_variance
+    def __init__(self, keeps_variance: bool, noise: bool = True) -> None:
+        self.keeps_variance, self.noise = keeps_variance, noise
 
     def images(self, references: Tensor, proposer: Proposer, noise: Noise) -> Iterator[Tensor]:
         """See `Control.images`; the level does not matter."""
         if not self.keeps_variance:
             proposer = replace(proposer, sampler=proposer.sampler.plain())
+        if not self.noise:
+            proposer = replace(proposer, sampler=proposer.sampler.noiseless())
         return proposer.fitted(references, lambda: references).items(Acceptance())

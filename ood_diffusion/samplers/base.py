@@ -46,6 +46,10 @@ class Sampler(ABC):
         """The same sampler without what keeps the variance of latents, where it has such a part."""
         return self
 
+    def noiseless(self) -> "Sampler":
+        """The same sampler, with the same choices, without noise of its own, where it has such a part."""
+        return self
+
     @abstractmethod
     def draw(self, generators: Sequence[Generator]) -> Tensor:
         """One proposal per generator, float32 ``[len(generators), C, H, W]``."""

@@ -62,6 +62,12 @@ class LocalCombination(Sampler):
         other.keeps_variance = False
         return other
 
+    def noiseless(self) -> Self:
+        """The collage alone, without a draw of the prior."""
+        other = copy(self)
+        other.noise = 0.0
+        return other
+
     def draw(self, generators: Sequence[Generator]) -> Tensor:
         """Per item: the parents, then a field for each, then the prior's draw."""
         mean = self.references.mean(dim=0)

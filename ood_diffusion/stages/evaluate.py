@@ -29,6 +29,8 @@ Sides = Mapping[str, tuple[Tensor, Tensor]]
 """The held-out images and those that are judged, in each form that metrics take (`FeatureMetric.takes`)."""
 TWIN = "twin"
 """The control that says what the network adds: the recipe of the run on pixels (`conf/control/twin.yaml`)."""
+SHOWN = (TWIN, "noiseless")
+"""Controls to which the difference of FID is shown wherever FID is."""
 
 
 @dataclass(frozen=True)
@@ -247,7 +249,7 @@ def beside(figure: Figure, name: str) -> Figure:
 def added(figure: Figure, control: str) -> Figure:
     """What the network adds: a metric's figure of the samples minus that of a control."""
     place = f"metrics/network_adds/{control}/{figure.path}"
-    shown = figure.surfaces if control == TWIN and figure.path == "fid" else frozenset[Surface]()
+    shown = figure.surfaces if control in SHOWN and figure.path == "fid" else frozenset[Surface]()
     return Figure(
         f"{place}/value",
         f"{figure.name}_minus_{control}",

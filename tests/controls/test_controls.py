@@ -15,6 +15,7 @@ from ood_diffusion.runs.configuration import conf_folder
 from ood_diffusion.samplers.copy_references import CopyReferences
 from ood_diffusion.samplers.draw import Draw
 from ood_diffusion.samplers.linear_combination import LinearCombination
+from ood_diffusion.samplers.local_combination import LocalCombination
 from ood_diffusion.samplers.propose import Acceptance, Proposer
 from ood_diffusion.samplers.selection import Selection
 from ood_diffusion.samplers.slerp import Slerp
@@ -69,6 +70,16 @@ def test_without_a_combination_the_average_is_the_twin() -> None:
     assert torch.equal(made(OnPixels(False), PICTURES, how), made(OnPixels(True), PICTURES, how))
 
 
+def test_without_noise_a_collage_is_made_of_its_parents_alone() -> None:
+    """The same parents and weights as with noise; a sampler without noise of its own stays the twin."""
+    noisy, parts = (proposer(LocalCombination(2, 2.0, 4.0, 0, h)) for h in (0.3, 0.0))
+    noiseless = made(OnPixels(True, noise=False), PICTURES, noisy)
+    assert torch.equal(noiseless, made(OnPixels(True), PICTURES, parts))
+    assert not torch.allclose(noiseless, made(OnPixels(True), PICTURES, noisy), atol=0.01)
+    mix = proposer(LinearCombination(2, 10.0))
+    assert torch.equal(made(OnPixels(True, noise=False), PICTURES, mix), made(OnPixels(True), PICTURES, mix))
+
+
 def test_the_parts_of_the_run_stay_unfitted() -> None:
     prior, sampler = Gaussian("scalar"), Draw()
     made(OnPixels(True), PICTURES, Proposer(prior, sampler, proposer(sampler).selection, 2, 0, 200))
@@ -94,6 +105,6 @@ def test_the_filters_error_is_that_of_the_theory() -> None:
 
 @pytest.mark.parametrize("name", CONTROLS)
 def test_a_control_from_its_file_is_the_same_for_any_number(name: str) -> None:
-    control: Control = build(composed().control[name])
+    control: Control = build(composed(f"control=[{name}]").control[name])
     few, many = (made(control, PICTURES, proposer(LinearCombination(2, 10.0), n)) for n in (3, 70))
     assert few.shape == (3, 3, 8, 8) and torch.equal(few, many[:3])
