@@ -58,7 +58,7 @@ def require_positive(name: str, got: object, remedy: str) -> None:
     require(number and got > 0, f"{name} must be positive", got, remedy)  # type: ignore[operator]
 
 
-def require_choice(name: str, got: str, choices: Collection[str]) -> None:
-    """Raise `UserError` unless `got` is one of `choices`, listing them."""
+def require_choice(name: str, got: str, choices: Collection[str], remedy: str | None = None) -> None:
+    """Raise `UserError` unless `got` is one of `choices`, listing them; see `require` for `remedy`."""
     listed = ", ".join(sorted(choices))
-    require(got in choices, f"{name} must be one of: {listed}", got, f"Set {name} to one of them.")
+    require(got in choices, f"{name} must be one of: {listed}", got, remedy or f"Set {name} to one of them.")

@@ -18,6 +18,12 @@ from ood_diffusion.checks import UserError, require
 PREFIXES = ("module.", "_orig_mod.")
 """What `DataParallel`, DDP and `torch.compile` put before every key of a saved network."""
 
+NO_CHECKPOINT = (
+    ((b"<!doctype", b"<html"), "a web page", "Download it again."),
+    (b"version https://git-lfs", "a Git LFS pointer", "Run `git lfs pull` there, or download the file."),
+)
+"""How files begin that often lie in the place of a checkpoint, what they are, and what to do."""
+
 
 def read_state(weights: str, sha256: str | None = None, entry: str | None = None) -> dict[str, Tensor]:
     """The tensors of a safetensors file or of a PyTorch checkpoint (.pt, .pth, .ckpt, .bin).
@@ -134,13 +140,9 @@ def _load(path: Path) -> Any:
     damaged = "a checkpoint must be a whole safetensors or PyTorch file"
     with path.open("rb") as file:
         head = file.read(64)
-    web_page = head.lstrip().lower().startswith((b"<!doctype", b"<html"))
-    require(
-        bool(head) and not web_page,
-        damaged,
-        f"a web page in {path}" if web_page else f"the empty file {path}",
-        "Download it again.",
-    )
+    require(bool(head), damaged, f"the empty file {path}", "Download it again.")
+    for begins, what, remedy in NO_CHECKPOINT:
+        require(not head.lstrip().lower().startswith(begins), damaged, f"{what} in {path}", remedy)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

@@ -6,13 +6,17 @@ Nothing that a folder says is imported or run.
 import inspect
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from torch import Tensor
 
 from ood_diffusion.checks import Json, UserError, require, require_choice
 from ood_diffusion.models.checkpoint import read_state
+from ood_diffusion.terminal import brief
 
+T = TypeVar("T")
 STEM = "diffusion_pytorch_model"
 WEIGHTS = tuple(f"{STEM}{variant}.{kind}" for variant in ("", ".fp16") for kind in ("safetensors", "bin"))
 """Names of one file of weights, the best first."""
@@ -25,6 +29,7 @@ AVERAGING = frozenset(
 )
 """What diffusers' `EMAModel` writes into the config of its network."""
 HUB_ID = r"[\w.-]+/[\w.-]+"
+OTHER = "Choose another model: docs/models.md says which are read."
 OLD_ATTENTION = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 """Names that diffusers gave the parts of an attention until version 0.14; the hub's are often older."""
 
@@ -70,7 +75,7 @@ def read_config(path: Path, kind: type, names: tuple[str, ...]) -> Json:
         UserError: if the file is missing, no JSON, for another class, or says what the class does not know.
     """
     config = read_json(path)
-    require_choice(f"_class_name in {path}", str(config.get("_class_name")), names)
+    require_choice(f"_class_name in {path}", str(config.get("_class_name")), names, OTHER)
     arguments = {k: v for k, v in config.items() if not k.startswith("_") and k not in AVERAGING}
     unknown = sorted(arguments.keys() - inspect.signature(kind).parameters.keys())
     require(
@@ -86,7 +91,10 @@ def read_part(place: Path) -> tuple[dict[str, Tensor], str]:
     """State dict and path of the weights in a part's folder, attention blocks under their present names."""
     path = next((place / name for name in (*WEIGHTS, *INDICES) if (place / name).is_file()), None)
     if path is None:
-        raise UserError(f"{place} must hold {' or '.join(WEIGHTS[:2])}, but got neither. Download it again.")
+        raise UserError(
+            f"{place} must hold {' or '.join(WEIGHTS[:2])}, whole or in shards with an index, but got "
+            f"{contents(place)}. Download them, or save the network again by diffusers' save_pretrained."
+        )
     state = {}
     for shard in shards(path) if path.name in INDICES else [path]:
         for name, value in read_state(str(shard)).items():
@@ -106,7 +114,33 @@ def shards(index: Path) -> list[Path]:
         names[:2],
         "Download it again.",
     )
+    missing = [name for name in names if not (index.parent / name).is_file()]
+    require(
+        not missing,
+        f"{index.parent} must hold all {len(names)} files that {index.name} lists",
+        f"none named {', '.join(missing[:3])}" + ", …" * (len(missing) > 3),
+        "Download what is missing.",
+    )
     return [index.parent / name for name in names]
+
+
+def contents(folder: Path) -> str:
+    """The first names in a folder, for a message."""
+    names = sorted(path.name for path in folder.iterdir())
+    return (", ".join(names[:6]) + ", …" * (len(names) > 6)) or "nothing"
+
+
+def usable(make: Callable[[], T], path: Path) -> T:
+    """What `make` makes of the config at `path`; `UserError` where its values break that."""
+    try:
+        return make()
+    except UserError:
+        raise
+    except Exception as error:  # of numpy, torch and diffusers, for values of any kind
+        raise UserError(
+            f"{path} must hold settings that can be used, but they led to {brief(error)}. Download it again, "
+            "or update diffusers."
+        ) from None
 
 
 def read_json(path: Path) -> Json:

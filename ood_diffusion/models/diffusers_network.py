@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ood_diffusion.checks import require, require_choice
 from ood_diffusion.models.diffusers_condition import ENCODE, Condition, Prompted, embedding_of
-from ood_diffusion.models.diffusers_folder import read_config, read_json, read_part
+from ood_diffusion.models.diffusers_folder import OTHER, contents, read_config, read_json, read_part, usable
 from ood_diffusion.models.unet import UNet, check_class, empty_unet, fill, halvings, sides
 
 PLACES = ("unet_ema", "unet", "transformer")
@@ -71,9 +71,15 @@ def read_network(folder: Path, channels: int | None, condition: Condition) -> Ne
         UserError: if it is of another kind, or does not fit.
     """
     place = next((folder / name for name in PLACES if (folder / name).is_dir()), folder)
-    kind = str(read_json(place / "config.json").get("_class_name"))
-    known = ("UNet2DModel", *TRANSFORMERS, *ENCODE)
-    require_choice(f"_class_name in {place / 'config.json'}", kind, known)
+    where = place / "config.json"
+    require(
+        place != folder or where.is_file(),
+        f"{folder} must hold a network as diffusers saves it, in {'/, '.join(PLACES)}/ or at the top",
+        contents(folder),
+        "Correct model.path, or choose another model: docs/models.md says which are read.",
+    )
+    kind = str(read_json(where).get("_class_name"))
+    require_choice(f"_class_name in {where}", kind, ("UNet2DModel", *TRANSFORMERS, *ENCODE), OTHER)
     if kind in ENCODE:
         return read_prompted(folder, place, channels, condition)
     require(
@@ -92,16 +98,17 @@ def read_unet(place: Path, channels: int | None, class_label: int | None) -> Net
 
     where = place / "config.json"
     config = read_config(where, UNet2DModel, ("UNet2DModel",))
-    wanted = check_channels(where, config.get("in_channels", 3), config.get("out_channels", 3), channels)
+    unet = usable(lambda: empty_unet(config), where)
+    built: Any = unet.config
+    wanted = check_channels(where, built.in_channels, built.out_channels, channels)
     require(
         config.get("class_embed_type") is None,
         f"the network in {where} must be unconditional or have numbered classes",
         f"class_embed_type {config.get('class_embed_type')}",
-        "Choose another model.",
+        OTHER,
     )
     check_class(class_label, config.get("num_class_embeds"))
     size = read_size(where, config.get("sample_size"))
-    unet = empty_unet(config)
     height, width = sides(size, halvings(unet))
     fill(unet, *read_part(place))
     architecture = {**config, "sample_size": height if height == width else size}
@@ -121,11 +128,11 @@ def read_transformer(place: Path, channels: int | None, class_label: int | None)
         norm == "ada_norm_zero" and isinstance(classes, int),
         f"the transformer in {where} must be a DiT: norm_type ada_norm_zero and num_embeds_ada_norm classes",
         (norm, classes),
-        "Choose another model.",
+        OTHER,
     )
     if class_label is not None:
         check_class(class_label, classes)
-    network = kind(**config)  # not on "meta": its table of positions is in no state dict
+    network = usable(lambda: kind(**config), where)  # not on "meta": its positions are in no state dict
     built = network.config
     wanted = check_channels(where, built.in_channels, built.out_channels or built.in_channels, channels)
     height, width = sides(built.sample_size, built.patch_size)
@@ -150,10 +157,10 @@ def read_prompted(folder: Path, place: Path, channels: int | None, condition: Co
         not more and condition.class_label is None,
         f"the network in {where} must be asked for a prompt and nothing else",
         {setting: config[setting] for setting in more} or f"class_label {condition.class_label}",
-        "Choose another model." if more else "Set model.class_label=null.",
+        OTHER if more else "Set model.class_label=null.",
     )
     with torch.device("meta"):
-        network = kind(**config)
+        network = usable(lambda: kind(**config), where)
     built, patch = network.config, network.config.get("patch_size")
     wanted = check_channels(where, built.in_channels, built.out_channels, channels)
     height, width = sides(read_size(where, built.sample_size), patch or halvings(network))
@@ -183,6 +190,6 @@ def check_channels(where: Path, coming: int, leaving: int, channels: int | None)
         coming == wanted and leaving in (wanted, 2 * wanted),
         f"the network in {where} must map {wanted} channels to as many (or twice, with a variance)",
         (coming, leaving),
-        "Choose another model.",
+        OTHER,
     )
     return wanted

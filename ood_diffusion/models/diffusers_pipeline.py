@@ -2,9 +2,9 @@
 
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.models.diffusers_condition import Condition
-from ood_diffusion.models.diffusers_folder import find_folder
+from ood_diffusion.models.diffusers_folder import find_folder, read_json
 from ood_diffusion.models.diffusers_network import read_network
-from ood_diffusion.models.diffusers_scheduler import read_scheduler
+from ood_diffusion.models.diffusers_scheduler import check_kind, read_scheduler, scheduler_config
 from ood_diffusion.models.edm import EDMModel
 from ood_diffusion.models.latent_diffusion import AUTOENCODERS, load_latent_diffusion
 
@@ -29,6 +29,9 @@ def load_diffusers(
         UserError: if the folder or a file in it is missing, damaged, does not fit or is not understood.
     """
     folder = find_folder(path, revision)
+    where = scheduler_config(folder)
+    if where.is_file():  # before weights are read
+        check_kind(read_json(where), where)
     if any((folder / name).is_dir() for name in AUTOENCODERS):
         return load_latent_diffusion(str(folder), class_label, None, prompt, embedding)
     network, recipe, shape, tokens = read_network(folder, None, Condition(class_label, prompt, embedding))

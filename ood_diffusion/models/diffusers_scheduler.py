@@ -8,7 +8,8 @@ import numpy as np
 
 from ood_diffusion.checks import Json, UserError, require, require_choice
 from ood_diffusion.diffusion.schedule import Schedule, VariancePreserving
-from ood_diffusion.models.diffusers_folder import read_json
+from ood_diffusion.models.base import FrozenModel
+from ood_diffusion.models.diffusers_folder import OTHER, read_json, usable
 
 
 def sigmoid(timesteps: int, beta_start: float, beta_end: float) -> VariancePreserving:
@@ -76,34 +77,42 @@ def read_scheduler(folder: Path, tokens: int | None = None) -> Scheduler:
     """
     path = scheduler_config(folder)
     config = read_json(path)
-    kind, timesteps = str(config.get("_class_name")), config.get("num_train_timesteps", 1000)
+    check_kind(config, path)
+    return usable(lambda: understood(config, tokens, path), path)
+
+
+def check_kind(config: Json, path: Path) -> None:
+    """Raise `UserError` if the config at `path` is of a scheduler whose networks have nothing to invert."""
+    kind = str(config.get("_class_name"))
     require(
         kind not in REFUSED,
         f"{path} must belong to a network that predicts noise, image, v or flow",
         f"{kind}, of {REFUSED.get(kind)}",
-        "Choose another model.",
+        OTHER,
     )
-    for setting, understood in CHANGED.items():
+
+
+def understood(config: Json, tokens: int | None, path: Path) -> Scheduler:
+    """What the config at `path` says; see `read_scheduler`."""
+    for setting, value in CHANGED.items():
         require(
-            config.get(setting, understood) in (understood, None),
-            f"{setting} in {path} must be {understood}",
+            config.get(setting, value) in (value, None),
+            f"{setting} in {path} must be {value}",
             config.get(setting),
-            "Such a schedule is not understood yet; choose another model.",
+            f"Such a schedule is not understood yet. {OTHER}",
         )
-    if kind.startswith("FlowMatch") or config.get("use_flow_sigmas"):
+    kind, timesteps = str(config.get("_class_name")), config.get("num_train_timesteps", 1000)
+    flow = kind.startswith("FlowMatch") or config.get("use_flow_sigmas")
+    old = "epsilon" if config.get("predict_epsilon", True) else "sample"  # until diffusers 0.9
+    prediction_type = str(config.get("prediction_type", "flow_prediction" if flow else old))
+    known = ("epsilon",) if kind in EDM else FrozenModel.prediction_types
+    require_choice(f"prediction_type in {path}", prediction_type, known, OTHER)
+    if flow:
         shift = config["shift"] if "shift" in config else config.get("flow_shift", 1.0)
         if config.get("use_dynamic_shifting"):
             shift = dynamic_shift(config, tokens, path)
-        return Scheduler(Schedule.flow(timesteps, shift), config.get("prediction_type", "flow_prediction"))
-    old = "epsilon" if config.get("predict_epsilon", True) else "sample"  # until diffusers 0.9
-    prediction_type = str(config.get("prediction_type", old))
+        return Scheduler(Schedule.flow(timesteps, shift), prediction_type)
     if kind in EDM:
-        require(
-            prediction_type == "epsilon",
-            f"prediction_type in {path} must be epsilon",
-            prediction_type,
-            "Choose another model.",
-        )
         ends = (config.get("sigma_min", 0.002), config.get("sigma_max", 80.0), config.get("rho", 7.0))
         return Scheduler(Schedule.karras(timesteps, *ends), "edm", config.get("sigma_data", 0.5))
     schedule = with_betas(config, path)
@@ -117,7 +126,7 @@ def dynamic_shift(config: Json, tokens: int | None, path: Path) -> float:
     if tokens is None:
         raise UserError(
             f"use_dynamic_shifting in {path} must belong to a network of patches, since the shift depends on "
-            "their number, but got a UNet. Choose another model."
+            f"their number, but got a UNet. {OTHER}"
         )
     few, many = config.get("base_image_seq_len", 256), config.get("max_image_seq_len", 4096)
     low, high = config.get("base_shift", 0.5), config.get("max_shift", 1.15)
@@ -135,6 +144,6 @@ def with_betas(config: Json, path: Path) -> VariancePreserving:
         config.get("_class_name"),
         "If you know the schedule of the training, use model=torch_module.",
     )
-    require_choice(f"beta_schedule in {path}", config["beta_schedule"], BETAS)
+    require_choice(f"beta_schedule in {path}", config["beta_schedule"], BETAS, OTHER)
     ends = (config.get("beta_start", 1e-4), config.get("beta_end", 0.02))
     return BETAS[config["beta_schedule"]](config.get("num_train_timesteps", 1000), *ends)

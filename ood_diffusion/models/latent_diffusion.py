@@ -15,7 +15,14 @@ from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.fingerprint import weights_digest
 from ood_diffusion.models.base import FrozenModel, tensors_of
 from ood_diffusion.models.diffusers_condition import Condition
-from ood_diffusion.models.diffusers_folder import find_folder, read_config, read_json, read_part
+from ood_diffusion.models.diffusers_folder import (
+    OTHER,
+    find_folder,
+    read_config,
+    read_json,
+    read_part,
+    usable,
+)
 from ood_diffusion.models.diffusers_network import read_network
 from ood_diffusion.models.diffusers_scheduler import read_scheduler
 from ood_diffusion.models.unet import fill
@@ -110,7 +117,7 @@ def load_latent_diffusion(
         sigma_data is None,
         "a network with EDM's preconditioning must work on images here",
         f"one with an autoencoder in {folder}",
-        "Choose another model.",
+        OTHER,
     )
     return LatentDiffusionModel(
         network,
@@ -144,9 +151,9 @@ def read_autoencoder(folder: Path) -> tuple[nn.Module, Json, int]:
         config.get("latents_mean") is None and config.get("latents_std") is None,
         f"the autoencoder in {path} must scale its latents by one number",
         "latents_mean and latents_std",
-        "Choose another model.",
+        OTHER,
     )
     with torch.device("meta"):
-        autoencoder = kinds[name](**config)
+        autoencoder = usable(lambda: kinds[name](**config), path)
     fill(autoencoder, *read_part(path.parent))
     return autoencoder, config, 2 ** (len(autoencoder.config.block_out_channels) - 1)

@@ -1,7 +1,8 @@
 """`ood-diffusion fetch NAME`: the checkpoint of a model, downloaded to where the model looks for it."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,17 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import yaml
+from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 from rich.text import Text
 
-from ood_diffusion.checks import UserError, require, require_choice
+from ood_diffusion.checks import UserError, require
 from ood_diffusion.models.checkpoint import file_digest
 from ood_diffusion.report.wide import screen
 from ood_diffusion.runs.configuration import conf_folder
+from ood_diffusion.terminal import brief
 
 TIMEOUT = 30.0
 """Seconds without a byte after which a connection is given up."""
@@ -41,8 +44,17 @@ def fetch(arguments: Sequence[str]) -> bool:
         for name, source in known.items():
             say(name, source["url"] or f"by hand: {source['page']}")
         return True
-    require_choice("the checkpoint to fetch", asked.name, known)
-    model = OmegaConf.load(Path(conf_folder(), "model", f"{asked.name}.yaml"))
+    path = Path(conf_folder(), "model", f"{asked.name}.yaml")
+    if path.is_file() and "${ood_diffusion.embedded:" in path.read_text(encoding="utf-8"):
+        say("done", f"model={asked.name} comes with the package: there is nothing to fetch")
+        return True
+    require(
+        asked.name in known,
+        f"the checkpoint to fetch must be one of: {', '.join(known)}",
+        asked.name,
+        "Any other model reads what model.weights or model.path names.",
+    )
+    model = OmegaConf.load(path)
     cfg = OmegaConf.create({"model": model, "checkpoints": asked.checkpoints})
     target, source = Path(cfg.model.weights).expanduser(), known[asked.name]
     kind, expected = ("sha256", cfg.model.sha256) if cfg.model.sha256 else ("md5", source.get("md5"))
@@ -54,35 +66,61 @@ def fetch(arguments: Sequence[str]) -> bool:
     say("checksum", f"{kind} {expected}" if expected else "not published")
     say("to", str(target))
     by_hand = f"Without a network, or by hand: get the file from {source['page']} and put it at {target}."
+    require(not target.is_dir(), f"{target} must be a file or not be there", "a folder", "Rename it.")
     if target.exists():
         check(target, size, kind, expected, by_hand)
         say("done", "it is there already")
         return True
     require(source["url"] is not None, f"{asked.name} must have a direct link", None, by_hand)
-    part = target.with_name(f"{target.name}.part")
-    try:
-        part.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"--checkpoints must be a folder that can be written, but got: {error}. Name another one."
-        ) from None
-    try:
-        receive(source["url"], part)
-    except (OSError, HTTPException) as error:
-        kept = part.stat().st_size if part.is_file() else 0
-        raise UserError(
-            f"{source['url']} must give the file, but got: {error}. {kept:,} bytes are kept; the same "
-            f"command goes on from there. {by_hand}"
-        ) from None
-    try:
-        check(part, size, kind, expected, by_hand)
-    except UserError:
-        part.unlink()
-        raise
-    sha256 = file_digest(part, "sha256")
-    part.replace(target)
+    with alone(target):
+        if target.exists():
+            say("done", "the other process has fetched it")
+            return True
+        part = target.with_name(f"{target.name}.part")
+        try:
+            receive(source["url"], part)
+        except (OSError, HTTPException) as error:
+            kept = part.stat().st_size if part.is_file() else 0
+            raise UserError(
+                f"{source['url']} must come to {part}, but got: {brief(error)}. {kept:,} bytes are kept; the "
+                f"same command goes on from there. {by_hand}"
+            ) from None
+        try:
+            check(part, size, kind, expected, by_hand)
+        except UserError:
+            part.unlink()
+            raise
+        sha256 = file_digest(part, "sha256")
+        part.replace(target)
     say("done", f"sha256 {sha256}" + ("" if expected else f"; to have it checked: model.sha256={sha256}"))
     return True
+
+
+@contextmanager
+def alone(target: Path) -> Iterator[None]:
+    """Keep other processes from fetching the same file at the same time; they wait.
+
+    Raises:
+        UserError: if nothing can be written beside it.
+    """
+    path = target.with_name(f"{target.name}.lock")
+    lock = FileLock(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        say("waiting", "another process is fetching it")
+        lock.acquire()
+    except OSError as error:
+        raise UserError(
+            f"--checkpoints must be a folder that can be written, but got: {brief(error)}. Name another one."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+        if target.exists():  # who comes from now on finds it, whatever lock it holds
+            path.unlink(missing_ok=True)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -123,8 +161,8 @@ def receive(url: str, part: Path) -> None:
             return
         raise
     goes_on = response.status == 206
-    first, rest = have if goes_on else 0, response.headers["Content-Length"]
-    total = first + int(rest) if rest else None
+    first, rest = have if goes_on else 0, response.headers.get("Content-Length", "")
+    total = first + int(rest) if rest.isdecimal() else None
     columns = BarColumn(), DownloadColumn(), TransferSpeedColumn()
     with (
         response,

@@ -120,7 +120,7 @@ def edit(path: Path, **entries: Any) -> None:
         (
             "scheduler",
             {"prediction_type": "score"},
-            "prediction_type must be one of: epsilon, flow_prediction, sample, v_prediction",
+            "prediction_type in .* must be one of: epsilon, flow_prediction, sample, v_prediction",
         ),
         (
             "scheduler",
@@ -159,12 +159,11 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     ):
         load_diffusers("a/b/c")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"must hold config\.json, but got 'no .*empty/config\.json'"):
+    with pytest.raises(
+        UserError, match=r"must hold a network as diffusers saves it, in unet_ema/, .* but got 'nothing'"
+    ):
         load_diffusers(str(tmp_path / "empty"))
     save_ddpm(tmp_path)
-    (tmp_path / "unet/diffusion_pytorch_model.safetensors").unlink()
-    with pytest.raises(UserError, match=r"must hold diffusion_pytorch_model\.safetensors or .*\.bin"):
-        load_diffusers(str(tmp_path))
     (tmp_path / "unet/config.json").write_text("{")
     with pytest.raises(UserError, match=r"config\.json must be a JSON file, but"):
         load_diffusers(str(tmp_path))

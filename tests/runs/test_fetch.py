@@ -4,6 +4,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import yaml
 from ood_diffusion.checks import UserError
 from ood_diffusion.runs.configuration import conf_folder
 from ood_diffusion.runs.fetch import fetch
-from tests.cli import run_cli
+from tests.cli import LIMIT, run_cli
 
 DATA = bytes(range(256)) * 2000
 MD5, SHA256 = hashlib.md5(DATA).hexdigest(), hashlib.sha256(DATA).hexdigest()
@@ -22,13 +23,19 @@ CARDS: dict[str, dict[str, Any]] = yaml.safe_load(Path(conf_folder(), "checkpoin
 
 
 class Server(ThreadingHTTPServer):
-    """Gives `DATA`; hangs up once, after `ends_after` bytes; with `ranges` it can go on from anywhere."""
+    """Gives `DATA`; hangs up once, after `ends_after` bytes; with `ranges` it can go on from anywhere.
+
+    Before the second half it waits for `go_on`. `/moved` leads to the file, `/loop` to itself.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[str | None] = []
         self.ends_after: int | None = None
         self.ranges = True
+        self.length: str | None = None
+        self.half_given, self.go_on = threading.Event(), threading.Event()
+        self.go_on.set()
 
     @property
     def url(self) -> str:
@@ -39,6 +46,11 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
+        if self.path != "/model":
+            self.send_response(302)
+            self.send_header("Location", "/model" if self.path == "/moved" else self.path)
+            self.end_headers()
+            return
         asked = self.headers["Range"]
         self.server.asked.append(asked)
         first = int(asked[len("bytes=") : -1]) if asked and self.server.ranges else 0
@@ -46,9 +58,13 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(416)
             return
         self.send_response(206 if first else 200)
-        self.send_header("Content-Length", str(len(DATA) - first))
+        self.send_header("Content-Length", self.server.length or str(len(DATA) - first))
         self.end_headers()
-        self.wfile.write(DATA[first:][: self.server.ends_after])
+        middle = (first + len(DATA)) // 2
+        self.wfile.write(DATA[first:middle][: self.server.ends_after])
+        self.server.half_given.set()
+        self.server.go_on.wait(LIMIT)
+        self.wfile.write(DATA[middle : self.server.ends_after])
         self.server.ends_after = None
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -125,7 +141,7 @@ def test_something_else_is_not_kept(published: str, card: dict[str, Any], tmp_pa
     arguments, target = command(tmp_path, "imagenet_256" if published == "sha256" else "lsun_church_256")
     with pytest.raises(UserError, match=f"must have the published {published}"):
         fetch(arguments)
-    assert not list(target.parent.iterdir())
+    assert [path.suffix for path in target.parent.iterdir()] == [".lock"]
 
 
 def test_an_unpublished_checksum_is_told(
@@ -165,11 +181,66 @@ def test_the_command(tmp_path: Path) -> None:
     assert "licence          not stated" in done.stdout
 
 
+def test_two_at_once_fetch_it_once(
+    card: dict[str, Any], server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments, target = command(tmp_path)
+    server.go_on.clear()
+    said: list[str] = []
+
+    def say(what: str, text: str) -> None:
+        said.append(f"{what}: {text}")
+        if what == "waiting":
+            server.go_on.set()
+
+    monkeypatch.setattr("ood_diffusion.runs.fetch.say", say)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(fetch, arguments)
+        assert server.half_given.wait(LIMIT)
+        second = pool.submit(fetch, arguments)
+        assert first.result(LIMIT) and second.result(LIMIT)
+    assert target.read_bytes() == DATA and len(server.asked) == 1
+    assert "waiting: another process is fetching it" in said
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+def test_redirects_are_followed_and_loops_are_not(
+    card: dict[str, Any], server: Server, tmp_path: Path
+) -> None:
+    arguments, target = command(tmp_path)
+    card["url"] = server.url.replace("model", "loop")
+    with pytest.raises(UserError, match=r"must come to .*\.part, but got: HTTPError: .*redirect"):
+        fetch(arguments)
+    card["url"] = server.url.replace("model", "moved")
+    assert fetch(arguments) and target.read_bytes() == DATA
+
+
+def test_a_length_that_is_no_number(card: dict[str, Any], server: Server, tmp_path: Path) -> None:
+    server.length = "many"
+    arguments, target = command(tmp_path)
+    assert fetch(arguments) and target.read_bytes() == DATA
+
+
+def test_places_where_nothing_can_be_put(card: dict[str, Any], server: Server, tmp_path: Path) -> None:
+    arguments, target = command(tmp_path)
+    target.mkdir(parents=True)
+    with pytest.raises(UserError, match=r"church_outdoor\.ckpt must be a file or not be there"):
+        fetch(arguments)
+    target.rmdir()
+    target.parent.rmdir()
+    target.parent.write_text("a file")
+    with pytest.raises(UserError, match="--checkpoints must be a folder that can be written, but got: "):
+        fetch(arguments)
+    assert not server.asked
+
+
 def test_names(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UserError, match="the checkpoint to fetch must be one of: afhq_dog_256"):
-        fetch(["cats_64"])
+    with pytest.raises(UserError, match=r"the checkpoint to fetch must be one of: afhq_dog_256.*got 'edm'"):
+        fetch(["edm"])
     fetch([])
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(CARDS)
+    fetch(["cats_64"])
+    assert "model=cats_64 comes with the package: there is nothing to fetch" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", CARDS)
