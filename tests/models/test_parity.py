@@ -1,6 +1,7 @@
 """Every family denoises as diffusers' own schedulers and pipelines do, with the same tiny random weights."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -36,7 +37,7 @@ from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.models.diffusers_pipeline import load_diffusers
 from tests.models.tiny_pipelines import save_ddpm, save_ldm, tiny_unet
 
-STEPS = 4
+STEPS, LIMIT = 4, 1e-4
 
 
 class Case(NamedTuple):
@@ -300,6 +301,14 @@ def difference(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).abs().max() / theirs.abs().max())
 
 
+def test_the_page_lists_every_family() -> None:
+    page = (Path(__file__).parents[2] / "docs/models.md").read_text(encoding="utf-8")
+    rows = re.findall(r"\| ([\d.]+e-\d+) \| `((?!test_)\w+)` \|\n", page)
+    listed = {case: float(most) for most, case in rows}
+    assert [*listed] == [family.__name__ for family in FAMILIES]
+    assert max(listed.values()) < LIMIT
+
+
 @torch.inference_mode()
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
 def test_denoising_is_diffusers(family: Callable[[Path], Case], tmp_path: Path) -> None:
@@ -321,7 +330,7 @@ def test_denoising_is_diffusers(family: Callable[[Path], Case], tmp_path: Path) 
     if case.images is not None:
         whole = torch.from_numpy(case.images(seeded())).permute(0, 3, 1, 2)
         found["pipeline"] = difference((images / 2 + 0.5).clamp(0, 1), whole)
-    assert max(found.values()) < 1e-4, found
+    assert max(found.values()) < LIMIT, found
 
 
 @pytest.mark.parametrize("family", [unet, unet_edm, stable_diffusion_3], ids=lambda family: family.__name__)
