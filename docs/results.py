@@ -263,7 +263,8 @@ def render_pages() -> None:
 
 def pages() -> list[Path]:
     """The pages that may hold results."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    cards = ROOT / "ood_diffusion" / "models" / "weights"
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(cards.glob("*.md"))]
 
 
 def rendered(page: str) -> str:
