@@ -75,10 +75,12 @@ class Array(Collection[Map]):
         extremes = [self.preparation.extremes[self.where(*item)] for item in self._items()]
         self._least, self._most = (np.stack(ends) for ends in zip(*extremes, strict=True))
         flat = np.flatnonzero(self._least.min(axis=0) == self._most.max(axis=0)).tolist()
+        chosen = self.preparation.chosen
+        stored = [chosen[c] if isinstance(chosen, list) else c for c in flat]
         require(
             not flat,
             "every channel must vary",
-            flat and f"{self._least[0, flat[0]]:g} everywhere in channel {flat[0]} of {self.source.place}",
+            flat and f"{self._least[0, flat[0]]:g} everywhere in channel {stored[0]} of {self.source.place}",
             "Leave it out with domain.channels.",
         )
         n = self.size("references")
@@ -138,7 +140,7 @@ class Array(Collection[Map]):
         require(
             count == 0,
             f"values must lie between domain.low={shown(low)} and domain.high={shown(high)}",
-            f"{count} outside, in {maps} maps; the first is {first}; all go from "
+            f"{count} outside, in {maps} map{'s' * (maps > 1)}; the first is {first}; all go from "
             f"{shown(self._least.min(axis=0))} to {shown(self._most.max(axis=0))}",
             "Widen the range in the unit of the data, choose domain.scale=asinh or symlog for values at or "
             "below 0, or have them clipped with domain.outside=clip.",

@@ -73,13 +73,18 @@ class Scale:
         fits = len(lows) == len(highs) and all(
             type(v) in (int, float) and (v == 0 or 1 / LARGEST <= abs(v) <= LARGEST) for v in lows + highs
         )
-        fits = fits and all(a < b for a, b in zip(lows, highs, strict=True))
         require(
             fits,
-            f"domain.low and domain.high must be numbers of at most {LARGEST:g}, or one for each channel, "
-            "low below high",
+            f"domain.low and domain.high must be 0 or numbers from {1 / LARGEST:g} to {LARGEST:g} in size, "
+            "or one for each channel",
             (low, high),
-            "These are the physical values at -1 and 1; change the unit if they are too large.",
+            "These are the physical values at -1 and 1; change the unit if they are too large or too small.",
+        )
+        require(
+            all(a < b for a, b in zip(lows, highs, strict=True)),
+            "domain.low must be below domain.high",
+            (low, high),
+            "These are the physical values at -1 and 1.",
         )
         require(
             kind != "log10" or min(lows) > 0,

@@ -151,7 +151,7 @@ def test_log10_of_nothing(tmp_path: Path) -> None:
     values[1, 2, 3:5] = 0, -1
     path = saved(tmp_path / "a.npy", values)
     for low in (1e-6, "references"):
-        with pytest.raises(UserError, match=r"2 outside, in 1 maps; the first is 0 in .*\[0, 2, 3\]"):
+        with pytest.raises(UserError, match=r"2 outside, in 1 map; the first is 0 in .*\[0, 2, 3\]"):
             Array(16, path, "NHW", low, 1e6, "log10", seed=None)
 
 
@@ -180,8 +180,9 @@ def test_nan_are_filled_where_asked(tmp_path: Path) -> None:
 
 def test_a_constant_channel_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.npy", np.stack([STACK, 0 * STACK + 7], axis=1))
-    with pytest.raises(UserError, match=r"every channel must vary, but got '7 everywhere in channel 1"):
-        Array(16, path, "NCHW", 0, 5000)
+    for channels in (None, [1]):
+        with pytest.raises(UserError, match=r"every channel must vary, but got '7 everywhere in channel 1"):
+            Array(16, path, "NCHW", 0, 5000, channels=channels)
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.float16, np.int16, ">f4", ">i2"])

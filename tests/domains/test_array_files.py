@@ -1,16 +1,20 @@
 """Array files of every kind, sound and unsound: each mistake is named before anything is computed."""
 
 import io
+import multiprocessing
 import os
 import pickle
+import sys
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+import torch
 from astropy.io import fits
 from numpy.typing import NDArray
 
@@ -100,6 +104,32 @@ def test_hdf5_and_zarr(
     write(tmp_path / name, {"text": np.ones((4, 10), dtype=complex)})
     with pytest.raises(UserError, match=f"an array must hold integers or floats, but got .*{name}"):
         Array(16, tmp_path / name, "NHW", 0, 10)
+
+
+def test_an_hdf5_file_is_opened_once_in_each_process(
+    expected: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, opened, real = tmp_path / "maps.h5", [], h5py.File
+    write_hdf5(path, {"clouds": STACK})
+    monkeypatch.setattr(h5py, "File", lambda *how: opened.append(os.getpid()) or real(*how))
+    domain = Array(16, path, "NHW", 0, 10)
+    assert keys(domain) == expected and len(opened) == 1
+    before = domain.render("held_out", 1)
+    child = partial(renders_in_a_child, domain, before)
+    process = multiprocessing.get_context("fork").Process(target=child)  # which inherits the open file
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert torch.equal(domain.render("held_out", 1), before) and len(opened) == 1
+    assert torch.equal(pickle.loads(pickle.dumps(domain)).render("held_out", 1), before)
+    assert len(opened) == 2
+    del domain, child, process
+    write_hdf5(path, {"clouds": STACK + 1})  # nobody has it open any more
+    assert keys(Array(16, path, "NHW", 0, 10)) != expected
+
+
+def renders_in_a_child(domain: Array, expected: torch.Tensor) -> None:
+    sys.exit(not torch.equal(domain.render("held_out", 1), expected))
 
 
 def test_a_zarr_may_be_one_array_and_damage_is_named(expected: dict[str, list[str]], tmp_path: Path) -> None:
@@ -277,7 +307,7 @@ def test_only_numbers_are_read_and_no_pickle(
     [
         ("HW", (4, 16, 16), r"domain\.axes=HW must name the axes .*got 'shape \(4, 16, 16\) in .*a\.npy'"),
         ("NCHW", (4, 16, 16), r"domain\.axes=NCHW must name the axes"),
-        ("NHW", (0, 16, 16), "must name the axes"),
+        ("NHW", (0, 16, 16), r"must hold values, but got 'the empty shape \(0, 16, 16\) in .*a\.npy'"),
         ("NHW", (4, 16, 7), r"at least 8 pixels on each side, but got '7 x 16 pixels in .*a\.npy\[\d\]'"),
         ("NWH", (4, 16, 16), r"domain\.axes must be one of: CHW, HW, HWC, NCHW, NHW, NHWC, but got 'NWH'"),
     ],

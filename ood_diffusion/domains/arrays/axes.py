@@ -22,9 +22,15 @@ def count(axes: str, shape: tuple[int, ...], where: str) -> int:
     Raises:
         UserError: if the shape cannot be meant by `axes`.
     """
+    require(
+        0 not in shape,
+        "an array must hold values",
+        f"the empty shape {shape} in {where}",
+        "Remove it, or choose another with domain.entry.",
+    )
     extra = len(shape) - len(axes)
     require(
-        extra >= 0 and all(length == 1 for length in shape[:extra]) and 0 not in shape,
+        extra >= 0 and all(length == 1 for length in shape[:extra]),
         f"domain.axes={axes} must name the axes of the array, slowest first",
         f"shape {shape} in {where}",
         f"Set domain.axes to one of: {', '.join(AXES)} (N counts maps, C channels, H rows, W columns).",

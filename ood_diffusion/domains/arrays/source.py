@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ood_diffusion.checks import require
 from ood_diffusion.domains.arrays.axes import channels_first, check_axes, count, position
 from ood_diffusion.domains.arrays.fits import fits
-from ood_diffusion.domains.arrays.hdf5 import hdf5, zarr
+from ood_diffusion.domains.arrays.hdf5 import Hdf5, zarr
 from ood_diffusion.domains.arrays.npy import npy, npz
 from ood_diffusion.domains.arrays.stored import Stored
 from ood_diffusion.domains.source import Source, existing, shown
@@ -31,10 +31,9 @@ READERS: dict[str, Reader] = {
     ".fit": fits,
     ".fts": fits,
     ".fz": fits,
-    ".h5": hdf5,
-    ".hdf5": hdf5,
     ZARR: zarr,
 }
+HDF5 = (".h5", ".hdf5")
 
 
 class ArraySource(Source[Map]):
@@ -54,6 +53,7 @@ class ArraySource(Source[Map]):
     def __init__(self, path: str | Path, axes: str, entry: str | int | None = None) -> None:
         check_axes(axes)
         self.path, self.axes, self.entry = existing(path), axes, entry
+        self._readers = READERS | dict.fromkeys(HDF5, Hdf5())
         self.place = shown(self.path)
         self.folder = self.path.is_dir() and self.path.suffix.lower() != ZARR
         self.root = self.path if self.folder else self.path.parent
@@ -62,14 +62,14 @@ class ArraySource(Source[Map]):
         """Relative to the folder; only headers are read, and only where an axis N must be counted."""
         if self.folder:
             found, others = files_below(self.path)
-            files, more = of_kinds(found, READERS)
+            files, more = of_kinds(found, self._readers)
             self.passed_over = more + others
         else:
-            files = [self.path.name] if self.path.suffix.lower() in READERS else []
+            files = [self.path.name] if self.path.suffix.lower() in self._readers else []
         beside = f" (with {counted(self.passed_over)})" if self.passed_over else ""
         require(
             bool(files),
-            f"domain.path must be an array file or a folder of them ({' '.join(READERS)})",
+            f"domain.path must be an array file or a folder of them ({' '.join(self._readers)})",
             f"{self.place}{beside}",
             "Check domain.path; for images use domain=image_folder.",
         )
@@ -98,4 +98,4 @@ class ArraySource(Source[Map]):
 
     def _opened(self, file: str) -> AbstractContextManager[Stored]:
         path = self.root / file
-        return READERS[path.suffix.lower()](path, self.entry)
+        return self._readers[path.suffix.lower()](path, self.entry)
