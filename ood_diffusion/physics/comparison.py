@@ -21,7 +21,7 @@ RESAMPLES = 1000
 """Bootstrap resamples of each interval."""
 
 CONSTANT = 1e-9
-"""Standard deviation, as a share of the largest value, that differences are divided by at least."""
+"""Standard deviation, as a share of the largest value, up to which a statistic has no spread."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Difference:
     Args:
         samples: mean of one set.
         held_out: mean of the other.
-        difference: of the means, in standard deviations of the other set.
+        difference: of the means, in standard deviations of the other set; 0 where neither set has a spread
+            and they agree, NaN, like `low` and `high`, where the other set alone has none.
         low: lower end of its 95 % interval, by a percentile bootstrap.
         high: upper end.
         ks: Kolmogorov–Smirnov statistic, 0 … 1.
@@ -84,12 +85,16 @@ def differences(
     found = {}
     for (name, test), p_holm in zip(tests.items(), adjusted, strict=True):
         a, b = samples[name], held_out[name]
-        least = CONSTANT * max(np.abs(a).max(), np.abs(b).max()) or 1.0
-        low, high = np.percentile(_bootstrap(a, b, least, seed, name), [2.5, 97.5])
+        both = np.concatenate([a, b])
+        least = CONSTANT * np.abs(both).max()
+        spread = float(b.std(ddof=1))
+        if spread <= least:
+            spread = np.nan if np.ptp(both) > least else np.inf
+        low, high = np.percentile(_bootstrap(a, b, spread, least, seed, name), [2.5, 97.5])
         found[name] = Difference(
             samples=float(a.mean()),
             held_out=float(b.mean()),
-            difference=float((a.mean() - b.mean()) / max(b.std(ddof=1), least)),
+            difference=float((a.mean() - b.mean()) / spread),
             low=float(low),
             high=float(high),
             ks=float(test.statistic),
@@ -109,11 +114,13 @@ def holm(p: Array) -> Array:
     return adjusted
 
 
-def _bootstrap(a: Array, b: Array, least: float, seed: int, name: str) -> Array:
-    """Standardised differences of the means of resampled sets, ``[RESAMPLES]``."""
+def _bootstrap(a: Array, b: Array, spread: float, least: float, seed: int, name: str) -> Array:
+    """Standardised differences of the means of resampled sets, ``[RESAMPLES]``; a resample of `b` without a
+    spread is given all of `b`'s."""
     start = torch.randint(2**62, (1,), generator=generator(seed, "physics bootstrap", name))
     rng = np.random.default_rng(int(start))
     again_a, again_b = (x[rng.integers(0, len(x), (RESAMPLES, len(x)))] for x in (a, b))
-    sd = np.maximum(again_b.std(axis=1, ddof=1), least)
+    sd = again_b.std(axis=1, ddof=1)
+    sd = np.where(sd > least, sd, spread)
     drawn: Array = (again_a.mean(axis=1) - again_b.mean(axis=1)) / sd
     return drawn

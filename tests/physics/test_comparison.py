@@ -88,6 +88,22 @@ def test_interval_and_test_statistic_against_scipy() -> None:
     assert again == found and other.low != found.low
 
 
+def test_no_spread_among_held_out_images_gives_no_standardised_difference() -> None:
+    constant, others = np.full(24, 3.0), np.random.default_rng(0).normal(3, 1, 30)
+    found = differences({"x": others}, {"x": constant}, seed=0)["x"]
+    assert np.isnan([found.difference, found.low, found.high]).all() and found.differs
+    found = differences({"x": constant[:9]}, {"x": constant}, seed=0)["x"]
+    assert (found.difference, found.low, found.high, found.differs) == (0, 0, 0, False)
+
+
+def test_a_resample_without_spread_has_that_of_the_set() -> None:
+    """One of 24 counts differs: a third of the resamples miss it."""
+    rare = np.eye(24)[0]
+    found = differences({"peaks": np.ones(30)}, {"peaks": rare}, seed=0)["peaks"]
+    assert found.difference == pytest.approx((1 - 1 / 24) / rare.std(ddof=1))
+    assert found.high == pytest.approx(1 / rare.std(ddof=1))
+
+
 def test_intervals_cover_the_truth() -> None:
     rng = np.random.default_rng(2)
     covered = 0

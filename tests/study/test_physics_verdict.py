@@ -1,5 +1,7 @@
 """C10's rule for physical statistics: likeness must be shown, unlikeness must survive the number of tests."""
 
+import math
+
 import pytest
 import torch
 from scipy.stats import norm
@@ -112,6 +114,12 @@ def test_where_real_images_are_denied_denial_says_nothing() -> None:
             0.0,
             -9.0,
             "the distributions do not: int",
+        ),
+        (
+            one(math.nan, math.nan, math.nan, 0.0),
+            0.0,
+            -9.0,
+            "no spread among held-out images: intensity sd",
         ),
         (
             one(9.0, 8.9, 9.1, 0.01),

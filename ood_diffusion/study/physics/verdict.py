@@ -1,5 +1,6 @@
 """C10, astrophysics: are new images physically like those of the domain?"""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from ood_diffusion.claims.check import Check
@@ -26,7 +27,7 @@ def group_verdict(differences: Differences, names: Sequence[str], band: float) -
     0.05); each must pass, so none needs correcting (intersection–union). Not supported: one interval lies
     wholly beyond the band, even when widened for the number of all statistics (Bonferroni), so that chance
     denies anywhere in at most 5 % of cases. Inconclusive: all else, such as a distribution of the same mean
-    and another shape.
+    and another shape, or a statistic that does not vary among held-out images.
 
     Args:
         differences: of all statistics, in standard deviations.
@@ -37,7 +38,8 @@ def group_verdict(differences: Differences, names: Sequence[str], band: float) -
     for name in names:
         found = estimate(differences[name], 0)
         denied = within(widened(found, len(differences)), -band, band) == "not supported"
-        rank[name] = (denied, differences[name].p_holm < LEVEL, max(found.low, -found.high))
+        reach = math.inf if math.isnan(found.value) else max(found.low, -found.high)
+        rank[name] = (denied, differences[name].p_holm < LEVEL, reach)
     worst = max(rank, key=lambda name: rank[name])
     if rank[worst][0]:
         return worst, "not supported"
@@ -82,7 +84,7 @@ def physical(
             f"{group}: {worst.replace('_', ' ')}, difference from held-out images in standard deviations "
             f"(distribution: p = {samples[worst].p_holm:.2g}, Holm)"
         )
-        if twin is not None:
+        if twin is not None and math.isfinite(twin[worst].difference):
             figure += f"; the twin's {twin[worst].difference:.3g}".replace("-", "−")
         against = f"negligible within ± {band:g}; real references"
         found, yardstick = estimate(samples[worst], n[0]), estimate(references[worst], n[1])
@@ -99,6 +101,8 @@ def undecided(differences: Differences, names: Sequence[str], worst: str, band: 
             f"beyond ± {band:g}, but not significantly: corrected for {len(differences)} statistics the "
             f"interval is [{wide.low:.3g}, {wide.high:.3g}]"
         )
+    if constant := [n for n in names if math.isnan(differences[n].difference)]:
+        return f"no spread among held-out images: {', '.join(constant).replace('_', ' ')}"
     across = [n for n in names if within(estimate(differences[n], 0), -band, band) == "inconclusive"]
     if across:
         return f"the interval crosses ± {band:g}: {', '.join(across).replace('_', ' ')}"
