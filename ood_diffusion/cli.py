@@ -102,6 +102,7 @@ def main() -> None:
     end_on_signals()
     import hydra
 
+    from ood_diffusion.checks import UserError
     from ood_diffusion.runs.configuration import conf_folder
     from ood_diffusion.runs.dry_run import show_sweep
     from ood_diffusion.runs.outcome import reported
@@ -120,6 +121,11 @@ def main() -> None:
         sys.argv[1:] = sorted(sys.argv[1:], key=is_setting)  # argparse takes no flags between them
         try:
             hydra.main(version_base="1.3", config_path=conf_folder(), config_name="config")(job)()
+        except FileNotFoundError as error:  # Hydra's: on such a file system as /proc no folder can be made
+            raise UserError(
+                f"the folder of a run must be one that can be made, but got {error.filename}. "
+                "Change hydra.run.dir or hydra.sweep.dir."
+            ) from error
         finally:
             print_others()
         show_sweep()

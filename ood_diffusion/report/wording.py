@@ -7,6 +7,8 @@ from typing import Any
 from ood_diffusion.figures import Figure
 
 MISSING = "—"
+DECIMALS = 6
+"""Of numbers without an exponent, at most."""
 
 
 SETS = ("samples", "twin", "reconstructions", "references")
@@ -48,10 +50,13 @@ def percent(share: float | None) -> str:
 
 
 def spread(mean: float | None, sd: float | None, unit: str = "") -> str:
-    """``mean ± sd unit``: three digits of the spread decide the digits of both; missing parts left out."""
+    """``mean ± sd unit``: three digits of the spread decide the digits of both, where these are at most six
+    decimals; missing parts left out."""
     if mean is None or not math.isfinite(mean):
         return MISSING
     if sd is None or not math.isfinite(sd) or sd <= 0:
         return f"{number(mean)}{unit}"
-    decimals = min(max(2 - math.floor(math.log10(sd)), 0), 6)
+    decimals = max(2 - math.floor(math.log10(sd)), 0)
+    if decimals > DECIMALS:
+        return f"{number(mean)} ±\u00a0{number(float(f'{sd:.3g}'))}{unit}"
     return f"{mean:,.{decimals}f} ±\u00a0{sd:,.{decimals}f}{unit}".replace("-", "−")

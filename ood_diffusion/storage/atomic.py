@@ -1,5 +1,6 @@
 """Files that are either whole or absent, whatever happens to the process that writes them."""
 
+import errno
 import os
 import sys
 import uuid
@@ -27,9 +28,9 @@ def atomic_write(path: Path, data: bytes) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             return _write(path, data)
-        except FileNotFoundError:
-            if attempt == ATTEMPTS:
-                raise
+        except FileNotFoundError as error:
+            if attempt == ATTEMPTS:  # on such a file system as /proc
+                raise OSError(errno.EROFS, "no folder can be made", str(path.parent)) from error
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -25,6 +25,7 @@ CONFIG = [
     (["domain=array", "model=diffusers"], MISSING),
     (["domain=null"], "domain must be one of: afhq_cat, "),
     (["domain@training_domain=null"], "domain@training_domain must be one of: afhq_cat, "),
+    (["hydra.run.dir=/proc/x"], "of a run must be one that can be made, but got /proc/x. Change hydra.run"),
     (["trainer="], "trainer must be one of: ddp, default, but got nothing"),
 ]
 SETTINGS = [

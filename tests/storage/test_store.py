@@ -123,6 +123,8 @@ def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(OSError, match="No space"):
         atomic_write(tmp_path / "x" / "file", b"data")
     assert list((tmp_path / "x").iterdir()) == []
+    with pytest.raises(OSError, match="no folder can be made: '/proc/x'"):
+        atomic_write(Path("/proc/x/file"), b"data")
 
 
 def test_only_who_wants_the_same_sequence_waits(tmp_path: Path) -> None:
