@@ -11,10 +11,10 @@ from ood_diffusion.optional import optional
 from ood_diffusion.report.collect.arguments import folder_and_output
 from ood_diffusion.report.collect.rows import find, shown
 from ood_diffusion.report.collect.table_file import write_rows
+from ood_diffusion.report.figures import save
 from ood_diffusion.report.leaderboard_table import file_rows, forest, screen_table
 from ood_diffusion.report.wide import print_wide, screen
 from ood_diffusion.report.wording import FID_WARNING
-from ood_diffusion.storage.atomic import atomic_write
 
 
 def leaderboard(arguments: Sequence[str]) -> bool:
@@ -52,7 +52,7 @@ def leaderboard(arguments: Sequence[str]) -> bool:
         print_wide(console, screen_table(f"{domain}, drawn by {model}", standings, told))
         name = re.sub(r"[^\w.-]+", "_", f"leaderboard_{model}_{domain}")
         with optional(f"draw {name}.svg"):
-            atomic_write(output.with_name(f"{name}.svg"), forest(standings).encode())
+            save(output.with_name(f"{name}.svg"), forest(standings))
     console.print(
         Text(
             "=: not distinguishable from the best whose images are mostly new. ±: half the 95 % interval, "

@@ -56,7 +56,7 @@ class DenoiserTraining(pl.LightningModule):
         self.sigma: Tensor
 
     def training_step(self, images: Tensor, batch_idx: int) -> Tensor:
-        """`images`: uint8 ``[B, 3, H, W]``; each is mirrored with probability 1/2."""
+        """`images`: uint8, or float32 fields, ``[B, C, H, W]``; each is mirrored with probability 1/2."""
         flip = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
         loss = self.loss(to_unit_range(torch.where(flip, images.flip(-1), images)))
         self.log("train/loss", loss, prog_bar=True)
@@ -67,7 +67,7 @@ class DenoiserTraining(pl.LightningModule):
         self.log("held_out/loss", self.loss(to_unit_range(images)), prog_bar=True)
 
     def loss(self, x0: Tensor) -> Tensor:
-        """Mean squared error over a batch of clean images, float32 in [-1, 1], ``[B, 3, H, W]``."""
+        """Mean squared error over a batch of clean images, float32 in [-1, 1], ``[B, C, H, W]``."""
         batch, total = len(x0), len(self.alpha)
         strata = (torch.arange(batch, device=x0.device) + torch.rand(batch, device=x0.device)) / batch
         drawn = (strata * total).long().clamp_(max=total - 1)

@@ -163,10 +163,10 @@ def arms(found: Iterable[Interval], scale: float = 1) -> list[list[float]]:
     return [[below for below, _ in both], [above for _, above in both]]
 
 
-def save(folder: Path, name: str, drawn: Drawing) -> None:
-    """Write ``NAME.svg`` and ``NAME.pdf`` to `folder`."""
-    atomic_write(folder / f"{name}.svg", drawn.encode())
-    atomic_write(folder / f"{name}.pdf", drawn.pdf())
+def save(path: Path, drawn: Drawing) -> None:
+    """Write a figure to `path`, which ends with .svg, and to the .pdf beside it."""
+    atomic_write(path, drawn.encode())
+    atomic_write(path.with_suffix(".pdf"), drawn.pdf())
 
 
 def svg(figure: Figure, axes: Axes, legend: bool = True) -> Drawing:

@@ -45,7 +45,7 @@ def write_report(
     with optional("draw the plots of report.html"):
         plots = plots_of(results, pictures, latent_norms, origin_angles)
         for plot in plots:
-            save(path.parent, plot.name, plot.drawn)
+            save(path.with_name(f"{plot.name}.svg"), plot.drawn)
     claims, further = claim_rows(results, path.parent), stage_plots(results, path.parent)
     small = pictures.references.shape[-1] <= tiles.LOSSLESS
     for count, lossless in PLANS if small else PLANS[1:]:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ood_diffusion.figures import Figure
 from ood_diffusion.report.collect.rows import Line
-from ood_diffusion.report.figures import BLUE, GREEN, INK, ORANGE, Interval, arms, panel, svg
+from ood_diffusion.report.figures import BLUE, GREEN, INK, ORANGE, Drawing, Interval, arms, panel, svg
 from ood_diffusion.report.sections import plus_minus
 from ood_diffusion.report.wording import MISSING, number
 
@@ -115,7 +115,7 @@ def screen_table(title: str, standings: Sequence[Standing], heads: Mapping[str, 
     return table
 
 
-def forest(standings: Sequence[Standing]) -> str:
+def forest(standings: Sequence[Standing]) -> Drawing:
     """FID with its interval, a row per standing, the lowest on top, that of `best_new` a band; SVG text."""
     figure, axes = panel("FID (95 % interval)", "", height=1.4 + 0.27 * len(standings))
     for tied, colour, name in (

@@ -38,11 +38,12 @@ def check(run: Run) -> None:
         _ = run.extractor  # whose weights may be missing
         run.view(torch.zeros(1, *run.model.image_shape, dtype=run.dtype))  # which may not fit the channels
     for name, stage in run.stages.items():
+        others = ",".join(each for each in run.stages if each != name)
         require(
             not (stage.photographs and run.view_recipe),
             f"the stage {name} needs RGB photographs (uint8, 3 channels)",
             f"{run.dtype} of shape {run.model.image_shape}",
-            f"{stage.photographs} Leave it out of stages.",
+            f"{stage.photographs} Leave it out: stages=[{others}].",
         )
         stage.check(run)
     if "draws" in needs:

@@ -181,7 +181,7 @@ def fit(
 
 
 def load_batches(dataset: StoreDataset, **how: Any) -> "DataLoader[Any]":
-    """Batches of images without their ids, uint8 ``[B, 3, H, W]``; `how` goes to `DataLoader`."""
+    """Batches of images without their ids, ``[B, C, H, W]`` as stored; `how` goes to `DataLoader`."""
     return DataLoader(dataset, collate_fn=lambda rows: torch.stack([x for _, x in rows]), **how)
 
 

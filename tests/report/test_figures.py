@@ -36,10 +36,10 @@ def test_degenerate_data_still_make_a_figure(values: list[float]) -> None:
 def test_a_figure_is_saved_as_svg_and_as_pdf(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     drawn = figures.norm_histogram({"samples": np.linspace(1, 2, 50)}, None)
-    figures.save(tmp_path, "norms", drawn)
+    figures.save(tmp_path / "norms.svg", drawn)
     assert (tmp_path / "norms.svg").read_text() == drawn and "<svg" in drawn
     pdf = (tmp_path / "norms.pdf").read_bytes()
     assert pdf.startswith(b"%PDF") and b"/Type3" not in pdf and len(pdf) > 2000
     assert not caplog.records  # of what embeds the fonts
-    figures.save(tmp_path, "norms", drawn)
+    figures.save(tmp_path / "norms.svg", drawn)
     assert (tmp_path / "norms.pdf").read_bytes() == pdf

@@ -114,6 +114,7 @@ def test_what_does_not_fit_is_refused_with_both_shapes_and_the_remedy(tmp_path: 
     assert "takes, (3, 16, 24), but got (3, 16, 16). This domain makes squares only" in done.stderr
     done = run_cli(tmp_path, *RUN, *domain, "model.shape=[1,16,16]", "stages=[invert,transfer]")
     assert done.returncode == 2 and "the stage transfer needs RGB photographs" in done.stderr
+    assert "made of the luminance of photographs. Leave it out: stages=[invert]." in done.stderr
 
 
 def test_the_study_looks_at_fields(tmp_path: Path) -> None:
@@ -131,15 +132,20 @@ def test_the_study_looks_at_fields(tmp_path: Path) -> None:
     asked += ["stage.bandwidth.levels=[300]", "stage.bandwidth.n_images=4", "stage.bandwidth.angles=[0,30]"]
     asked += ["stage.bandwidth.nearest_k=3", "stage.bandwidth.n_judges=6", "stage.interference.etas=[0]"]
     asked += ["stage.few_shot.counts=[6]", "stage.few_shot.repeats=2", "stage.preservation.n_own=2"]
-    asked += ["stage.preservation.sdedit_levels=[300]"]
+    asked += ["stage.preservation.sdedit_levels=[300]", "baseline=finetune"]
+    asked += ["stage.preservation.finetune.budgets=[1]", "stage.preservation.finetune.batch_size=4"]
     done = run_cli(tmp_path, *TINY, *NETWORK, *MEANS, *asked)
     assert done.returncode == 0, done.stderr
     (found,) = results(tmp_path)
     assert {"analyse", "bandwidth", "interference", "few_shot", "preservation"} <= set(found)
     assert found["preservation"]["own"]["differing"] == 0
+    (copy,) = found["preservation"]["finetune"]["copies"]
+    assert copy["weights"] != found["weights"]["after"] and copy["fid_unseen"]["value"] > 0
     assert "rounding" not in found["analyse"]["round_trip"]
     assert found["few_shot"]["curve"][0]["runs"][0]["fid"] > 0
     folder = next(tmp_path.rglob("results.json")).parent
+    plots, papers = ({path.stem for path in folder.glob(f"*.{kind}")} for kind in ("svg", "pdf"))
+    assert plots == papers and {"analyse_spectra", "bandwidth_curves", "few_shot", "preservation"} < plots
     (coloured,) = folder.glob("bandwidth_moved.png")
     pixels = np.asarray(Image.open(coloured).convert("RGB")).reshape(-1, 3)
     assert len(np.unique(pixels, axis=0)) > 10 and (pixels[:, 0] != pixels[:, 2]).mean() > 0.5

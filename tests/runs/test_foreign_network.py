@@ -1,5 +1,7 @@
 """A one-channel network of somebody else's that takes integers only: digits it knows, letters it does not."""
 
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ MODEL = [
     "model.weights=digits.pt",
     "model.shape=[1,28,28]",
 ]
+PAGE = (Path(__file__).parents[2] / "docs" / "fields.md").read_text()
 WHOLE = "model.timesteps=integer"
 
 
@@ -23,7 +26,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train(folder)
     np.save(folder / "digits.npy", digits()[:40])
     np.save(folder / "letters.npy", letters(40))
+    (folder / "my_module.py").write_text("from tests.models.digits import DigitsNetwork\n")
+    (folder / "my_conf/model").mkdir(parents=True)
+    (setting,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    (folder / "my_conf/model/digits.yaml").write_text(setting)
     return folder
+
+
+def test_the_page_says_how(folder: Path) -> None:
+    (line,) = re.findall(r"^python -m ood_diffusion (.*)$", PAGE, re.MULTILINE)
+    done = run_cli(folder, *shlex.split(line), *TINY, *MEANS, "stages=[invert]", "hydra.run.dir=page")
+    assert done.returncode == 0, done.stderr
 
 
 def asked(kind: str, *more: str) -> list[str]:

@@ -378,7 +378,7 @@ def test_what_stands_for_a_domain_is_not_moved(
     monkeypatch.setattr("ood_diffusion.study.bandwidth.walk.features_of", lambda *given: list(given[2]))
     unseen, own = domain_features(cell, BandwidthSettings(**{**GOOD, "n_judges": 20, "nearest_k": 3}))
     assert list(unseen) == [f"u{i}" for i in range(4, 9)] and list(own) == [f"t{i}" for i in range(4, 9)]
-    with pytest.raises(UserError, match="more than 5 images"):
+    with pytest.raises(UserError, match="more than 9 images"):
         domain_features(cell, BandwidthSettings(**GOOD))
 
 
@@ -389,8 +389,9 @@ def test_too_few_images_are_found_before_compute() -> None:
         return cast(Run, SimpleNamespace(settings=knobs, training_domain=domain))
 
     Bandwidth(**GOOD).check(cell(10, 10))  # 4 moved, 6 are more than nearest_k
-    for counts in ((9, 20), (20, 9)):
-        with pytest.raises(UserError, match="Raise n_references and n_training above 9"):
+    for counts in ((9, 20), (20, 9), (2, 20)):
+        message = f"more than 9 images of each domain: 4 that it moves.* got {min(counts)}"
+        with pytest.raises(UserError, match=message):
             Bandwidth(**GOOD).check(cell(*counts))
 
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ood_diffusion.report.figures import BLUE, INK, ORANGE, PURPLE, arms, panel, svg
+from ood_diffusion.report.figures import BLUE, INK, ORANGE, PURPLE, Drawing, arms, panel, save, svg
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.runs.images import first
 from ood_diffusion.runs.run import Run
@@ -34,7 +34,7 @@ SHOWN_SD = 3.0
 """A latent's values from minus to plus this many standard deviations of N(0, I) span black to white."""
 
 
-def round_trip_curve(trips: RoundTrips) -> str:
+def round_trip_curve(trips: RoundTrips) -> Drawing:
     """PSNR with intervals against network calls, a line per domain (colour) and solver (style); SVG text."""
     figure, axes = panel("network calls per image, both ways (at most)", "round-trip PSNR (dB)", 3.2)
     solvers = list(dict.fromkeys(row.solver for row in trips.curve))
@@ -59,7 +59,7 @@ def round_trip_curve(trips: RoundTrips) -> str:
     return svg(figure, axes)
 
 
-def spectra(levels: Sequence[Compared]) -> str:
+def spectra(levels: Sequence[Compared]) -> Drawing:
     """Radial power spectra, a colour per level, unseen domain solid and training domain dashed; SVG text."""
     figure, axes = panel("cycles per image", "power per channel", 3.4)
     shades = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(levels)))
@@ -76,7 +76,7 @@ def spectra(levels: Sequence[Compared]) -> str:
     return svg(figure, axes)
 
 
-def components(coordinates: Mapping[str, NDArray[np.floating]], shares: Sequence[float]) -> str:
+def components(coordinates: Mapping[str, NDArray[np.floating]], shares: Sequence[float]) -> Drawing:
     """Scatter of the first two principal components (``[n, 2]`` per domain); SVG text.
 
     `shares`: of the variance along each, in [0, 1].
@@ -96,7 +96,7 @@ def components(coordinates: Mapping[str, NDArray[np.floating]], shares: Sequence
     return svg(figure, axes)
 
 
-def auc_curve(levels: Sequence[Compared]) -> str:
+def auc_curve(levels: Sequence[Compared]) -> Drawing:
     """Cross-validated AUC against level, ascending, of latents and of trivial features, with the null's
     range; SVG text."""
     figure, axes = panel("level t", "AUC, unseen against training", 3.0)
@@ -131,7 +131,7 @@ def auc_curve(levels: Sequence[Compared]) -> str:
 
 def angle_curves(
     angles: Mapping[str, tuple[NDArray[np.floating], NDArray[np.floating]]], dimensions: int
-) -> str:
+) -> Drawing:
     """Histograms of angles at vertices and at the origin, in degrees, with what N(0, I) predicts; SVG text.
 
     Args:
@@ -172,8 +172,8 @@ def draw_pictures(
         "components": components(*principal(latents)),
         "angles": angle_curves({name: angles(z) for name, z in latents.items()}, size),
     }
-    for name, text in files.items():
-        atomic_write(run.workspace.folder / PICTURES[name], text.encode())
+    for name, drawn in files.items():
+        save(run.workspace.folder / PICTURES[name], drawn)
     atomic_write(run.workspace.folder / PICTURES["latents"], png_bytes(sheet))
 
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 
-from ood_diffusion.report.figures import BLUE, GREEN, INK, ORANGE, arms, panel, svg
+from ood_diffusion.report.figures import BLUE, GREEN, INK, ORANGE, Drawing, arms, panel, svg
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.study.bandwidth.section import EtaBands, Level, Point
 
 
-def curves_plot(levels: Sequence[Level], training: Sequence[Level], real: float) -> str:
+def curves_plot(levels: Sequence[Level], training: Sequence[Level], real: float) -> Drawing:
     """Share of moved images inside the domain (%) against the angle, two lines per level; SVG text.
 
     Thick: turned in a random direction. Thin, without legend entries of their own: towards another
@@ -36,7 +36,7 @@ def curves_plot(levels: Sequence[Level], training: Sequence[Level], real: float)
     return svg(figure, axes)
 
 
-def band_plot(levels: Sequence[Level], training: Sequence[Level]) -> str:
+def band_plot(levels: Sequence[Level], training: Sequence[Level]) -> Drawing:
     """Bandwidth with its interval against the level, of the unseen and the training domain; SVG text.
 
     Open markers: the share inside never fell to half, so the band is wider than the largest angle.
@@ -54,7 +54,7 @@ def band_plot(levels: Sequence[Level], training: Sequence[Level]) -> str:
     return svg(figure, axes)
 
 
-def eta_plot(found: EtaBands) -> str:
+def eta_plot(found: EtaBands) -> Drawing:
     """Share of inverted images (%) that are still recognised, against eta, of both domains; SVG text."""
     figure, axes = panel("eta", "nearest to its own original (%)")
     for band, name, colour, marker in (
@@ -70,7 +70,7 @@ def eta_plot(found: EtaBands) -> str:
 
 def recommendation_plot(
     levels: Sequence[Level], fids: Mapping[float, Estimate], recommended: float, floor: float
-) -> str:
+) -> Drawing:
     """FID with its interval against the level, and the score that chose one without FID; SVG text.
 
     Args:

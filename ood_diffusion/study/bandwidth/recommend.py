@@ -21,6 +21,7 @@ from torch import Tensor
 from ood_diffusion.claims.check import Check
 from ood_diffusion.claims.excess import Floor
 from ood_diffusion.optional import optional
+from ood_diffusion.report.figures import save
 from ood_diffusion.runs.run import Run
 from ood_diffusion.stages.evaluate import samples_of
 from ood_diffusion.stages.features import features_in_order, features_of
@@ -28,7 +29,6 @@ from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.sample import sample
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.feature_intervals import fid_interval
-from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.study.bandwidth.plots import recommendation_plot
 from ood_diffusion.study.bandwidth.section import HalfWay, Level, Real
 from ood_diffusion.study.bandwidth.verdict import well_recommended
@@ -108,6 +108,6 @@ def check_recommendation(
         max_regret: the limit, of `BandwidthSettings`.
     """
     with optional(f"draw {PLOT}"):
-        text = recommendation_plot(levels, fids, recommended, floor.fid.value)
-        atomic_write(run.workspace.folder / PLOT, text.encode())
+        drawn = recommendation_plot(levels, fids, recommended, floor.fid.value)
+        save(run.workspace.folder / PLOT, drawn)
     return [well_recommended(fids, floor, recommended, max_regret, PLOT)] if len(fids) > 1 else []

@@ -13,6 +13,7 @@ from ood_diffusion.domains.source import Source
 from ood_diffusion.figures import Figure
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.optional import optional
+from ood_diffusion.report.figures import save
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.report.results import Results
 from ood_diffusion.runs.feasible import check_learners
@@ -131,17 +132,15 @@ class Bandwidth(BandwidthSettings, Stage):
             endless = (eta.unseen.censored, eta.training.censored)
             checks.append(wider(eta.difference, at_rest, endless, self.least_inside, at, "eta", ETAS))
             with optional(f"draw {ETAS}"):
-                atomic_write(run.workspace.folder / ETAS, eta_plot(eta).encode())
+                save(run.workspace.folder / ETAS, eta_plot(eta))
         if self.check_levels:
             fids, floor = fids_at(run, sorted({*map(float, self.check_levels), recommended}))
             checks += check_recommendation(run, fids, floor, levels, recommended, self.max_regret)
             checked = [Checked(level, fid) for level, fid in fids.items()]
         rows = run.view(torch.cat([each.images[0] for each in walks.values()]))
         with optional("draw the plots of bandwidth"):
-            atomic_write(
-                run.workspace.folder / CURVES, curves_plot(levels, [own_level], real.inside).encode()
-            )
-            atomic_write(run.workspace.folder / BANDS, band_plot(levels, [own_level]).encode())
+            save(run.workspace.folder / CURVES, curves_plot(levels, [own_level], real.inside))
+            save(run.workspace.folder / BANDS, band_plot(levels, [own_level]))
             atomic_write(run.workspace.folder / MOVED, png_bytes(grid(rows, walks[at].inside.shape[1])))
         section = BandwidthSection(
             domain=domain_identity(run.domain),
@@ -161,7 +160,7 @@ class Bandwidth(BandwidthSettings, Stage):
     def check(self, run: Run) -> None:
         """Raise `UserError` unless each domain has images to move and others to say what is inside."""
         training = at_most(run.training_domain, "references", run.settings.n_training)
-        require_domain_images(min(run.settings.n_references, training) - self.n_images, self)
+        require_domain_images(min(run.settings.n_references, training), self)
         if self.check_levels:
             check_learners(run)
 

@@ -161,22 +161,22 @@ def domain_features(run: Run, settings: BandwidthSettings) -> tuple[Tensor, Tens
         UserError: if `nearest_k` or fewer are left in a domain.
     """
     sets = (run.references, run.training_references)
+    require_domain_images(min(map(len, sets)), settings)
     others = [dict(islice(images.items(), settings.n_images, None)) for images in sets]
     n = min(settings.n_judges, *map(len, others))
-    require_domain_images(n, settings)
     unseen, own = (features_of(run, run.pictures, first(images, n)) for images in others)
     return unseen, own
 
 
 def require_domain_images(n: int, settings: BandwidthSettings) -> None:
-    """Raise `UserError` unless n images of each domain, beside those moved, are enough for the balls."""
+    """Raise `UserError` unless n images of each domain are enough to move some and make balls of the rest."""
+    least = settings.n_images + settings.nearest_k
     require(
-        n > settings.nearest_k,
-        f"the stage bandwidth needs more than {settings.nearest_k} images of each domain, in addition to "
-        f"the {settings.n_images} that it moves",
+        n > least,
+        f"the stage bandwidth needs more than {least} images of each domain: {settings.n_images} that it "
+        f"moves and more than {settings.nearest_k} others",
         n,
-        f"Raise n_references and n_training above {settings.n_images + settings.nearest_k}, or lower "
-        "stage.bandwidth.n_images.",
+        "Raise n_references and n_training, bring more images, or lower stage.bandwidth.n_images.",
     )
 
 

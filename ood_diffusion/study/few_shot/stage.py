@@ -10,7 +10,7 @@ from torch import Tensor
 from ood_diffusion.checks import require, require_positive
 from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.optional import optional
-from ood_diffusion.report.figures import BLUE, INK, ORANGE, arms, panel, svg
+from ood_diffusion.report.figures import BLUE, INK, ORANGE, Drawing, arms, panel, save, svg
 from ood_diffusion.report.results import Results
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.stage import Need, Stage
@@ -21,7 +21,6 @@ from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.sample import sample
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.feature_intervals import fid_interval, interval_over_seeds
-from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.study.few_shot.section import AtCount, FewShotSection
 from ood_diffusion.study.few_shot.verdict import enough
 from ood_diffusion.study.floor import floor_of
@@ -66,7 +65,7 @@ class FewShot(Stage):
         floor = floor_of(run, held_out, min(self.n_images, run.settings.n_samples))
         check = enough(curve, floor, self.tolerance, PLOT)
         with optional(f"draw {PLOT}"):
-            atomic_write(run.workspace.folder / PLOT, quality_curve(curve, floor.fid.value).encode())
+            save(run.workspace.folder / PLOT, quality_curve(curve, floor.fid.value))
         return {"few_shot": FewShotSection(curve, floor, [check])}
 
 
@@ -104,7 +103,7 @@ def one_run(
     }, fid_interval(new, held_out)
 
 
-def quality_curve(curve: Sequence[AtCount], floor: float) -> str:
+def quality_curve(curve: Sequence[AtCount], floor: float) -> Drawing:
     """FID with its interval, and every run, against the number of references on a log axis; SVG text.
 
     Args:

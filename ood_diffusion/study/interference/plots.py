@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
-from ood_diffusion.report.figures import BLUE, GREEN, INK, ORANGE, arms, panel, svg
+from ood_diffusion.report.figures import BLUE, GREEN, INK, ORANGE, Drawing, arms, panel, svg
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.study.interference.section import AtEta, Figures, Place
 
 DOMAINS = (("fid_unseen", "unseen domain", BLUE), ("fid_training", "training domain", ORANGE))
 
 
-def capture_curve(curve: Sequence[AtEta], false_capture: Estimate) -> str:
+def capture_curve(curve: Sequence[AtEta], false_capture: Estimate) -> Drawing:
     """Capture rate in percent with its interval against eta, above the probe's false rate; SVG text.
 
     Args:
@@ -26,7 +26,7 @@ def capture_curve(curve: Sequence[AtEta], false_capture: Estimate) -> str:
     return svg(figure, axes)
 
 
-def fid_curves(curve: Sequence[AtEta], training_domain: Place) -> str:
+def fid_curves(curve: Sequence[AtEta], training_domain: Place) -> Drawing:
     """FID against held-out images of each domain, with intervals, against eta; SVG text.
 
     Args:
@@ -42,7 +42,7 @@ def fid_curves(curve: Sequence[AtEta], training_domain: Place) -> str:
     return svg(figure, axes)
 
 
-def sampler_bars(compared: Mapping[str, Figures], false_capture: Estimate, training_domain: Place) -> str:
+def sampler_bars(compared: Mapping[str, Figures], false_capture: Estimate, training_domain: Place) -> Drawing:
     """Capture rate and FID against both domains, a row per way to propose latents; SVG text.
 
     Args:

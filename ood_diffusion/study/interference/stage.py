@@ -15,6 +15,7 @@ from ood_diffusion.metrics.novelty import COPY_QUANTILE, nearest
 from ood_diffusion.metrics.probe import FOLDS
 from ood_diffusion.metrics.texture import SMALLEST, Texture
 from ood_diffusion.optional import optional
+from ood_diffusion.report.figures import save
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.report.results import Results
 from ood_diffusion.runs.assemble import build, with_code
@@ -256,8 +257,8 @@ def draw_figures(
     plots = {SAMPLERS: sampler_bars(compared, false_capture, gap)}
     if len(curve) > 1:
         plots |= {CAPTURE: capture_curve(curve, false_capture), FID: fid_curves(curve, gap)}
-    for name, text in plots.items():
-        atomic_write(run.workspace.folder / name, text.encode())
+    for name, drawn in plots.items():
+        save(run.workspace.folder / name, drawn)
 
 
 PARTS = ("prior", "sampler", "selection")

@@ -106,7 +106,7 @@ class Likelihood(Stage):
         training, unseen = (run.bank.read(list(sets[name])) for name in ("training", "unseen"))
         areas["latent classifier"] = separability(training, unseen, seed, FOLDS)
         with optional(f"draw {PLOT}"):
-            save(run.workspace.folder, "likelihood", bits_histogram(means))
+            save(run.workspace.folder / PLOT, bits_histogram(means))
         section = LikelihoodSection(
             levels=[levels[0], levels[-1]],
             unseen=described(bits["unseen"], seed),

@@ -214,5 +214,4 @@ def plot(
         sets = {"held_out": real} | {name: numbers[name] for name in BACK_TO_FRONT if name in numbers}
         shown = {name: band(each.curves[curve]) for name, each in sets.items()}
         with optional(f"draw {plot_of(curve)}"):
-            name = plot_of(curve).removesuffix(".svg")
-            save(run.workspace.folder, name, bands(curve, axes, x[curve], shown))
+            save(run.workspace.folder / plot_of(curve), bands(curve, axes, x[curve], shown))

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from ood_diffusion.report.figures import BLUE, INK, ORANGE, PANEL, PURPLE, arms, panel, svg
+from ood_diffusion.report.figures import BLUE, INK, ORANGE, PANEL, PURPLE, Drawing, arms, panel, svg
 from ood_diffusion.report.wording import percent
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.study.preservation.section import Edited, Figures, Tuned
 
 
-def trade_off(frozen: Estimate, ours: Estimate, copies: Sequence[Tuned]) -> str:
+def trade_off(frozen: Estimate, ours: Estimate, copies: Sequence[Tuned]) -> Drawing:
     """FID in the unseen domain against FID in the training domain, with 95 % intervals; SVG text.
 
     Args:
@@ -44,7 +44,7 @@ def trade_off(frozen: Estimate, ours: Estimate, copies: Sequence[Tuned]) -> str:
     return svg(figure, axes)
 
 
-def sdedit_levels(levels: Sequence[Edited], ours: Figures) -> str:
+def sdedit_levels(levels: Sequence[Edited], ours: Figures) -> Drawing:
     """FID of SDEdit against its level, with the share of near-copies at each point, beside ours; SVG text."""
     figure, axes = panel("level to which references are noised", "FID in the unseen domain")
     ordered = sorted(levels, key=lambda each: each.level)

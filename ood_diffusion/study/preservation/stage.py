@@ -15,6 +15,7 @@ from ood_diffusion.metrics.intra_cluster import IntraCluster
 from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.optional import optional
+from ood_diffusion.report.figures import save
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.report.results import Results
 from ood_diffusion.runs.feasible import check_trainable, require_images
@@ -70,15 +71,14 @@ class Preservation(PreservationSettings, Stage):
         edits, tuned = edited(run, self.sdedit_levels, samples), None
         checks = against_sdedit(ours.fid_unseen, edits, self.most_copies, LEVELS)
         with optional(f"draw {LEVELS}"):
-            atomic_write(run.workspace.folder / LEVELS, sdedit_levels(edits, ours).encode())
+            save(run.workspace.folder / LEVELS, sdedit_levels(edits, ours))
         if self.finetune is not None:
             tuned = finetuned(run, self.finetune, samples)
             frozen = tuned.frozen.fid_training
             circular = drawn_by(run.training_domain, run.model)
             checks += against_tuned(ours.fid_unseen, frozen, tuned.copies, circular, TRADE_OFF)
             with optional(f"draw {TRADE_OFF}"):
-                plot = trade_off(frozen, ours.fid_unseen, tuned.copies)
-                atomic_write(run.workspace.folder / TRADE_OFF, plot.encode())
+                save(run.workspace.folder / TRADE_OFF, trade_off(frozen, ours.fid_unseen, tuned.copies))
         checks += diverse(ours, edits, tuned.copies if tuned else [], EDITS)
         second = own_images(run, self.n_own)
         differing = int((first != second).flatten(1).any(dim=1).sum())

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.axes import Axes
 
-from ood_diffusion.report.figures import BLUE, GREEN, INK, ORANGE, PURPLE, arms, panel, svg
+from ood_diffusion.report.figures import BLUE, GREEN, INK, ORANGE, PURPLE, Drawing, arms, panel, svg
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.study.transfer.section import Result, Scores
 
@@ -15,7 +15,7 @@ STYLES = {
 }
 
 
-def style_curve(results: Sequence[Result], ends: Mapping[str, Scores], level: float) -> str:
+def style_curve(results: Sequence[Result], ends: Mapping[str, Scores], level: float) -> Drawing:
     """FID to the other style with its interval against the level; SVG text.
 
     Args:
@@ -37,7 +37,7 @@ def style_curve(results: Sequence[Result], ends: Mapping[str, Scores], level: fl
     return svg(figure, axes)
 
 
-def content_curve(results: Sequence[Result], n: int, level: float, most: float) -> str:
+def content_curve(results: Sequence[Result], n: int, level: float, most: float) -> Drawing:
     """Share of results whose own source is the most alike, in percent, against the level; SVG text.
 
     Args:

@@ -15,6 +15,7 @@ from ood_diffusion.lightning.trajectory import Inverter
 from ood_diffusion.metrics.outlines import retrieved
 from ood_diffusion.optional import optional
 from ood_diffusion.pixels import to_bytes, to_unit_range
+from ood_diffusion.report.figures import save
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.report.results import Results
 from ood_diffusion.runs.feasible import require_images
@@ -164,12 +165,10 @@ def one_way(run: Run, settings: Transfer, direction: Direction, children: Mappin
     ends = {name: measured(run.pictures, getattr(direction, name)) for name in ("source", "truth")}
     level, n = run.levels[-1], len(direction.source)
     with optional("draw the plots of transfer"):
-        for what, content in (
-            (STYLE, style_curve(results, ends, level).encode()),
-            (CONTENT, content_curve(results, n, level, MOST).encode()),
-            (PICTURES, png_bytes(grid(torch.stack(columns, dim=1).flatten(0, 1), len(columns)))),
-        ):
-            atomic_write(run.workspace.folder / direction.file(what), content)
+        sheet, folder = grid(torch.stack(columns, dim=1).flatten(0, 1), len(columns)), run.workspace.folder
+        save(folder / direction.file(STYLE), style_curve(results, ends, level))
+        save(folder / direction.file(CONTENT), content_curve(results, n, level, MOST))
+        atomic_write(folder / direction.file(PICTURES), png_bytes(sheet))
     names = [f"{found.way} at level {found.level:g}" for found in results]
     return OneWay(["source", *names, "truth"], len(held_out), ends, results)
 
