@@ -199,7 +199,7 @@ def files(folder: Path) -> list[Tensor]:
 
 
 def maps(folder: Path) -> list[Tensor]:
-    np.save(folder / "maps.npy", 10 ** wave(4, 24, 30).double().numpy())
+    np.save(folder / "maps.npy", (10 ** wave(4, 24, 30).double()).numpy().round(2))  # bit by bit, wherever
     make = partial(Array, 16, str(folder / "maps.npy"), "NHW", outside="clip")
     return rendered(make(0.1, 20.0), make(0.01, 200.0, "log10", channels="rgb"))
 

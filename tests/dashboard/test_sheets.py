@@ -41,7 +41,7 @@ def test_sheets_that_are_not_what_the_results_say_are_left_out(tmp_path: Path) -
     assert cut(tmp_path / "references.png", 7) == [] == cut(tmp_path / "references.png", 17)
     whole = (tmp_path / "references.png").read_bytes()
     at = whole.index(b"IDAT")
-    shorter = whole[: at - 4] + (100).to_bytes(4) + whole[at:]  # what follows is no chunk
+    shorter = whole[: at - 4] + (100).to_bytes(4, "big") + whole[at:]  # what follows is no chunk
     for damaged in (b"no picture", whole[: len(whole) // 2], shorter):
         (tmp_path / "references.png").write_bytes(damaged)
         assert cut(tmp_path / "references.png", 16) == []

@@ -137,6 +137,8 @@ def test_measures_agree_with_statmorph() -> None:
     statmorph = pytest.importorskip(
         "statmorph", reason="statmorph, the reference for morphology, is not installed"
     )
+    import photutils.segmentation  # noqa: F401  statmorph 0.5.7 takes it for imported
+
     ours, theirs = [], []
     for i in range(10):
         of = source(luminance(GalaxiesSim(64, noise=0.2).render("references", i)[None])[0])
