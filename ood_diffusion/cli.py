@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "claims": "ood_diffusion.study.across_runs",
     "collect": "ood_diffusion.report.collect.command",
+    "compare": "ood_diffusion.claims.compare_command",
     "dashboard": "ood_diffusion.dashboard.command",
     "export": "ood_diffusion.stages.export",
     "fetch": "ood_diffusion.runs.fetch",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from ood_diffusion.dashboard.sheets import Pixels
+from ood_diffusion.report.sheets import Pixels
 
 CellPictures = Mapping[str, Sequence[Pixels]]
 Filled = tuple[list[str], list[dict[str, list[int]]]]

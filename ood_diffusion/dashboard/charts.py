@@ -1,5 +1,6 @@
 """Every chart of the page, drawn up with Altair and compiled to Vega, so that the page has less to do."""
 
+from functools import cache
 from typing import Any, cast
 
 import altair as alt
@@ -29,9 +30,11 @@ BARE = {"view": {"stroke": None}, "background": None}
 """Instead of Altair's theme: colours are the page's."""
 
 
+@cache
 def specifications() -> dict[str, Json]:
     """Name of a chart -> its Vega specification, without data or colours."""
     made = {"heat_map": heat_map(), "gap_scatter": gap_scatter(), "forest": forest()}
+    made |= {"importance": importance(), "parallel": parallel()}
     made |= {
         name: curve(setting, name in LOGARITHMIC, name in FROM_ZERO) for name, setting in SETTINGS.items()
     }
@@ -168,6 +171,57 @@ def forest() -> alt.LayerChart:
     return chart(line.encode(x=alt.X("real:Q", scale=scale)), ends, dots, height=alt.Step(24))
 
 
+def importance() -> alt.LayerChart:
+    """A bar per setting: the share of the figure's variance that it explains; rows have "setting", "share",
+    "values" and "runs".
+    """
+    says = "datum.setting + ': explains ' + format(datum.share, '.0%') + ' of the variance of ' + metric"
+    base = alt.Chart().transform_calculate(says=says)
+    y = alt.Y("setting:N", sort=alt.EncodingSortField("share", op="min", order="descending"), title=None)
+    axis = alt.Axis(format="%", tickCount=5)
+    x = alt.X("share:Q", scale=alt.Scale(domain=[0, 1]), axis=axis, title="share of the variance explained")
+    tips = [alt.Tooltip("setting:N"), alt.Tooltip("share:Q", format=".0%"), "values:Q", "runs:Q"]
+    bars = base.mark_bar(height=14, color=alt.ExprRef("ink")).encode(
+        x=x, y=y, description="says:N", tooltip=tips
+    )
+    return titled(chart(bars, height=alt.Step(26)))
+
+
+def parallel() -> alt.LayerChart:
+    """A line per cell through its settings and the figure, each on an axis from bottom to top.
+
+    A row is a point of a line, with "axis", its "place" from the left and "y" in [0, 1], or a "tick", which
+    belongs to no cell.
+    """
+    base = alt.Chart()
+    axis = alt.Axis(orient="top", labelAngle=0, labelLimit=110, domain=False, ticks=False, grid=True)
+    x = alt.X(
+        "axis:N",
+        sort=alt.EncodingSortField("place", op="min"),
+        title=None,
+        axis=axis,
+        scale=alt.Scale(type="point", padding=0.3),
+    )
+    y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[0, 1], padding=8))
+    lines = (
+        base.transform_filter("isValid(datum.cell)")
+        .mark_line(strokeWidth=1.5, cursor="pointer")
+        .encode(
+            x=x,
+            y=y,
+            detail="cell:N",
+            order=alt.Order("place:Q"),
+            color=coloured(),
+            opacity=alt.condition("datum.faded", alt.value(0.08), alt.value(0.75)),
+            description="label:N",
+            tooltip=[alt.Tooltip("label:N", title="run")],
+        )
+    )
+    ticks = base.transform_filter("isValid(datum.tick)")
+    words = ticks.mark_text(align="left", dx=5, limit=90, aria=False).encode(x=x, y=y, text="tick:N")
+    return chart(lines, words, height=300)
+
+
 def chart(*layers: alt.Chart, height: int | alt.Step = 260) -> alt.LayerChart:
     """Layers on one another, as wide as the page allows; what the page switches are parameters.
 
@@ -244,6 +298,7 @@ def vega_lite_version() -> str:
     return ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
 
 
+@cache
 def vega_bundle() -> str:
     """Vega and Vega-Embed as one script."""
     return javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=vega_lite_version())

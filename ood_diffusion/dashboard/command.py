@@ -3,19 +3,29 @@
 import argparse
 import importlib.util
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rich.text import Text
 
 from ood_diffusion.checks import require
-from ood_diffusion.report.collect.rows import find, shown
+from ood_diffusion.report.collect.cells import CONFIG, ERROR, RESULTS, walk
+from ood_diffusion.report.collect.rows import Found, find, shown
 from ood_diffusion.report.collect.table_file import write
 from ood_diffusion.report.wide import screen
 
+AGAIN = 20
+"""Seconds between two looks at runs that are watched."""
 
-def dashboard(arguments: Sequence[str]) -> bool:
+
+def dashboard(arguments: Sequence[str], wait: Callable[[float], None] = time.sleep) -> bool:
     """Write the page of the cells below the folders that the command line names.
+
+    Args:
+        arguments: the words after the command.
+        wait: lets so many seconds pass.
 
     Returns:
         Whether every cell is complete.
@@ -39,16 +49,50 @@ def dashboard(arguments: Sequence[str]) -> bool:
         f"no {', '.join(missing)}",
         'Install them with `pip install "ood-diffusion[dashboard]"`.',
     )
+    found, seen = written(folders, output, asked.watch), stamps(folders)
+    while asked.watch and not found.complete:
+        wait(AGAIN)
+        if (now := stamps(folders)) != seen:
+            found, seen = written(folders, output, watched=True), now
+    return found.complete
+
+
+def written(folders: Sequence[Path], output: Path, watched: bool) -> Found:
+    """What lies below the folders now, its page written and its shortfalls printed.
+
+    A page that is watched loads itself anew until all runs are complete.
+    """
     found = find(*folders)
-    require(bool(found.cells), "dashboard needs folders that hold runs", asked.folders, "Try outputs/sweeps.")
+    require(
+        bool(found.cells),
+        "dashboard needs folders that hold runs",
+        list(map(str, folders)),
+        "Try outputs/sweeps.",
+    )
     from ood_diffusion.dashboard.page import page
 
-    text, pictures = page(list(found.cells.values()), list(found.cells), sum(found.not_begun.values()))
+    again = AGAIN if watched and not found.complete else None
+    waiting = sum(found.not_begun.values())
+    text, pictures = page(list(found.cells.values()), list(found.cells), waiting, output.parent, again)
     write(output, text.encode())
     size = f"{len(text.encode()) / 1e6:.1f} MB, up to {pictures} pictures of each kind per run"
-    screen().print(Text("\n".join(found.shortfalls())), soft_wrap=True)
+    lines = found.shortfalls()
+    screen().print(Text("\n".join(lines[:1] if again else lines)), soft_wrap=True)
     screen().print(Text(f"Dashboard: {shown(output)} ({size})"), soft_wrap=True)
-    return found.complete
+    return found
+
+
+def stamps(folders: Sequence[Path]) -> dict[Path, int]:
+    """When each file that runs below the folders leave for readers was last written, in ns."""
+    found: dict[Path, int] = {}
+    for walked in map(walk, folders):
+        for path in (
+            *walked.sweeps,
+            *(cell.folder / name for cell in walked.cells for name in (CONFIG, RESULTS, ERROR)),
+        ):
+            with suppress(OSError):
+                found[path] = path.stat().st_mtime_ns
+    return found
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,5 +105,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("folders", metavar="FOLDER", nargs="+", help="a folder that contains runs or sweeps")
     made.add_argument(
         "--output", metavar="FILE", help="an .html file (default: dashboard.html in the first FOLDER)"
+    )
+    made.add_argument(
+        "--watch",
+        action="store_true",
+        help="write it anew whenever runs have changed, until all are complete",
     )
     return made

@@ -1,7 +1,11 @@
 """What the page knows of every cell, as plain data."""
 
 import math
+import os
+import shlex
+import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from typing_extensions import NotRequired, TypedDict
@@ -10,7 +14,7 @@ from ood_diffusion.dashboard.gaps import GAP, gaps
 from ood_diffusion.figures import Figure, at
 from ood_diffusion.report.claim_words import verdicts
 from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, differing
-from ood_diffusion.report.collect.rows import status
+from ood_diffusion.report.collect.rows import shown, status
 from ood_diffusion.report.declared import measured
 from ood_diffusion.report.results import Results, Weights
 
@@ -54,17 +58,30 @@ class Facts(TypedDict):
     versions: dict[str, str]
     config: dict[str, str]
     command: str
+    path: str
+    report: str
+    tracked: str
+    made: dict[str, Any]
     pictures: NotRequired[dict[str, list[int]]]
 
 
-def facts(cells: Sequence[CellFolder], labels: Sequence[str], names: Sequence[str]) -> list[Facts]:
+def facts(
+    cells: Sequence[CellFolder],
+    labels: Sequence[str],
+    names: Sequence[str],
+    equal: Mapping[str, Mapping[str, str]],
+    page: Path,
+) -> list[Facts]:
     """One entry per cell.
 
     Args:
         cells: the cells.
         labels: where each lies, as the page calls it.
         names: coordinates by which cells are filtered and told apart.
+        equal: figure -> what must be equal where it is compared -> its path in results.
+        page: folder of the page.
     """
+    paths = dict.fromkeys(path for each in equal.values() for path in each.values())
     return [
         {
             "folder": label,
@@ -82,9 +99,29 @@ def facts(cells: Sequence[CellFolder], labels: Sequence[str], names: Sequence[st
             "versions": cell.results.get("versions", {}),
             "config": settings(cell),
             "command": cell.command,
+            "path": shlex.quote(shown(os.path.relpath(cell.folder, page))),
+            "report": link(cell.folder / "report.html", page),
+            "tracked": tracked(cell.results),
+            "made": {
+                "references": at(cell.results, "data/domain/used/references/digest"),
+                **{path: at(cell.results, path) for path in paths},
+            },
         }
         for cell, label, (path, gap) in zip(cells, labels, gaps(cells), strict=True)
     ]
+
+
+def link(path: Path, page: Path) -> str:
+    """The relative address of a file from the folder of the page; empty if there is no such file."""
+    if not path.is_file():
+        return ""
+    return urllib.parse.quote(os.fsencode(Path(os.path.relpath(path, page)).as_posix()))
+
+
+def tracked(results: Results) -> str:
+    """Address of the W&B run; empty if none was recorded, or it is no address."""
+    found = at(results, "tracking/url")
+    return found if isinstance(found, str) and found.startswith(("https://", "http://")) else ""
 
 
 def coordinates(cells: Sequence[CellFolder]) -> list[str]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from ood_diffusion.checks import Json
+from ood_diffusion.claims.compare import qualities
 from ood_diffusion.dashboard.album import PLANS, Album
 from ood_diffusion.dashboard.charts import specifications, vega_bundle
-from ood_diffusion.dashboard.facts import coordinates, facts, share
-from ood_diffusion.dashboard.sheets import pictures
+from ood_diffusion.dashboard.facts import BESIDE, coordinates, facts, share
 from ood_diffusion.dashboard.standings import standings
 from ood_diffusion.dashboard.theme import DARK, LIGHT, SHAPES, css_variables, vega_config
 from ood_diffusion.figures import at
@@ -20,24 +20,37 @@ from ood_diffusion.report.collect.cells import CellFolder
 from ood_diffusion.report.collect.command import QUALIFIES
 from ood_diffusion.report.declared import columns
 from ood_diffusion.report.results import as_json
+from ood_diffusion.report.sheets import pictures
 from ood_diffusion.report.wording import FID_WARNING
 
 MAX_BYTES = 5_000_000
 ASSETS = Path(__file__).with_name("assets")
-SCRIPTS = ("state", "toolbar", "charts", "rows", "tables", "wall", "drawer", "start")
+SCRIPTS = (
+    *("state", "where", "toolbar", "charts", "rows", "save", "tables", "wall", "comparison", "drawer"),
+    *("view", "start"),
+)
 """In this order they are one script."""
 DRAWN = ("series", "ink", "card")
 """Colours of a theme that the script gives to rows of charts."""
 
 
-def page(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int) -> tuple[str, int]:
+def page(
+    cells: Sequence[CellFolder], labels: Sequence[str], waiting: int, folder: Path, again: int | None = None
+) -> tuple[str, int]:
     """The HTML of cells called `labels`; `waiting` more have not begun.
+
+    Args:
+        cells: the runs.
+        labels: where each lies, as the page calls it.
+        waiting: how many have no folder yet.
+        folder: where the page will lie, from which its links lead to the runs.
+        again: seconds after which it loads itself anew; None if it does not.
 
     Returns:
         The text, and how many pictures of a kind any cell shows at most: fewer than it has where the page
         would exceed 5 MB, none where it would even so.
     """
-    data = data_of(cells, labels, waiting)
+    data = {**data_of(cells, labels, waiting, folder), "again": again}
     bundle, album = script_safe(vega_bundle()), Album()
     albums = [pictures(cell.folder, counts(cell)) for cell in cells]
     room = MAX_BYTES - len(render(data, bundle).encode())
@@ -53,10 +66,12 @@ def page(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int) -> tu
     return text, max((len(some) for entry in data["cells"] for some in entry["pictures"].values()), default=0)
 
 
-def data_of(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int) -> Json:
+def data_of(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int, folder: Path) -> Json:
     """Everything that the page shows but pictures, as the script reads it."""
     names = coordinates(cells)
-    entries = facts(cells, labels, names)
+    told = columns([cell.results for cell in cells], "dashboard")
+    equal = {name: qualities(each.path) for name, each in told.items()}
+    entries = facts(cells, labels, names, equal, folder)
     alike = {name: share(entries, name) for name in ("config", "versions")}
     comparable = all(len({at(cell.results, path) for cell in cells if cell.results.get("metrics")}) <= 1
                      for path in QUALIFIES)  # fmt: skip
@@ -65,8 +80,10 @@ def data_of(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int) ->
         "alike": alike,
         "waiting": waiting,
         "coordinates": names,
-        "figures": [{"key": name, "name": each.head, "better": each.better, "says": each.says}
-                    for name, each in columns([cell.results for cell in cells], "dashboard").items()
+        "beside": [*BESIDE, "output", "dry_run"],
+        "figures": [{"key": name, "name": each.head, "better": each.better, "says": each.says,
+                     "equal": equal[name]}
+                    for name, each in told.items()
                     if any(name in entry["figures"] for entry in entries)],
         "standings": standings(cells),
         "charts": specifications(),

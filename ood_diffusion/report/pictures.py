@@ -12,9 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ood_diffusion.checks import require
-
-SEPARATOR = 2
-SHADE = 160
+from ood_diffusion.report.sheets import SEPARATOR, SHADE
 
 
 @dataclass(frozen=True, eq=False)

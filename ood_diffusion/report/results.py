@@ -355,7 +355,8 @@ class FewShot(Tested, total=False):
 
 
 class Results(TypedDict, total=False):
-    """Everything one cell reports; `figures`: `Figure.as_json` of those to be measured."""
+    """Everything one cell reports; `figures`: `Figure.as_json` of those to be measured; `tracking`: "url" of
+    the W&B run, if it is online."""
 
     schema: int
     command: str
@@ -376,10 +377,11 @@ class Results(TypedDict, total=False):
     versions: dict[str, str]
     device: str
     store: Store
+    tracking: dict[str, str]
     weights: Weights
 
 
-PROVENANCE = ("command", "data", "figures")
+PROVENANCE = ("command", "data", "figures", "tracking")
 """Sections that hold no numbers."""
 
 

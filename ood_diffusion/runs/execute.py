@@ -53,6 +53,7 @@ OURS = {
     "claims",
     "cost",
     "store",
+    "tracking",
 }
 """Sections of the results that no stage may take."""
 GIVEN = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS", "SLURM_GPUS_ON_NODE")
@@ -145,6 +146,9 @@ def run_stages(cfg: DictConfig, run: Run, before: str) -> None:
     results["versions"] = {p: version(p) for p in VERSIONS}
     results["device"] = name_of(workspace.ranks.device)
     tracker = open_run(plain(cfg.logger), {**results["cell"], "conf": plain(cfg)}, workspace.folder)
+    with optional("find the address of the W&B run"):
+        if tracker is not None and not tracker.offline:
+            results["tracking"] = {"url": str(tracker.url)}
     failed = True
 
     def account() -> None:

@@ -10,6 +10,8 @@ from torchmetrics import MetricCollection
 from ood_diffusion.figures import EVERYWHERE, Figure, Surface
 from ood_diffusion.metrics.feature_metric import FeatureMetric
 from ood_diffusion.metrics.novelty import novelty
+from ood_diffusion.optional import optional
+from ood_diffusion.report.influences import FILE, in_order, keep
 from ood_diffusion.report.plan.work import Share
 from ood_diffusion.report.results import Making, Metrics, Results
 from ood_diffusion.runs.calls import calls_along
@@ -20,6 +22,7 @@ from ood_diffusion.stages.control import controls_of
 from ood_diffusion.stages.features import features_in_order
 from ood_diffusion.stages.reconstruct import reconstruction_ids
 from ood_diffusion.stages.sample import draw
+from ood_diffusion.statistics.feature_intervals import Influence
 from ood_diffusion.statistics.intervals import proportion_interval
 from ood_diffusion.storage.store import TensorStore
 
@@ -108,6 +111,19 @@ def evaluate(run: Run) -> Metrics:
         known = made_from if name in {"samples", *controls} else None
         scores[name] = score(run.make_metrics, sides, known)
         bounds[name] = intervals(run.make_metrics, scores[name], sides, known)
+    ours = influences(run.make_metrics, views, "samples")
+    with optional(f"write {FILE}"):
+        order = in_order(run.held_out)
+        keep(
+            run.workspace.folder,
+            {
+                f"metrics/sets/samples/{name}": {
+                    "samples": each.of_generated,
+                    "held_out": each.of_real[order],
+                }
+                for name, each in ours.items()
+            },
+        )
     samples = features["samples"]
     new = novelty(samples, features["references"], features["held_out"])
     copies = proportion_interval(round(new["copies"] * len(samples)), len(samples))
@@ -119,7 +135,9 @@ def evaluate(run: Run) -> Metrics:
         "sets": scores,
         "ratios": ratios(run.make_metrics, scores),
         "intervals": bounds,
-        "network_adds": {name: differences(run.make_metrics, views, name) for name in controls},
+        "network_adds": {
+            name: differences(ours, influences(run.make_metrics, views, name)) for name in controls
+        },
         "novelty": new,
         "making": making(run),
     }
@@ -186,22 +204,28 @@ def intervals(
     return made
 
 
-def differences(
-    make_metrics: MakeMetrics, views: Mapping[str, Mapping[str, Tensor]], control: str
-) -> dict[str, dict[str, float]]:
-    """Each figure of the samples minus that of a control, for figures whose difference has an interval.
+def influences(
+    make_metrics: MakeMetrics, views: Mapping[str, Mapping[str, Tensor]], name: str
+) -> dict[str, Influence]:
+    """Of the figures of one set whose difference to those of another has an interval.
 
     Args:
         make_metrics: by name.
-        views: what metrics take -> "held_out", "samples" and the control, ``[n, …]``.
-        control: its name.
+        views: what metrics take -> "held_out" and the set, ``[n, …]``.
+        name: of the set.
     """
-    found: dict[str, dict[str, float]] = {}
-    for make in make_metrics.values():
-        given = views[make().takes]
-        ours, theirs = (make().influences(given["held_out"], given[x]) for x in ("samples", control))
-        found |= {name: dict(vars(ours[name].minus(theirs[name]).interval())) for name in ours}
+    found: dict[str, Influence] = {}
+    for metric in (make() for make in make_metrics.values()):
+        given = views[metric.takes]
+        found |= metric.influences(given["held_out"], given[name])
     return found
+
+
+def differences(
+    ours: Mapping[str, Influence], theirs: Mapping[str, Influence]
+) -> dict[str, dict[str, float]]:
+    """Each figure of the samples minus that of a control, as the fields of an `Estimate`."""
+    return {name: dict(vars(each.minus(theirs[name]).interval())) for name, each in ours.items()}
 
 
 def ratios(make_metrics: MakeMetrics, scores: Mapping[str, Mapping[str, float]]) -> dict[str, float | None]:

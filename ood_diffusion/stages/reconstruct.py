@@ -12,7 +12,9 @@ from torch import Tensor
 from ood_diffusion.fields.scale import Scale
 from ood_diffusion.figures import EVERYWHERE, SHARE, Figure
 from ood_diffusion.lightning.trajectory import Generator
+from ood_diffusion.optional import optional
 from ood_diffusion.pixels import as_stored, psnr, to_unit_range
+from ood_diffusion.report.influences import FILE, in_order, keep
 from ood_diffusion.report.plan.work import Share, Work
 from ood_diffusion.report.results import Physical, Reconstructions, Results
 from ood_diffusion.runs.calls import calls_along
@@ -75,6 +77,9 @@ def reconstruct(run: Run) -> Reconstructions:
     )
     pairs = partial(pairs_of, run, ids)
     decibels = torch.cat([psnr(a, b) for a, b in pairs()])
+    with optional(f"write {FILE}"):
+        each = {"references": decibels[in_order(ids)]}
+        keep(run.workspace.folder, {"reconstruct/psnr_mean": each})
     found: Reconstructions = {
         "psnr_mean": float(decibels.mean()),
         "psnr_sd": float(decibels.std()),

@@ -135,7 +135,8 @@ def test_command(command: str, store: Path, tmp_path: Path) -> None:
     images(tmp_path / "my_training_images" / "held_out", 4, seed=2)
     reads = command.split()[0] in READERS
     if reads:
-        cell(tmp_path / "outputs" / "sweeps" / "now" / "0", found=left_behind())
+        for folder in ("sweeps/now/0", "runs/first", "runs/second"):
+            cell(tmp_path / "outputs" / folder, found=left_behind())
     done = run_cli(tmp_path, *(shlex.split(command) if reads else [*small(command), f"store={store}"]))
     assert done.returncode == 0, done.stderr
     assert bool(results(tmp_path)) is ("dry_run=true" not in command)

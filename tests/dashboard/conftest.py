@@ -17,6 +17,8 @@ from tests.report.fake import cell, images, results
 HOSTILE = '</script><script>window.hacked = true</script><img src=x onerror="window.hacked = true">'
 """A name that a data set could have."""
 
+TRACKED = "https://wandb.ai/someone/ood-diffusion/runs/1"
+
 
 def data_in(path: Path) -> Any:
     """What the page holds."""
@@ -69,8 +71,11 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
         made["metrics"]["sets"]["samples"]["precision"] = 0.5 + 0.05 * i
         if eta == 0:
             made["bandwidth"] = bandwidth()
+        if i == 1:
+            made["tracking"] = {"url": TRACKED}
         cell(folder / str(i), f"domain={domain}", f"eta={eta:g}", found=made, eta=eta)
         leave_pictures(folder / str(i), pictures_of(seed=i + 1))
+    (folder / "1" / "report.html").write_text("<!doctype html>")
     cell(folder / "6", "eta=7", eta=7, error=f"eta must lie between 0 and 1: {HOSTILE}")
     cell(folder / "7", "eta=0", found={"cell": found(eta=0.0)["cell"]}, eta=0)
     cell(folder / "8", "eta=0", found=found(500.0, domain=HOSTILE, eta=0.0), eta=0)

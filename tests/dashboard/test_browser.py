@@ -1,19 +1,23 @@
 """The page in Chromium, from disk and without a network: what it shows, and how it follows its switches."""
 
+import csv
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from ood_diffusion.dashboard.theme import DARK, LIGHT
-from tests.dashboard.browser import NEEDS_CHROMIUM, POINTS, Page
-from tests.dashboard.conftest import HOSTILE
+from tests.dashboard.browser import LIMIT, NEEDS_CHROMIUM, POINTS, Page
+from tests.dashboard.conftest import HOSTILE, TRACKED
 
 pytestmark = NEEDS_CHROMIUM
 
 
 def test_it_opens_draws_and_loads_nothing(page: Page) -> None:
     charts = page.js("return [...document.querySelectorAll('.chart')].map(c => c.dataset.chart)")
-    assert charts == ["heat_map", "gap_scatter", "eta", "bandwidth", "inside", "forest", "forest", "forest"]
+    across = ["heat_map", "gap_scatter", "eta", "bandwidth", "inside", "importance", "parallel"]
+    assert charts == [*across, "forest", "forest", "forest"]
     assert all(
         page.js("return [...document.querySelectorAll('.chart')].map(c => !!c.querySelector('svg path'))")
     )
@@ -61,6 +65,94 @@ def test_filters_change_what_is_shown(page: Page) -> None:
     assert page.errors() == []
 
 
+def test_an_expression_selects_and_the_address_keeps_the_view(page: Page, written: Path) -> None:
+    def ask(text: str) -> None:
+        page.js(
+            "const box = document.getElementById('where'); box.value = arguments[0];"
+            "box.dispatchEvent(new Event('change'))",
+            text,
+        )
+        page.settle()
+
+    ask("not (domain == galaxies) and fid <= 140 or eta == 1 and status == complete")
+    assert page.texts("#shown") == ["4 of 9 runs"] and page.texts("#filtering") == ["Filter (1)"]
+    assert len(page.texts("#board tbody tr")) == 4
+    for wrong, says in (("fid <", "expected a value at the end"), ("nothing == 1", "no run has “nothing”")):
+        ask(wrong)
+        assert page.texts("#where-says")[0].startswith(says) and page.texts("#shown") == ["4 of 9 runs"]
+        assert page.all("#where")[0].get_attribute("aria-invalid") == "true"
+    ask("fid < 200")
+    page.choose("metric", "precision")
+    page.filter("eta", "0.5")
+    page.tick(4, 1)
+    address = page.driver.current_url
+    page.driver.get("about:blank")
+    page.driver.get(address)
+    page.settle()
+    assert page.texts("#shown") == ["2 of 9 runs"] and page.texts("#unselect") == ["Unselect 2"]
+    assert page.js(
+        "return [document.getElementById('metric').value, document.getElementById('where').value]"
+    ) == [*("precision", "fid < 200")]
+    page.show_all()
+    page.press(page.all("#unselect")[0])
+    page.choose("metric", "fid")
+    assert page.driver.current_url == written.as_uri() and page.errors() == []
+
+
+def test_selected_runs_are_compared_with_the_first(page: Page) -> None:
+    assert not page.all("#comparison")[0].is_displayed()
+    page.tick(4, 1)
+    assert page.texts("#comparison .letters li") == ["4", "1"]
+    tables = page.of_all("#comparison tbody tr", "[...e.children].map(c => c.textContent)")
+    told = {name: values for name, *values in tables}
+    assert told["domain"] == ["fields", "galaxies"] and "eta" not in told
+    assert told["FID ↓"] == [
+        "140 [135, 145]",
+        "110 [105, 115]−30 [−37.07, −22.93]",
+    ]  # 30 ± the root of 5² + 5²
+    assert told["precision ↑"] == ["0.7", "0.55−0.15"]
+    assert page.texts("#comparison strong") == ["−30 [−37.07, −22.93]"]
+    assert page.texts("#comparison pre") == ["ood-diffusion compare ../4 ../1"]
+    assert len(page.all("#comparison img")) == 2 * 5
+
+
+def test_settings_are_ranked_by_the_variance_they_explain(page: Page) -> None:
+    page.filter("domain", "galaxies")
+    page.filter("domain", "fields")
+    bars = "#main [data-chart=importance] path[aria-roledescription='bar']"
+    assert page.of_all(bars, "e.getAttribute('aria-label')") == [
+        "domain: explains 71% of the variance of FID ↓",  # 1 − (400/4)/(1750/5)
+        "eta: explains 0% of the variance of FID ↓",
+    ]
+    assert len(page.all("#main [data-chart=parallel] .mark-line.role-mark path")) == 6
+
+
+def test_charts_are_saved(page: Page, tmp_path: Path) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    allow = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    page.driver.execute_cdp_cmd("Browser.setDownloadBehavior", allow)
+    for kind in ("CSV", "SVG", "PNG"):
+        page.press(page.all(f"[data-chart=eta] + .save [data-save={kind}]")[0])
+        path = tmp_path / f"eta_fid.{kind.lower()}"
+        WebDriverWait(page.driver, LIMIT, 0.02).until(
+            lambda _, path=path: path.exists() and path.stat().st_size
+        )
+    rows = list(csv.DictReader((tmp_path / "eta_fid.csv").open()))
+    assert len(rows) == 7
+    (row,) = [row for row in rows if row["run"] == "1"]
+    assert (row["domain"], row["x"], row["value"], row["low"], row["high"]) == (
+        "galaxies",
+        "0.5",
+        "110",
+        "105",
+        "115",
+    )
+    assert (tmp_path / "eta_fid.svg").read_text().startswith("<svg")
+    assert Image.open(tmp_path / "eta_fid.png").width > 400
+    assert page.errors() == []
+
+
 def test_the_figure_can_be_switched(page: Page) -> None:
     assert "FID ↓" in page.texts("[data-chart=eta] svg")[0]
     page.choose("metric", "novelty")
@@ -82,10 +174,12 @@ def test_the_leaderboard_sorts_and_finds(page: Page) -> None:
     assert column() == [120, 110, 100]
 
 
-def test_the_drawer_has_everything_about_a_cell(page: Page) -> None:
+def test_the_drawer_has_everything_about_a_cell(page: Page, sweep: Path) -> None:
     page.press(page.all("[data-open='1']")[0])
     text = page.texts("#drawer")[0]
     assert page.texts("#command") == ["ood-diffusion domain=galaxies eta=0.5"]
+    links = page.of_all("#links a", "[e.textContent, e.href]")
+    assert dict(links) == {"Report": (sweep / "1" / "report.html").as_uri(), "W&B run": TRACKED}
     for part in ("110 [105, 115]", "torch2.15.0", "2,304", "Peak memory 1,843 MiB", "eta: 0.5", "equal"):
         assert part in text, part
     page.press(next(button for button in page.all("#drawer button") if button.text == "Next"))

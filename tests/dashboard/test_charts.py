@@ -62,7 +62,7 @@ def test_charts_follow_a_phone_that_is_turned(page: Page) -> None:
     page.wait("document.documentElement.clientWidth === 390")
     page.show_all()
     widths = page.of_all(".chart", WIDTHS)
-    assert len(widths) == 8 and all(0 < chart == place for place, chart in widths), widths
+    assert len(widths) == 10 and all(0 < chart == place for place, chart in widths), widths
     page.filter("domain", "fields")
     page.emulate("light", 1280, 900)
     page.show_all()

@@ -62,7 +62,7 @@ def test_the_drawer_by_keyboard(page: Page) -> None:
 def test_charts_and_marks_have_names(page: Page) -> None:
     pages = page.of_all(".chart", "[e.getAttribute('role'), e.getAttribute('aria-label'), e.dataset.chart]")
     names = {chart: name for role, name, chart in pages if role == "graphics-document"}
-    assert len(names) == 6 and names["eta"] == "Fresh noise"
+    assert len(names) == 8 and names["eta"] == "Fresh noise"
     assert names["gap_scatter"].startswith("Against the domain gap") and "brightest" in names["heat_map"]
     assert len(set(page.of_all("[data-chart=forest]", "e.getAttribute('aria-label')"))) == 3
     marks = set(page.of_all("#main .chart [role=graphics-symbol]", "e.getAttribute('aria-label')"))

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import os
 import re
 from pathlib import Path
@@ -12,7 +13,7 @@ from PIL import Image
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.dashboard import page
-from ood_diffusion.dashboard.command import dashboard
+from ood_diffusion.dashboard.command import AGAIN, dashboard
 from ood_diffusion.dashboard.facts import coordinates, facts
 from ood_diffusion.dashboard.standings import standings
 from ood_diffusion.report.collect.cells import find_cells
@@ -67,7 +68,7 @@ def test_a_hundred_cells_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         lambda folder, counts: {"samples": list(np.roll(noise, int(folder.name) + 1, axis=1))},
     )
     cells = find(tmp_path).cells
-    text, count = page.page(list(cells.values()), list(cells), waiting=0)
+    text, count = page.page(list(cells.values()), list(cells), 0, tmp_path)
     assert 2_500_000 < len(text.encode()) <= page.MAX_BYTES  # noise is the worst case; what fits is used
     assert 0 < count < 14
 
@@ -81,7 +82,7 @@ def test_rows_of_the_leaderboard_know_the_cells_they_are_made_of(tmp_path: Path)
     cells = find_cells(tmp_path)
     names = coordinates(cells)
     rows = standings(cells)["rows"]
-    for entry, row in zip(facts(cells, ["0", "1", "2"], names), rows, strict=True):
+    for entry, row in zip(facts(cells, ["0", "1", "2"], names, {}, tmp_path), rows, strict=True):
         shared = row["at"].keys() & entry["at"].keys()
         assert {"precision", "domain.path"} <= shared and ("prior" in shared) is (entry["folder"] != "2")
         assert all(row["at"][name] == entry["at"][name] for name in shared)
@@ -150,6 +151,36 @@ def test_without_altair_it_says_what_to_install(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r'pip install "ood-diffusion\[dashboard\]"'):
         dashboard([str(tmp_path)])
+
+
+@pytest.mark.usefixtures("without_charts")
+def test_links_lead_from_the_page_to_its_runs(tmp_path: Path) -> None:
+    made = found()
+    made["tracking"] = {"url": "javascript:alert(1)"}
+    cell(tmp_path / "a sweep" / "eta=0,#1", found=made)
+    (tmp_path / "a sweep" / "eta=0,#1" / "report.html").touch()
+    assert dashboard([str(tmp_path / "a sweep"), "--output", str(tmp_path / "pages" / "all.html")])
+    (entry,) = data_in(tmp_path / "pages" / "all.html")["cells"]
+    assert entry["report"] == "../a%20sweep/eta%3D0%2C%231/report.html" and entry["tracked"] == ""
+    assert entry["path"] == "'../a sweep/eta=0,#1'"
+
+
+@pytest.mark.usefixtures("without_charts")
+def test_a_watched_page_is_written_until_all_runs_are_complete(tmp_path: Path) -> None:
+    cell(tmp_path / "0", found=found())
+    cell(tmp_path / "1", "eta=1", eta=1)
+    output, seen = tmp_path / "dashboard.html", list[int | None]()
+
+    def wait(seconds: float) -> None:
+        if len(seen) < 2:  # runs as they were: it is not written again
+            seen.append(data_in(output)["again"] if output.exists() else None)
+            output.unlink(missing_ok=True)
+        else:
+            (tmp_path / "1" / "results.json").write_text(json.dumps(found(eta=1.0)))
+
+    assert dashboard([str(tmp_path), "--watch"], wait)
+    assert seen == [AGAIN, None] and data_in(output)["again"] is None
+    assert [entry["status"] for entry in data_in(output)["cells"]] == ["complete", "complete"]
 
 
 @pytest.mark.usefixtures("without_charts")

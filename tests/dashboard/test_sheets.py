@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ood_diffusion.dashboard.album import PLANS, Album, Filled, Plan
-from ood_diffusion.dashboard.sheets import SHOWN, Pixels, cut, pictures
 from ood_diffusion.report.pictures import Pictures, grid, png_bytes
+from ood_diffusion.report.sheets import SHOWN, Pixels, cut, pictures
 from ood_diffusion.stages import report
 from tests.dashboard.conftest import leave_pictures, pictures_of
 from tests.report.fake import images

@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.report.pictures import SEPARATOR, SHADE, Pictures, data_uri, grid, pair_grid, png_bytes
+from ood_diffusion.report.pictures import Pictures, data_uri, grid, pair_grid, png_bytes
+from ood_diffusion.report.sheets import SEPARATOR, SHADE
 from tests.report.fake import images
 
 

@@ -11,6 +11,7 @@ from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics
 from ood_diffusion.checks import UserError
 from ood_diffusion.lightning.features import FeaturePass
 from ood_diffusion.metrics.kid import kernel_mmd
+from ood_diffusion.report.influences import in_order, read
 from ood_diffusion.report.results import Results
 from ood_diffusion.runs.run import Run
 from ood_diffusion.stages.evaluate import Evaluate, evaluate, samples_of, score
@@ -18,6 +19,7 @@ from ood_diffusion.stages.features import feature_recipe, features_in_order, fea
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.reconstruct import reconstruct
 from ood_diffusion.stages.sample import sample
+from ood_diffusion.statistics.feature_intervals import fid_influence
 from tests.cli import MEANS, QUICK
 from tests.faults.networks import Means
 from tests.runs.test_run import made
@@ -47,6 +49,16 @@ def sets(run: Run) -> dict[str, Tensor]:
         "references": direct(run, run.pictures.read(list(run.references.values()))),
         "samples": direct(run, store.read(ids)),
     }
+
+
+def test_influences_are_left_in_the_order_of_digests(run: Run) -> None:
+    found = evaluate(run)["intervals"]["samples"]["fid"]
+    kept = read(run.workspace.folder)["metrics/sets/samples/fid"]
+    half = 1.959964 * sum(each.var(ddof=1) / len(each) for each in kept.values()) ** 0.5
+    assert found["high"] - found["low"] == pytest.approx(2 * half, rel=1e-5)
+    real = sets(run)["held_out"][in_order(run.held_out)]
+    wanted = fid_influence(sets(run)["samples"], real)
+    assert kept["held_out"] == pytest.approx(wanted.of_real.numpy(), rel=1e-4, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["samples", "references"])

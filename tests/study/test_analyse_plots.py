@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ood_diffusion.report.pictures import SEPARATOR
+from ood_diffusion.report.sheets import SEPARATOR
 from ood_diffusion.statistics.estimate import Estimate, NullTest
 from ood_diffusion.study.analyse.plots import (
     angle_curves,

@@ -36,10 +36,14 @@ function fillCharts() {
     document.querySelector("[data-chart=gap_scatter]").replaceWith(el("p", { class: "none" },
       sentence("No run has measured the domain gap. Add the stage bandwidth, for example: ", GAP)));
   }
+  if (!page.figures.length || page.coordinates.every((name) => valuesOf(name).length < 2)) {
+    by("h-settings").closest("section").remove();
+  }
   const boards = new Map(page.standings.rows.map((row) => [boardOf(row), row]));
   by("forests").append(...[...boards].map(([name, row]) => el("figure", {},
     el("figcaption", {}, el("strong", {}, `${row.domain}, drawn by ${row.model}`), el("span", {})),
     el("div", { class: "chart", "data-chart": "forest", "data-board": name }))));
+  document.querySelectorAll(".chart").forEach((place) => place.after(saveButtons(place)));
   listeners.push(() => { feed(); });
   darkness.addEventListener("change", () => { update(() => {}); draw(); });
 }
@@ -95,6 +99,7 @@ async function feed() {
   await Promise.all(fed.map(([place, view, rows]) => {
     const { name, better } = figureNow();
     const metric = MEASURES[place.dataset.chart] || name;
+    if (place.dataset.chart === "importance") place.closest("figure").hidden = !rows.length;
     if (place.dataset.chart === "heat_map") view.signal("y_step", tileHeight(place, rows));
     if (place.clientWidth) view.signal("width", place.clientWidth);  // Vega looks when the window changes only
     return view.data("rows", rows).signal("metric", metric).signal("lower", better === "lower")

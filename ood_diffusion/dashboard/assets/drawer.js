@@ -21,6 +21,8 @@ function openDrawer(cell, focus = "drawer-close") {
       el("button", { type: "button", id: "drawer-close", autofocus: true, onclick: () => by("drawer").close() }, "Close"),
       step(-1, "Previous"), step(1, "Next")),
     el("p", { class: "soft" }, cell.folder),
+    ...(cell.report || cell.tracked ? [el("p", { id: "links" },
+      ...[["Report", cell.report], ["W&B run", cell.tracked]].filter(([, to]) => to).map(([name, to]) => el("a", { href: to, rel: "noreferrer" }, name)))] : []),
     ...(cell.status === "complete" ? [] : [el("p", {}, el("span", { class: "bad" }, cell.status), `: ${cell.why}`)]),
     el("h3", {}, "Run it again"),
     el("pre", { id: "command" }, cell.command),

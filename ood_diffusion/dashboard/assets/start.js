@@ -4,5 +4,12 @@ fillCharts();
 fillTables();
 fillWall();
 fillDrawer();
+listeners.push(followComparison);
+fillView();
 update(() => {});
 draw();
+if (page.again) {
+  setInterval(() => {
+    if (!by("drawer").open && !document.activeElement.matches("input, select")) location.reload();
+  }, 1000 * page.again);
+}

@@ -1,18 +1,23 @@
 // What is shown, and who is told when that changes.
 const page = JSON.parse(document.getElementById("data").textContent);
+const known = new Map();  // coordinate -> its values
 page.cells.forEach((cell, place) => { cell.place = place; cell.label = labelOf(cell); });
 
 const state = {
   metric: (page.figures.find((figure) => figure.key === "fid") || page.figures[0] || {}).key,
   colour: page.coordinates.find((name) => valuesOf(name).length > 1) || page.coordinates[0],
   wanted: new Map(),    // coordinate -> the values that are let through; a coordinate that is not here: all
-  selected: new Set(),  // places of cells
+  expression: "",       // what else is asked of a run, and that as a function: null lets all through
+  where: null,
+  selected: new Set(),  // places of cells, the first selected first
 };
 const listeners = [];
+let shown = null;  // cells and their places, found once per change
 
 /** Run `change`, then have every part of the page follow. */
 function update(change) {
   change();
+  shown = null;
   listeners.forEach((listener) => listener());
 }
 
@@ -24,8 +29,11 @@ function labelOf(cell) {
 
 /** Values of a coordinate over all cells, numbers in their order. */
 function valuesOf(name) {
-  return [...new Set(page.cells.map((cell) => cell.at[name]))]
-    .sort((a, b) => a - b || a.localeCompare(b, "en", { numeric: true }));
+  if (!known.has(name)) {
+    known.set(name, [...new Set(page.cells.map((cell) => cell.at[name]))]
+      .sort((a, b) => a - b || a.localeCompare(b, "en", { numeric: true })));
+  }
+  return known.get(name);
 }
 
 /** Whether a row of coordinates passes the filters; a coordinate that it does not have is let through. */
@@ -33,8 +41,20 @@ function passes(at) {
   return [...state.wanted].every(([name, values]) => !(name in at) || values.has(at[name]));
 }
 
+function lookAt() {
+  if (!shown) {
+    const cells = page.cells.filter((cell) => passes(cell.at) && (!state.where || state.where(cell)));
+    shown = { cells, places: new Set(cells.map(({ place }) => place)) };
+  }
+  return shown;
+}
+
 function shownCells() {
-  return page.cells.filter((cell) => passes(cell.at));
+  return lookAt().cells;
+}
+
+function shownPlaces() {
+  return lookAt().places;
 }
 
 function figureNow() {
@@ -43,7 +63,7 @@ function figureNow() {
 
 /** Places of the cells that are selected and shown: one that a filter hides marks nothing. */
 function marked() {
-  return new Set(shownCells().map(({ place }) => place).filter((place) => state.selected.has(place)));
+  return new Set([...state.selected].filter((place) => shownPlaces().has(place)));
 }
 
 /** Select cells, or no longer, if all of them are. */

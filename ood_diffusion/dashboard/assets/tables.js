@@ -1,5 +1,7 @@
 // Tables that can be sorted by any column.
 const sorting = {};  // id of a table -> [column, ascending]
+const MOST_ROWS = 200;  // of a table, until all are asked for
+const whole = new Set();  // ids of tables of which all rows were asked for
 
 /**
  * Fill a table. A column has a name, a head and whether it holds numbers; a row has values by the names of columns
@@ -7,7 +9,8 @@ const sorting = {};  // id of a table -> [column, ascending]
  */
 function fillTable(id, columns, rows) {
   const [by_, ascending] = sorting[id] || [];
-  const sorted = by_ ? [...rows].sort((a, b) => compare(a.values[by_], b.values[by_], ascending)) : rows;
+  const all = by_ ? [...rows].sort((a, b) => compare(a.values[by_], b.values[by_], ascending)) : rows;
+  const sorted = whole.has(id) ? all : all.slice(0, MOST_ROWS);
   const heads = columns.map(({ name, head, numeric, fixed }) => {
     const sort = name === by_ ? (ascending ? "ascending" : "descending") : null;
     const arrow = sort ? (ascending ? " ▴" : " ▾") : "";
@@ -23,6 +26,10 @@ function fillTable(id, columns, rows) {
   by(id).replaceChildren(el("table", {}, el("thead", {}, el("tr", {}, heads)), el("tbody", {}, sorted.map((row) =>
     el("tr", { class: row.selected ? "selected" : null }, columns.map(({ name, numeric }) =>
       el("td", { class: numeric ? "number" : null }, (row.nodes || {})[name] || number(row.values[name]))))))));
+  if (sorted.length < all.length) {
+    by(id).append(el("button", { type: "button", class: "more", onclick: () => { whole.add(id); update(() => {}); } },
+      `Show all ${all.length} rows`));
+  }
 }
 
 /** Missing values last, whatever the direction. */
@@ -46,13 +53,14 @@ function found(id, texts) {
 }
 
 function shownStandings() {
-  return page.standings.rows.filter(({ at }) => passes(at) && found("find-board", Object.values(at)));
+  return page.standings.rows.filter((row) => passes(row.at) && (!state.where || cellsOf(row).length) && found("find-board", Object.values(row.at)));
 }
 
 /** Places of the cells that a row of the leaderboard is made of. */
 function cellsOf(row) {
-  return shownCells().filter(({ at, figures }) => "fid" in figures
+  row.made_of ??= page.cells.filter(({ at, figures }) => "fid" in figures
     && Object.entries(row.at).every(([name, value]) => !(name in at) || at[name] === value)).map(({ place }) => place);
+  return row.made_of.filter((place) => shownPlaces().has(place));
 }
 
 function followBoard() {

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ood_diffusion.report.pictures import SEPARATOR, SHADE
-
+SEPARATOR, SHADE = 2, 160
+"""Width in pixels of what lies between tiles, and its grey, of 255."""
 COLUMNS, SHOWN = 8, 64
 """Tiles in a row of a sheet, and pictures of each kind on it, at most; as the stage `report` writes them."""
 Pixels = NDArray[np.uint8]

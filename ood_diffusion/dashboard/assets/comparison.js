@@ -1,0 +1,72 @@
+// The selected runs side by side, each against the one that was selected first.
+const COMPARED = 6, DRAWS = 8;  // runs, and pictures of each, at most
+const LETTERS = "ABCDEF";
+
+function followComparison() {
+  const visible = shownPlaces();
+  const chosen = [...state.selected].filter((place) => visible.has(place)).map((place) => page.cells[place]);
+  const cells = chosen.slice(0, COMPARED);
+  by("h-comparison").closest("section").hidden = cells.length < 2;
+  if (cells.length < 2) return;
+  by("comparison-says").textContent = chosen.length > COMPARED ? `The first ${COMPARED} of the ${chosen.length} selected runs.` : "";
+  by("comparison").replaceChildren(
+    el("ol", { class: "letters" }, cells.map((cell) => el("li", {},
+      el("button", { type: "button", class: "link", onclick: () => openDrawer(cell) }, cell.folder)))),
+    ...sideBySide("Settings that differ", cells, differing(cells).map(([name, values]) => [name, ...values])),
+    ...sideBySide("Figures, and minus A", cells, page.figures.filter(({ key }) => cells.some(({ figures }) => key in figures))
+      .map((figure) => [figure.name, ...cells.map((cell) => el("span", {}, bounds(cell.figures[figure.key] || []),
+        cell === cells[0] ? null : minusFirst(figure, cells[0], cell)))])),
+    ...samePictures(cells),
+    el("p", { class: "soft" }, "In brackets: 95 % intervals; those of differences are combined from both runs as if they shared no images, which is too wide where they do. ",
+      "They are bold where they do not include 0. Paired intervals, where the runs allow them: in the folder of this page execute"),
+    el("pre", {}, ["ood-diffusion compare", ...cells.map(({ path }) => path)].join(" ")),
+  );
+}
+
+function sideBySide(title, cells, rows) {
+  if (!rows.length) return [];
+  return [el("h3", {}, title), el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, el("table", {},
+    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, el("span", { class: "hidden" }, "name")),
+      cells.map((_, i) => el("th", { scope: "col", class: "number" }, LETTERS[i])))),
+    el("tbody", {}, rows.map(([name, ...values]) => el("tr", {}, el("th", { scope: "row" }, name),
+      values.map((value) => el("td", { class: "number" }, value)))))))];
+}
+
+/** Settings that change samples; those inside a choice that differs are left out, for the choice says it. */
+function differing(cells) {
+  const names = [...new Set([...page.coordinates, ...cells.flatMap(({ config }) => Object.keys(config))])];
+  const told = names.filter((name) => page.coordinates.includes(name) || !(name.endsWith(" (group)") || page.beside.includes(name.split(".")[0])))
+    .map((name) => [name, cells.map(({ at, config }) => at[name] ?? config[name] ?? page.alike.config[name] ?? "—")])
+    .filter(([, values]) => new Set(values).size > 1);
+  const choices = new Set(told.map(([name]) => name).filter((name) => page.coordinates.includes(name) && !name.includes(".")));
+  return told.filter(([name]) => page.coordinates.includes(name) || !choices.has(name.split(".")[0]));
+}
+
+function bounds([value, low, high]) {
+  return low === undefined ? number(value) : `${number(value)} [${number(low)}, ${number(high)}]`;
+}
+
+/** A figure minus that of the first run, as `claims.combined.minus`; what must not be compared says why. */
+function minusFirst({ key, equal }, one, other) {
+  const [a, aLow, aHigh] = one.figures[key] || [], [b, bLow, bHigh] = other.figures[key] || [];
+  if (a === undefined || b === undefined) return null;
+  const [what, path] = Object.entries(equal).find(([, path_]) => one.made[path_] !== other.made[path_]) || [];
+  if (what) return el("small", {}, `not compared: ${what} ${one.made[path]} and ${other.made[path]}`);
+  const sign = b > a ? "+" : "";
+  if (aLow === undefined || bLow === undefined) return el("small", {}, sign + number(b - a));
+  const low = b - a - Math.hypot(b - bLow, aHigh - a), high = b - a + Math.hypot(bHigh - b, a - aLow);
+  return el("small", {}, el(low > 0 || high < 0 ? "strong" : "span", {}, sign + bounds([b - a, low, high])));
+}
+
+function samePictures(cells) {
+  const count = Math.min(Math.max(0, ...cells.map(({ pictures }) => (pictures.samples || []).length)), DRAWS);
+  if (!count) return [];
+  const draw = ({ config, made }) => JSON.stringify([config.seed ?? page.alike.config.seed, made.references]);
+  const alike = new Set(cells.map(draw)).size === 1;
+  return [
+    el("h3", {}, alike ? "The same draws" : "Samples; columns do not correspond, as seeds or references differ"),
+    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Samples of the compared runs" },
+      cells.map((cell, i) => el("div", { class: "draws" }, el("span", {}, LETTERS[i]),
+        (cell.pictures.samples || []).slice(0, count).map((_, place) => picture(cell, "samples", place))))),
+  ];
+}
