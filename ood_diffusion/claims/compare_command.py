@@ -235,7 +235,7 @@ def sheet_of(runs: Sequence[Run]) -> bytes | None:
 def draws(run: Run) -> list[Pixels]:
     """The first samples of a run that are in its folder."""
     count = min(int(at(run.results, "cell/n_samples") or 0), SHOWN)
-    return cut(run.cell.folder / "samples.png", count)[:DRAWS]
+    return cut(run.cell.folder / "samples.png", count, DRAWS)
 
 
 def what_columns_are(runs: Sequence[Run]) -> str:

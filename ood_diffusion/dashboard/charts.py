@@ -202,7 +202,7 @@ def parallel() -> alt.LayerChart:
         axis=axis,
         scale=alt.Scale(type="point", padding=0.3),
     )
-    y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[0, 1], padding=8))
+    y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[0, 1], padding=16))
     lines = (
         base.transform_filter("isValid(datum.cell)")
         .mark_line(strokeWidth=1.5, cursor="pointer")
@@ -218,7 +218,10 @@ def parallel() -> alt.LayerChart:
         )
     )
     ticks = base.transform_filter("isValid(datum.tick)")
-    words = ticks.mark_text(align="left", dx=5, limit=90, aria=False).encode(x=x, y=y, text="tick:N")
+    ink = alt.ExprRef("ink")
+    words = ticks.mark_text(align="left", dx=5, dy=-8, limit=90, color=ink, aria=False).encode(
+        x=x, y=y, text="tick:N"
+    )
     return chart(lines, words, height=300)
 
 

@@ -24,6 +24,8 @@ from ood_diffusion.report.sheets import pictures
 from ood_diffusion.report.wording import FID_WARNING
 
 MAX_BYTES = 5_000_000
+MOST_PICTURES, FEWEST_PICTURES = 4800, 4
+"""Of a kind, of all runs together and of each, that are read: more would not fit into the page."""
 ASSETS = Path(__file__).with_name("assets")
 SCRIPTS = (
     *("state", "where", "toolbar", "charts", "rows", "save", "tables", "wall", "comparison", "drawer"),
@@ -52,7 +54,8 @@ def page(
     """
     data = {**data_of(cells, labels, waiting, folder), "again": again}
     bundle, album = script_safe(vega_bundle()), Album()
-    albums = [pictures(cell.folder, counts(cell)) for cell in cells]
+    most = min(PLANS[0].count, max(MOST_PICTURES // max(len(cells), 1), FEWEST_PICTURES))
+    albums = [pictures(cell.folder, counts(cell), most) for cell in cells]
     room = MAX_BYTES - len(render(data, bundle).encode())
     for plan in PLANS:
         filled = album.fill(albums, plan, max(room, 0))

@@ -27,6 +27,8 @@ def test_by_keyboard(page: Page) -> None:
     page.focused().send_keys(Keys.TAB, Keys.TAB)
     assert page.focused().get_attribute("id") == "filtering"
     page.focused().send_keys(Keys.ENTER, Keys.TAB)
+    assert page.focused().get_attribute("id") == "where"
+    page.focused().send_keys(Keys.TAB)
     assert page.focused().get_attribute("data-name") == "domain"
     assert page.js("return getComputedStyle(arguments[0]).outlineStyle", page.focused()) == "solid"
     page.focused().send_keys(Keys.SPACE)

@@ -65,7 +65,7 @@ def test_a_hundred_cells_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(
         page,
         "pictures",
-        lambda folder, counts: {"samples": list(np.roll(noise, int(folder.name) + 1, axis=1))},
+        lambda folder, counts, most: {"samples": list(np.roll(noise, int(folder.name) + 1, axis=1))},
     )
     cells = find(tmp_path).cells
     text, count = page.page(list(cells.values()), list(cells), 0, tmp_path)

@@ -38,6 +38,8 @@ def test_it_knows_how_many_pictures_the_stage_shows() -> None:
 def test_sheets_that_are_not_what_the_results_say_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "references.png").write_bytes(png_bytes(grid(images(16, 12), 8)))
     assert len(cut(tmp_path / "references.png", 16)) == 16
+    first = cut(tmp_path / "references.png", 16, 3)
+    np.testing.assert_array_equal(np.stack(first), np.stack(cut(tmp_path / "references.png", 16)[:3]))
     assert cut(tmp_path / "references.png", 7) == [] == cut(tmp_path / "references.png", 17)
     whole = (tmp_path / "references.png").read_bytes()
     at = whole.index(b"IDAT")

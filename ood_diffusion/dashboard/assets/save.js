@@ -25,7 +25,8 @@ async function imageOf(view, kind) {
 
 /** Rows as comma-separated values: the run and all its settings first. */
 function csvOf(rows) {
-  const told = rows.filter((row) => !("tick" in row)).map((row) => ({
+  const drawn = rows.filter((row) => !("tick" in row) && !("value" in row && row.value === undefined));
+  const told = drawn.map((row) => ({
     ..."cell" in row ? { run: page.cells[row.cell].folder, ...page.cells[row.cell].at } : "label" in row ? { way: row.label } : {},
     ...Object.fromEntries(Object.entries(row).filter(([name]) => !UNSAVED.includes(name))),
   }));
