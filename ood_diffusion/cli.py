@@ -28,6 +28,7 @@ COMMANDS = {
     "export": "ood_diffusion.stages.export",
     "fetch": "ood_diffusion.runs.fetch",
     "leaderboard": "ood_diffusion.claims.leaderboard_command",
+    "store": "ood_diffusion.report.store_command",
 }
 """Commands that run nothing, and the modules in which they are functions of that name."""
 

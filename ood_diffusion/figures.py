@@ -5,6 +5,8 @@ writes the declarations into `results.json`, so that whatever reads that file (t
 leaderboard, the dashboard, W&B) knows every figure without knowing its code.
 """
 
+import functools
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
@@ -128,6 +130,20 @@ class Figure:
         """What `as_json` wrote; keys of later versions are passed over."""
         known = {each.name: found[each.name] for each in fields(cls) if each.name in found}
         return cls(**known)
+
+
+def read_figures(found: Sequence[Mapping[str, Any]]) -> Sequence[Figure]:
+    """What a list of `Figure.as_json` says; the runs of a sweep declare the same ones, which are read once.
+
+    Raises:
+        UserError: as `Figure`.
+    """
+    return _read(json.dumps(found))
+
+
+@functools.lru_cache(maxsize=64)
+def _read(text: str) -> Sequence[Figure]:
+    return tuple(map(Figure.from_json, json.loads(text)))
 
 
 def require_one_meaning(figures: Sequence[Figure]) -> None:

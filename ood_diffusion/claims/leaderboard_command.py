@@ -8,12 +8,12 @@ from rich.text import Text
 from ood_diffusion.checks import require
 from ood_diffusion.claims.leaderboard import can_be_ranked, heads, leaderboards
 from ood_diffusion.optional import optional
-from ood_diffusion.report.collect.arguments import folder_and_output
+from ood_diffusion.report.collect.arguments import asked_for
 from ood_diffusion.report.collect.rows import find, shown
 from ood_diffusion.report.collect.table_file import write_rows
 from ood_diffusion.report.figures import save
 from ood_diffusion.report.leaderboard_table import file_rows, forest, screen_table
-from ood_diffusion.report.wide import print_wide, screen
+from ood_diffusion.report.wide import print_fitting, screen
 from ood_diffusion.report.wording import FID_WARNING
 
 
@@ -27,7 +27,7 @@ def leaderboard(arguments: Sequence[str]) -> bool:
         UserError: if there is no such folder, no run in it that can be ranked, or no way to write the output
             as it is named.
     """
-    folder, output = folder_and_output(
+    folder, output, wide = asked_for(
         "leaderboard",
         "Rank prior, sampler and selection by FID, over all runs below a folder and over seeds. Exit status "
         "0 if all runs are complete, else 1.",
@@ -49,7 +49,8 @@ def leaderboard(arguments: Sequence[str]) -> bool:
     write_rows(rows, output)
     console = screen()
     for (model, domain), standings in boards.items():
-        print_wide(console, screen_table(f"{domain}, drawn by {model}", standings, told))
+        table = screen_table(f"{domain}, drawn by {model}", standings, told)
+        print_fitting(console, table, ("rank", "sampler", "FID ↓"), wide)
         name = re.sub(r"[^\w.-]+", "_", f"leaderboard_{model}_{domain}")
         with optional(f"draw {name}.svg"):
             save(output.with_name(f"{name}.svg"), forest(standings))

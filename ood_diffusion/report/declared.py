@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ood_diffusion.figures import Figure, Surface
+from ood_diffusion.figures import Figure, Surface, read_figures
 from ood_diffusion.report.older import completed
 
 
@@ -14,7 +14,7 @@ def whole(results: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def figures_of(results: Mapping[str, Any], surface: Surface | None = None) -> list[Figure]:
     """The figures that a run declared, of one surface or all, in their order; measured or not."""
-    found = [Figure.from_json(each) for each in whole(results).get("figures", ())]
+    found = read_figures(whole(results).get("figures", ()))
     return [each for each in found if surface is None or surface in each.surfaces]
 
 

@@ -5,7 +5,9 @@ Only `Figure` objects are used, so nothing is registered with pyplot and nothing
 
 import io
 import logging
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -63,11 +65,20 @@ class Drawing(str):
 
     def pdf(self) -> bytes:
         """Vectors and text, for a paper; with TrueType fonts, as journals ask."""
-        logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells every step at level INFO
         buffer = io.BytesIO()
-        with mpl.rc_context({"pdf.fonttype": 42}):
+        with quiet(), mpl.rc_context({"pdf.fonttype": 42}):
             self.figure.savefig(buffer, format="pdf", metadata={"CreationDate": None})
         return buffer.getvalue()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """What libraries say to developers while a figure is written reaches nobody."""
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells every step at level INFO
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def norm_histogram(latent_norms: Arrays, isotropic: Band | None) -> Drawing:
@@ -140,10 +151,10 @@ def _edges(sets: list[NDArray[np.floating]]) -> list[float]:
     return cast(list[float], np.linspace(low - room / 2, high + room / 2, bins + 1).tolist())
 
 
-def panel(x: str, y: str, height: float = 2.8) -> tuple[Figure, Axes]:
-    """An empty figure with labelled axes in the house style; `height` in inches."""
+def panel(x: str, y: str, height: float = 2.8, width: float = 5.4) -> tuple[Figure, Axes]:
+    """An empty figure with labelled axes in the house style; `height` and `width` in inches."""
     figure = Figure(
-        figsize=(5.4, height), facecolor=PANEL, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08)
+        figsize=(width, height), facecolor=PANEL, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08)
     )
     FigureCanvasSVG(figure)
     axes = figure.add_subplot(facecolor=PANEL)
@@ -174,6 +185,6 @@ def svg(figure: Figure, axes: Axes, legend: bool = True) -> Drawing:
     if legend and axes.get_legend_handles_labels()[0]:
         figure.legend(loc="outside upper center", ncols=3, fontsize=8.5, labelcolor=INK, frameon=False)
     buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "ood_diffusion", "svg.fonttype": "path"}):
+    with quiet(), mpl.rc_context({"svg.hashsalt": "ood_diffusion", "svg.fonttype": "path"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return Drawing(buffer.getvalue(), figure)

@@ -1,5 +1,6 @@
 """Ways to propose latents, ranked: as rows of a file, a table on the screen and a forest plot."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,8 @@ from ood_diffusion.report.wording import MISSING, number
 
 RANKED = "fid"
 """Name of the figure by which is ranked; its column comes before those of the others."""
+LABEL = 60
+"""Letters of a line of the forest plot's labels."""
 MOSTLY = 0.5
 """Of more copies than this nothing is left that a sampler has made: `copy_references`, a trivial end."""
 
@@ -117,7 +120,10 @@ def screen_table(title: str, standings: Sequence[Standing], heads: Mapping[str, 
 
 def forest(standings: Sequence[Standing]) -> Drawing:
     """FID with its interval, a row per standing, the lowest on top, that of `best_new` a band; SVG text."""
-    figure, axes = panel("FID (95 % interval)", "", height=1.4 + 0.27 * len(standings))
+    labels = [textwrap.wrap(each.label, LABEL) for each in standings]
+    lines, letters = (max(map(len, each)) for each in (labels, [line for label in labels for line in label]))
+    height, width = 1.4 + (0.12 + 0.15 * lines) * len(standings), 5.4 + 0.075 * max(letters - 24, 0)
+    figure, axes = panel("FID (95 % interval)", "", height, width)
     for tied, colour, name in (
         (True, BLUE, "best, or not distinguishable"),
         (False, ORANGE, "worse"),
@@ -135,7 +141,7 @@ def forest(standings: Sequence[Standing]) -> Drawing:
     if known:
         mean = sum(known) / len(known)
         axes.axvline(mean, color=GREEN, linewidth=1.6, linestyle="--", label="references (real images)")
-    axes.set_yticks(range(len(standings)), [each.label for each in standings])
+    axes.set_yticks(range(len(standings)), ["\n".join(label) for label in labels])
     axes.set_ylim(len(standings) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     return svg(figure, axes)

@@ -356,7 +356,7 @@ class FewShot(Tested, total=False):
 
 class Results(TypedDict, total=False):
     """Everything one cell reports; `figures`: `Figure.as_json` of those to be measured; `tracking`: "url" of
-    the W&B run, if it is online."""
+    the W&B run, if it is online; `stores`: kind and fingerprint of those that it has used."""
 
     schema: int
     command: str
@@ -377,11 +377,12 @@ class Results(TypedDict, total=False):
     versions: dict[str, str]
     device: str
     store: Store
+    stores: list[str]
     tracking: dict[str, str]
     weights: Weights
 
 
-PROVENANCE = ("command", "data", "figures", "tracking")
+PROVENANCE = ("command", "data", "figures", "stores", "tracking")
 """Sections that hold no numbers."""
 
 

@@ -4,7 +4,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import cast
@@ -53,6 +53,7 @@ OURS = {
     "claims",
     "cost",
     "store",
+    "stores",
     "tracking",
 }
 """Sections of the results that no stage may take."""
@@ -93,7 +94,7 @@ def execute(
     if size > 1 or started_by_cluster():
         join(ranks, size, run_folder)
     run = together(ranks, lambda: assemble(cfg, dict(names), run_folder, ranks))
-    with others_alive(ranks):
+    with others_alive(ranks), closing(run.workspace.stores):
         if ranks.rank > 0:
             ranks.serve(run.network, run.model.digest)
             return
@@ -290,6 +291,7 @@ def keep_accounts(run: Run, results: Results, before: str) -> None:
     results["weights"] = {"before": before, "after": after}
     if found := verdicts(results):
         results["claims"] = cast(dict[str, str], found)
+    results["stores"] = run.workspace.stores.used()
     results["cost"] = {**run.workspace.cost, "peak_memory_mib": round(peak_mib(), 1)}
     if (device := run.workspace.ranks.device).type == "cuda":
         results["cost"]["peak_gpu_memory_mib"] = round(peak_gpu_mib(device), 1)

@@ -15,6 +15,7 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 from ood_diffusion.checks import UserError, require
+from ood_diffusion.report.collect.cells import NOT_BEGUN
 from ood_diffusion.runs.outcome import RankFailure, RunFailure, verdict
 from ood_diffusion.runs.sweep import RESULTS, Sweep
 from ood_diffusion.storage.atomic import atomic_write, remove_leftovers
@@ -38,6 +39,8 @@ def recorded(folder: Path, first: bool = True) -> Iterator[None]:
     The error of an earlier attempt is removed first, and its results are moved to `PREVIOUS`, from where they
     go when the block has ended well.
 
+    Where a user's mistake ended the run before its first stage, `NOT_BEGUN` is its last line.
+
     A process that is killed, asked to leave or interrupted leaves none: its run has not failed, it is
     unfinished. What a rank has written is what the process that started it raises.
 
@@ -56,11 +59,14 @@ def recorded(folder: Path, first: bool = True) -> Iterator[None]:
             (folder / PREVIOUS).unlink(missing_ok=True)
     except Exception as error:
         if isinstance(error, RankFailure) and error.status in SAID and path.exists():
-            raise SAID[error.status](path.read_text(encoding="utf-8").strip()) from None
+            said = path.read_text(encoding="utf-8").strip().removesuffix(f"\n{NOT_BEGUN}")
+            raise SAID[error.status](said) from None
         if first or not path.exists():
-            _, reason = verdict(error) or (1, str(error))
+            status, reason = verdict(error) or (1, str(error))
+            begun = status != 2 or isinstance(error, OSError) or (folder / RESULTS).exists()
+            lines = [reason] if begun or (folder / PREVIOUS).exists() else [reason, NOT_BEGUN]
             try:
-                atomic_write(path, f"{reason}\n".encode(errors="backslashreplace"))
+                atomic_write(path, "".join(f"{each}\n" for each in lines).encode(errors="backslashreplace"))
             except OSError:  # the disk may be what failed
                 if not first:
                     print(f"error: {printable(reason)}", file=sys.stderr)

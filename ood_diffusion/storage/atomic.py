@@ -14,12 +14,17 @@ ATTEMPTS = 5
 """How often a file is written whose folder, or whose temporary file, others delete meanwhile."""
 
 
-def atomic_write(path: Path, data: bytes) -> None:
+def atomic_write(path: Path, data: bytes, written: int | None = None) -> None:
     """Write `data` to `path` through a temporary file, `fsync` and `os.replace`.
 
     The temporary file lies in the same folder, so that the replacement is one rename on one file
     system; a reader sees the old file or the new one, never a part. Missing folders are created, also if
     they are deleted meanwhile.
+
+    Args:
+        path: of the file.
+        data: its content.
+        written: when it was last written is said to be this, in ns; None: now.
 
     Raises:
         OSError: if the folder cannot be written or the disk is full; nothing is left behind then.
@@ -27,13 +32,13 @@ def atomic_write(path: Path, data: bytes) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return _write(path, data)
+            return _write(path, data, written)
         except FileNotFoundError as error:
             if attempt == ATTEMPTS:  # on such a file system as /proc
                 raise OSError(errno.EROFS, "no folder can be made", str(path.parent)) from error
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes, written: int | None) -> None:
     temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}.part"
     try:
         with open(temporary, "xb") as file:
@@ -42,6 +47,8 @@ def _write(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+            if written is not None:
+                os.utime(temporary, ns=(written, written))
         os.replace(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)

@@ -6,35 +6,35 @@
     shards/<hash of ids>.safetensors   one tensor `data` [b, …]; in the header ids and content digests, what
                                        made it (`origin`) and a checksum of all that and of the address
     shards/*.damaged               shards that were found damaged
+    index                          what the headers of the shards say; a cache
 ```
 
 Shards are written whole or not at all and are never changed, so readers need no lock, a killed
 writer loses at most the batch in its hands, and writers on several ranks or machines cannot harm
 each other. `exclusive` is there to save work, not to keep files whole.
 
-Disks, copies and people damage files all the same. Size, header and checksum are verified when a shard is
-first seen, a row when it is first read. A damaged shard is set aside and its items are missing then, like
-those of one that was deleted.
+Disks, copies and people damage files all the same: `shelf` says what is verified when. A damaged shard is set
+aside and its items are missing then, like those of one that was deleted.
 """
 
-import functools
 import json
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO
 
 import torch
 from filelock import FileLock, Timeout
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.fingerprint import fingerprint, tensor_digest
+from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.storage.atomic import atomic_write, remove_leftovers
+from ood_diffusion.storage.holding import RECIPE, hold
+from ood_diffusion.storage.merge import merge_small
+from ood_diffusion.storage.shard import Damage, Deleted, origin, write_shard
+from ood_diffusion.storage.shelf import Shelf, on_disk
 
 log = logging.getLogger(__name__)
 
@@ -42,27 +42,12 @@ BLOCK = 64
 """Tensors that `TensorStore.blocks` reads at a time."""
 FORMAT = 2
 """Of shards; part of the address, so that shards of another format are not found."""
-DRIVER = Path("/proc/driver/nvidia/version")
 ROUNDS = 3
 """How often items are made that are gone again when they should be there."""
 
 
 class Gone(UserError):
     """Items that were in a store are damaged or deleted: who made them can make them again."""
-
-
-class _Damage(Exception):
-    """What is wrong with a shard."""
-
-
-_Version = tuple[int, int, int]
-"""When a file was last written in ns, its size, its inode."""
-
-
-class _Place(NamedTuple):
-    shard: Path
-    row: int
-    digest: str
 
 
 class TensorStore:
@@ -83,15 +68,13 @@ class TensorStore:
         self.dtype = dtype
         self.mode = mode
         self.folder = self.place(root, kind, recipe)
-        self._places: dict[str, _Place] = {}
-        self._verified: set[str] = set()
-        self._lost = False
         if mode != "readonly":
             for folder in (self.folder, self.folder / "shards"):
                 remove_leftovers(folder)
         self._made: set[str] = set()
-        self._ignored: dict[str, _Version] = self._on_disk() if mode == "fresh" else {}
-        self._seen = dict(self._ignored)
+        self._shelf = Shelf(self.folder, mode != "readonly", on_disk(self.folder) if mode == "fresh" else {})
+        self._held: BinaryIO | None = None
+        self._looked = False
 
     @staticmethod
     def place(root: Path, kind: str, recipe: Mapping[str, Any]) -> Path:
@@ -100,8 +83,12 @@ class TensorStore:
 
     def missing(self, ids: Sequence[str]) -> list[str]:
         """The ids not on disk, in order and without repeats; looks at the disk afresh."""
-        self._refresh()
-        return [i for i in dict.fromkeys(ids) if i not in self._places]
+        self._held = self._held or hold(self.folder)
+        self._shelf.refresh()
+        if not self._looked and self.mode == "reuse":
+            merge_small(self._shelf)
+        self._looked = True
+        return self._shelf.absent(ids)
 
     def fill(self, ids: Sequence[str], make: Callable[[list[str]], object], first: str = "") -> int:
         """Have `make` write those of `ids` that are missing, which it is given; `first`: as for `exclusive`.
@@ -159,27 +146,25 @@ class TensorStore:
                 f"{', '.join(bad[:3])}. The network diverges there: use more steps or a lower level."
             )
         self._write_recipe()
-        data = data.detach().cpu().contiguous()
-        header = {
-            "ids": json.dumps(list(ids)),
-            "digests": json.dumps([tensor_digest(row) for row in data]),
-            "origin": json.dumps(origin(torch.device(device))),
-        }
-        header["checksum"] = self._checksum(header)
-        name = f"{fingerprint(list(ids))}.safetensors"
-        atomic_write(self.folder / "shards" / name, save({"data": data}, metadata=header))
+        made_by = json.dumps(origin(torch.device(device)))
+        write_shard(self.folder, ids, data.detach().cpu().contiguous(), made_by)
+
+    def close(self) -> None:
+        """Let others remove the store; until it is used again."""
+        if self._held:
+            self._held.close()
+        self._held = None
 
     def withdraw(self) -> None:
         """Delete what this handle was asked to fill in or write, whichever rank wrote it."""
         while True:
-            self._places.clear()
-            self._seen = dict(self._ignored)
-            self._refresh()
-            shards = {self._places[i].shard for i in self._made & self._places.keys()}
+            shelf = Shelf(self.folder, True, self._shelf.ignoring)
+            shelf.refresh()
+            shards = shelf.by_shard(list(self._made.difference(shelf.absent(self._made))))
             if not shards:
                 return
             for shard in shards:
-                shard.unlink(missing_ok=True)
+                (self.folder / "shards" / shard).unlink(missing_ok=True)
 
     def read(self, ids: Sequence[str]) -> Tensor:
         """The tensors of `ids`, in that order, ``[len(ids), …]``; only the rows asked for are read.
@@ -192,10 +177,11 @@ class TensorStore:
         rows: dict[str, Tensor] = {}
         for shard, wanted in self._by_shard(ids).items():
             try:
-                rows |= self._rows(shard, wanted)
-            except _Damage as damage:
-                self._set_aside(shard, damage)
-                self._verify()
+                rows |= self._shelf.read(shard, wanted)
+            except Damage as damage:
+                self._shelf.set_aside(shard, damage)
+                if not isinstance(damage, Deleted):
+                    self._shelf.verify()
                 self._by_shard(ids)  # raises, unless others have made it meanwhile
                 return self.read(ids)
         return torch.cat([rows[i] for i in ids])
@@ -208,7 +194,7 @@ class TensorStore:
     def digests(self, ids: Sequence[str]) -> list[str]:
         """Content digests (`tensor_digest`) of the tensors of `ids`, read from shard headers."""
         self._by_shard(ids)
-        return [self._places[i].digest for i in ids]
+        return [self._shelf.digest(i) for i in ids]
 
     @contextmanager
     def exclusive(self, first: str = "") -> Iterator[None]:
@@ -234,16 +220,15 @@ class TensorStore:
             lock.release()
 
     def _write_recipe(self) -> None:
-        path = self.folder / "recipe.json"
+        path = self.folder / RECIPE
         if not path.exists():
+            self.close()
             atomic_write(path, (json.dumps(self.recipe, indent=1, sort_keys=True) + "\n").encode())
+        self._held = self._held or hold(self.folder)
 
-    def _checksum(self, header: Mapping[str, str]) -> str:
-        return fingerprint([self.folder.parent.name, self.folder.name, *sorted(header.items())])
-
-    def _by_shard(self, ids: Sequence[str]) -> dict[Path, list[str]]:
-        if any(i not in self._places for i in ids) and (absent := self.missing(ids)):
-            if self._lost:
+    def _by_shard(self, ids: Sequence[str]) -> dict[str, list[str]]:
+        if self._shelf.absent(ids) and (absent := self.missing(ids)):
+            if self._shelf.lost:
                 self.check_writable(absent)
                 raise Gone(
                     f"expected {len(ids)} entries in {self.folder}, but {len(absent)} are damaged or were "
@@ -253,123 +238,4 @@ class TensorStore:
                 f"expected {len(ids)} entries in {self.folder}, but {len(absent)} are not there "
                 f"(first: {absent[0]}). Run the stage that makes them first."
             )
-        grouped: dict[Path, list[str]] = {}
-        for i in dict.fromkeys(ids):
-            grouped.setdefault(self._places[i].shard, []).append(i)
-        return grouped
-
-    def _refresh(self) -> None:
-        found = self._on_disk()
-        for name in self._seen.keys() - found.keys():
-            self._forget(self.folder / "shards" / name)
-        for name in [name for name, version in found.items() if self._seen.get(name) != version]:
-            shard = self.folder / "shards" / name
-            if name in self._seen:
-                self._forget(shard)
-            self._seen[name] = found[name]
-            try:
-                with _opened(shard) as file:
-                    header = file.metadata() or {}
-                if header.pop("checksum", None) != self._checksum(header):
-                    raise _Damage("its header is not what was written here")
-            except _Damage as damage:
-                self._set_aside(shard, damage)
-                continue
-            entries = zip(json.loads(header["ids"]), json.loads(header["digests"]), strict=True)
-            for row, (i, digest) in enumerate(entries):
-                self._places.setdefault(i, _Place(shard, row, digest))
-
-    def _on_disk(self) -> dict[str, _Version]:
-        """The names of what looks like a shard, the newest first, and of which version each is."""
-        found: dict[str, _Version] = {}
-        with suppress(FileNotFoundError), os.scandir(self.folder / "shards") as entries:
-            for entry in entries:
-                if entry.name.endswith(".safetensors") and not entry.name.startswith("."):
-                    with suppress(FileNotFoundError):
-                        about = entry.stat(follow_symlinks=False)
-                        found[entry.name] = (about.st_mtime_ns, about.st_size, about.st_ino)
-        return dict(sorted(found.items(), key=lambda each: (each[1], each[0]), reverse=True))
-
-    def _rows(self, shard: Path, ids: Sequence[str]) -> dict[str, Tensor]:
-        """These rows of a shard; those read for the first time are verified."""
-        places = {i: self._places[i] for i in ids}
-        with _opened(shard) as file:
-            data = file.get_slice("data")
-            if data.get_shape()[0] <= max(place.row for place in places.values()):
-                raise _Damage("it has too few rows")
-            rows: dict[str, Tensor] = {i: data[place.row : place.row + 1] for i, place in places.items()}
-        for i in rows.keys() - self._verified:
-            if tensor_digest(rows[i][0]) != places[i].digest:
-                raise _Damage(f"the content of {i} is not what was written")
-        self._verified |= rows.keys()
-        return rows
-
-    def _verify(self) -> None:
-        """Set aside all damaged shards."""
-        grouped: dict[Path, list[str]] = {}
-        for i, place in self._places.items():
-            grouped.setdefault(place.shard, []).append(i)
-        for shard, ids in grouped.items():
-            try:
-                self._rows(shard, ids)
-            except _Damage as damage:
-                self._set_aside(shard, damage)
-
-    def _set_aside(self, shard: Path, damage: _Damage) -> None:
-        """Rename a damaged shard, so that nobody finds it; where nothing may be written, pass over it."""
-        self._lost = True
-        version = self._seen.get(shard.name)
-        self._forget(shard)
-        if not os.path.lexists(shard):
-            log.warning("%s was deleted: what was in it is missing", shard)
-            return
-        try:
-            if self.mode == "readonly":
-                raise PermissionError
-            os.replace(shard, shard.with_name(f"{shard.name}.damaged"))
-        except FileNotFoundError:  # another process was faster
-            return
-        except OSError:
-            if version is not None:
-                self._seen[shard.name] = version
-        log.warning("%s is damaged (%s) and set aside: what was in it is missing", shard, damage)
-
-    def _forget(self, shard: Path) -> None:
-        self._seen.pop(shard.name, None)
-        gone = {i for i, place in self._places.items() if place.shard == shard}
-        for i in gone:
-            del self._places[i]
-        self._verified -= gone
-        self._lost |= bool(gone)
-
-
-@contextmanager
-def _opened(shard: Path) -> Iterator[Any]:
-    """A shard's file; raises `_Damage` if it is none."""
-    if not shard.is_file():  # a link to nothing, a folder, a pipe: opening that one would wait forever
-        raise _Damage("it is no file")
-    try:
-        with safe_open(shard, framework="pt") as file:
-            yield file
-    except FileNotFoundError:
-        raise _Damage("it was deleted") from None
-    except SafetensorError as error:
-        raise _Damage(str(error)) from None
-    except PermissionError:
-        raise UserError(f"{shard} cannot be read. Change its permissions or use another store.") from None
-
-
-@functools.cache
-def origin(device: torch.device) -> dict[str, str]:
-    """Name of the device (of a CPU: its vector instructions), versions of torch, CUDA, cuDNN and driver.
-
-    What made a result can move last digits, but is no part of an address.
-    """
-    found = {"torch": str(torch.__version__)}
-    if device.type != "cuda":
-        cpu = f"cpu {torch.backends.cpu.get_cpu_capability()}"
-        return found | {"device": cpu if device.type == "cpu" else device.type}
-    cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
-    found |= {"device": torch.cuda.get_device_name(device)}
-    found |= {"cuda": str(torch.version.cuda), "cudnn": str(cudnn)}
-    return found | ({"driver": DRIVER.read_text().splitlines()[0]} if DRIVER.exists() else {})
+        return self._shelf.by_shard(ids)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ood_diffusion.checks import require, require_choice
+from ood_diffusion.storage.holding import RECIPE
 from ood_diffusion.storage.mode import MODES
 from ood_diffusion.storage.store import TensorStore
 
@@ -53,6 +54,15 @@ class Stores:
             store.withdraw()
         for path in self._made:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+    def used(self) -> list[str]:
+        """Kind and fingerprint of the stores that were opened and are on disk."""
+        return sorted(f.relative_to(self.root).as_posix() for f in self._open if (f / RECIPE).exists())
+
+    def close(self) -> None:
+        """Let others remove the stores: this run is over."""
+        for store in self._open.values():
+            store.close()
 
     def open(self, kind: str, recipe: Mapping[str, Any], dtype: torch.dtype) -> TensorStore:
         """The handle of this kind and recipe, always the same one: what it has verified stays verified."""

@@ -11,11 +11,11 @@ from rich.text import Text
 from ood_diffusion.checks import require
 from ood_diffusion.report.claim_words import CLAIMS, checks_of, interval, says, verdicts
 from ood_diffusion.report.claims_table import STYLES
-from ood_diffusion.report.collect.arguments import folder_and_output
+from ood_diffusion.report.collect.arguments import asked_for
 from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, differing
 from ood_diffusion.report.collect.rows import Line, find, shown
 from ood_diffusion.report.collect.table_file import write_rows
-from ood_diffusion.report.wide import print_wide, screen
+from ood_diffusion.report.wide import print_fitting, screen
 from ood_diffusion.study.bandwidth.verdict import across_domains
 
 
@@ -28,7 +28,7 @@ def claims(arguments: Sequence[str]) -> bool:
     Raises:
         UserError: if there is no such folder, or no run in it has tested a claim.
     """
-    folder, output = folder_and_output(
+    folder, output, wide = asked_for(
         "claims",
         "The verdicts on the paper's claims of all runs below a folder, side by side. Exit status 0 if all "
         "runs are complete, whatever they found, else 1.",
@@ -44,7 +44,7 @@ def claims(arguments: Sequence[str]) -> bool:
     )
     write_rows([row for label, cell in cells.items() for row in rows(label, cell)], output)
     console = screen()
-    print_wide(console, verdict_table(list(cells.values())))
+    print_fitting(console, verdict_table(list(cells.values())), ("claim",), wide)
     if (check := across_domains([cell.results for cell in cells.values()])) is not None:
         line = f"{check.claim} over all runs: {check.figure}: {interval(vars(check.found))}; {check.verdict}"
         console.print(Text(line), soft_wrap=True)

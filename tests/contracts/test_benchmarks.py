@@ -10,7 +10,17 @@ from benchmarks.__main__ import ALL, page
 from benchmarks.measure import Figure, alternate, figure, ratios
 
 ROOT = Path(__file__).parents[2]
-HELPERS = {"__init__", "__main__", "measure", "naive", "networks", "noised_collage", "solvers"}
+HELPERS = {
+    "__init__",
+    "__main__",
+    "many",
+    "measure",
+    "naive",
+    "networks",
+    "noised_collage",
+    "scale",
+    "solvers",
+}
 
 
 def test_every_benchmark_is_listed() -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from ood_diffusion.cli import COMMANDS as READERS
+from ood_diffusion.storage.store import TensorStore
 from tests.cli import MEANS, QUICK, TINY, results, run_cli
 from tests.report.fake import cell
 from tests.report.fake import results as fake_results
@@ -110,7 +112,7 @@ def images(folder: Path, n: int, seed: int) -> None:
 
 def left_behind() -> Any:
     """Results of a run, with a claim tested and a FID with its interval."""
-    found = fake_results()
+    found = fake_results() | {"stores": []}
     estimate = {"value": 143.27, "low": 130.0, "high": 156.0, "n": 64}
     found["metrics"]["intervals"] = {"samples": {"fid": estimate}}
     found["metrics"]["making"] = {"uses_prior": True, "calls_per_reference": 24, "calls_per_sample": 24}
@@ -137,6 +139,7 @@ def test_command(command: str, store: Path, tmp_path: Path) -> None:
     if reads:
         for folder in ("sweeps/now/0", "runs/first", "runs/second"):
             cell(tmp_path / "outputs" / folder, found=left_behind())
+        TensorStore(tmp_path / "outputs/store", "latents", {}, torch.float32).write(["a"], torch.ones(1, 2))
     done = run_cli(tmp_path, *(shlex.split(command) if reads else [*small(command), f"store={store}"]))
     assert done.returncode == 0, done.stderr
     assert bool(results(tmp_path)) is ("dry_run=true" not in command)

@@ -2,14 +2,15 @@
 
 import csv
 import re
-from pathlib import Path
+from collections import Counter
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
 import yaml
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.report.collect.cells import find_cells
+from ood_diffusion.report.collect.cells import NOT_BEGUN, find_cells
 from ood_diffusion.report.collect.command import collect
 from ood_diffusion.report.collect.rows import find, rows, status
 from ood_diffusion.report.collect.sweep_size import combinations
@@ -102,6 +103,73 @@ def test_figures_that_cannot_be_compared_are_marked(
     cell(tmp_path / "1", found=other)
     assert collect([str(tmp_path)])
     assert "cannot be compared" in capsys.readouterr().out
+
+
+def test_a_run_that_had_not_begun_is_told_apart_and_counts_as_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cell(tmp_path / "0", error=f"eta must lie between 0 and 1.\n{NOT_BEGUN}")
+    assert not collect([str(tmp_path)])  # nothing is complete
+    cell(tmp_path / "1", found=results())
+    assert collect([str(tmp_path)])
+    said = capsys.readouterr().out
+    assert "1 of 1 runs are complete.\nrefused: 0: eta must lie between 0 and 1.\n" in said
+    assert [row["folder"] for row in rows(find(tmp_path).cells)] == ["1"]
+
+
+def test_the_work_grows_with_the_number_of_cells_and_no_faster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sweeps of one cell each, which used to be compared with every cell."""
+    hydra = {
+        "sweeper": {},
+        "overrides": {"task": ["eta=0,1"]},
+        "runtime": {"choices": {"hydra/sweeper": "basic"}},
+    }
+    for i in range(16):
+        cell(tmp_path / f"{i // 8}/{i}/0", found=results())
+        (tmp_path / f"{i // 8}/{i}/multirun.yaml").write_text(yaml.safe_dump({"hydra": hydra, "store": "s"}))
+    counted = Counter[str]()
+
+    def counting(owner: type, name: str) -> None:
+        real = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *a, **k: counted.update([name]) or real(*a, **k))
+
+    for owner, name in ((Path, "read_bytes"), (PurePath, "__eq__"), (PurePath, "__hash__")):
+        counting(owner, name)
+    counted.clear()
+    assert find(tmp_path / "0").not_begun and not find(tmp_path / "0").complete
+    half = dict(counted)
+    counted.clear()
+    assert len(find(tmp_path).not_begun) == 16
+    find(tmp_path)
+    assert half["read_bytes"] == 2 * 8 * 4 and counted["read_bytes"] == 2 * half["read_bytes"]
+    for name in ("__eq__", "__hash__"):
+        assert counted[name] <= 3 * half[name]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_tables_fit_the_screen_and_name_what_they_leave_out(
+    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    for i in range(2):
+        made = results()
+        made["cell"] |= {
+            "eta": i,
+            "steps": 10 + i,
+            "level": 500 + i,
+            "solver": f"solver_of_a_long_name_{i}",
+        }
+        cell(tmp_path / f"a_long_name_of_a_sweep/{i}", found=made)
+    collect([str(tmp_path)])
+    *table, left_out, _, _ = capsys.readouterr().out.splitlines()
+    assert max(map(len, table)) <= width and "FID" in "\n".join(table) and "a_sweep/1" in "\n".join(table)
+    assert left_out.startswith("Not shown, for want of space: ") and "round-trip PSNR (dB) ↑" in left_out
+    collect([str(tmp_path), "--wide"])
+    said = capsys.readouterr().out
+    assert "Not shown" not in said and max(map(len, said.splitlines()[:3])) > width
+    assert all(head in said for head in left_out.split(": ")[1].split(". --wide")[0].split(", "))
 
 
 def test_an_attempt_that_failed_makes_old_results_stale(tmp_path: Path) -> None:

@@ -78,6 +78,8 @@ YAML = {
     "no date": replaced(b"stages: 2024-13-45"),
     "a huge number": replaced(b"stages: 0x" + b"f" * 9000),
     "a list as key": replaced(b"? [a]\n: 1"),
+    "two documents": replaced(b"stages: []\n---\nstore: x"),
+    "no key": replaced(b"stages: []\nstore"),
 }  # fmt: skip
 
 

@@ -43,3 +43,10 @@ def test_a_figure_is_saved_as_svg_and_as_pdf(tmp_path: Path, caplog: pytest.LogC
     assert not caplog.records  # of what embeds the fonts
     figures.save(tmp_path / "norms.svg", drawn)
     assert (tmp_path / "norms.pdf").read_bytes() == pdf
+
+
+def test_what_matplotlib_says_to_developers_reaches_nobody(recwarn: pytest.WarningsRecorder) -> None:
+    figure, axes = figures.panel("\N{CJK UNIFIED IDEOGRAPH-6F22}, which its font lacks", "", width=0.5)
+    figures.svg(figure, axes)
+    figures.Drawing("", figure).pdf()
+    assert not recwarn.list

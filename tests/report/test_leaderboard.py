@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ood_diffusion.claims.leaderboard import heads, leaderboards
 from ood_diffusion.claims.leaderboard_command import leaderboard
 from ood_diffusion.figures import Figure
 from ood_diffusion.report.collect.rows import find
-from ood_diffusion.report.leaderboard_table import Standing, file_rows, screen_table
+from ood_diffusion.report.leaderboard_table import LABEL, Standing, file_rows, forest, screen_table
 from tests.report.fake import cell, results
 
 BOARD = ("cats-64", "galaxies")
@@ -177,6 +178,22 @@ def test_the_command_writes_and_says_what_is_left_out(
     assert float(table[0]["fid_low"]) == 95 and table[0]["capture"] == "0.25"
     plot = (tmp_path / "leaderboard_cats-64_galaxies.svg").read_text()
     assert plot.lstrip().startswith("<?xml") and "</svg>" in plot
+
+
+def test_long_labels_are_whole_and_the_plot_keeps_its_place(tmp_path: Path) -> None:
+    knobs = {name: f"{name}_of_a_rather_long_name" for name in ("solver", "grid", "extractor", "precision")}
+    run(tmp_path / "0", 100.0, eta=0.25, steps=3, level=1)
+    run(tmp_path / "1", 104.0, **knobs, eta=0.5, steps=12345, level=987)
+    (standings,) = boards(tmp_path).values()
+    assert len(standings[1].label) > 2 * LABEL
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = forest(standings).figure
+    (axes,) = figure.axes
+    inside = figure.bbox
+    labels = [label.get_window_extent() for label in axes.get_yticklabels()]
+    assert all(inside.x0 <= box.x0 and inside.y0 <= box.y0 and box.y1 <= inside.y1 for box in labels)
+    assert axes.bbox.width > 200 and labels[0].y0 > labels[1].y1  # points
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 from filelock import FileLock
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.report.collect.cells import NOT_BEGUN
 from ood_diffusion.runs.failure import occupied, part_of, recorded, targets
 from ood_diffusion.runs.outcome import RankFailure, RunFailure
 from tests.cli import QUICK, TINY, run_cli
@@ -19,9 +20,12 @@ def fail(folder: Path, error: BaseException) -> str | None:
 
 
 def test_what_is_written(tmp_path: Path) -> None:
-    assert fail(tmp_path, UserError("eta must be small, but got 7. Lower it.")) == (
-        "eta must be small, but got 7. Lower it.\n"
-    )
+    error = UserError("eta must be small, but got 7. Lower it.")
+    assert fail(tmp_path, error) == f"{error}\n{NOT_BEGUN}\n"
+    for other in (RunFailure("no"), OSError(28, "No space left")):
+        assert NOT_BEGUN not in str(fail(tmp_path, other))
+    (tmp_path / "results.json").write_text("{}")  # of an earlier attempt
+    assert fail(tmp_path, error) == f"{error}\n"
 
 
 def test_a_new_attempt_begins_without_and_a_process_that_leaves_writes_none(tmp_path: Path) -> None:
@@ -52,7 +56,7 @@ def test_what_a_rank_wrote_is_kept_and_said(status: int, raised: type[Exception]
             raise ValueError("another rank, a little later")
         raise RankFailure(1, status)
     assert str(said.value) == str(error)
-    assert (tmp_path / "error.txt").read_text() == f"{error}\n"
+    assert (tmp_path / "error.txt").read_text() == f"{error}\n" + f"{NOT_BEGUN}\n" * (status == 2)
 
 
 def test_a_rank_says_what_it_cannot_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,8 +76,8 @@ def test_a_sweep_with_a_bad_cell_is_collected(tmp_path: Path) -> None:
         == 2
     )
     done = run_cli(tmp_path, "collect", "s")
-    assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "failed: 0: eta must lie between 0" in done.stdout
+    assert done.returncode == 0 and "Traceback" not in done.stderr
+    assert "1 of 1 runs are complete.\nrefused: 0: eta must lie between 0" in done.stdout
     assert (tmp_path / "s" / "0" / "error.txt").exists() and not (tmp_path / "s" / "1" / "error.txt").exists()
 
     fixed = run_cli(tmp_path, "-m", *TINY, *QUICK, "stages=[invert]", "eta=1,0", "hydra.sweep.dir=s")

@@ -13,8 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.storage import atomic
-from ood_diffusion.storage import store as store_module
+from ood_diffusion.storage import atomic, index, shelf
 from ood_diffusion.storage.atomic import atomic_write, remove_leftovers
 from ood_diffusion.storage.record import read_record, write_record
 from ood_diffusion.storage.store import Gone, TensorStore
@@ -108,6 +107,7 @@ UNREADABLE += [another_recipe, another_kind, link_to_nothing, folder, pipe]
 MISLABELLED = [foreign, another_id]  # whoever has seen the header before reads the right rows
 
 
+@pytest.mark.parametrize("indexed", [False, True])
 @pytest.mark.parametrize(
     ("damage", "known"),
     [
@@ -116,13 +116,20 @@ MISLABELLED = [foreign, another_id]  # whoever has seen the header before reads 
     ],
 )
 def test_a_damaged_shard_is_set_aside_and_its_items_are_missing(
-    tmp_path: Path, damage: Callable[[Path], None], known: bool, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    damage: Callable[[Path], None],
+    known: bool,
+    indexed: bool,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(index, "FEWEST", 1 if indexed else 64)
     writer = make(tmp_path)
     writer.write(IDS, rows(3))
     store = writer if known else make(tmp_path)
     assert not known or store.missing(IDS) == []
     shard = shard_of(writer)
+    assert (shard.parents[1] / "index").exists() == (indexed and known)
     damage(shard)
     with pytest.raises(Gone, match=r"3 are damaged or were deleted \(first: 000001\)"):
         store.read(IDS)
@@ -148,8 +155,8 @@ def test_one_damaged_shard_found_all_are_found(tmp_path: Path) -> None:
 
 def test_a_row_is_verified_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path).write(IDS, rows(3))
-    counted, digest = list[int](), store_module.tensor_digest
-    monkeypatch.setattr(store_module, "tensor_digest", lambda row: counted.append(1) or digest(row))
+    counted, digest = list[int](), shelf.tensor_digest
+    monkeypatch.setattr(shelf, "tensor_digest", lambda row: counted.append(1) or digest(row))
     store = make(tmp_path)
     store.digests(IDS)
     assert counted == []

@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.fingerprint import fingerprint, tensor_digest
-from ood_diffusion.storage import store as store_module
+from ood_diffusion.storage import shard as shard_module
 from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.storage.store import BLOCK, TensorStore
 
@@ -52,7 +52,7 @@ def test_each_shard_is_opened_once_however_often_it_is_asked_for(
 
     for i in range(5):
         make(tmp_path).write([f"{i}"], rows(1))
-    monkeypatch.setattr(store_module, "safe_open", spy)
+    monkeypatch.setattr(shard_module, "safe_open", spy)
     store = make(tmp_path)
     for i in range(5):
         assert store.missing([f"{i}"]) == []

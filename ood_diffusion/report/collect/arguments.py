@@ -1,17 +1,24 @@
-"""What the commands that read runs take: a folder, and where the table goes."""
+"""What the commands that read runs take: a folder, where the table goes, and how wide it may be."""
 
 import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ood_diffusion.checks import require
 from ood_diffusion.report.collect.table_file import check_output
 
 
-def folder_and_output(
-    command: str, description: str, arguments: Sequence[str], table: str = ""
-) -> tuple[Path, Path]:
+class Asked(NamedTuple):
+    """The folder of runs, the file to write, and whether the table on the screen may be wider than that."""
+
+    folder: Path
+    output: Path
+    wide: bool
+
+
+def asked_for(command: str, description: str, arguments: Sequence[str], table: str = "") -> Asked:
     """Read the words after a command; ``--help`` and unknown words end the process, as argparse does.
 
     Args:
@@ -21,7 +28,7 @@ def folder_and_output(
         table: name of the file without its ending; the command's own where it is empty.
 
     Returns:
-        The folder of runs, and the file to write: ``FOLDER/<table>.csv`` unless ``--output`` names another.
+        What is asked for; the file is ``FOLDER/<table>.csv`` unless ``--output`` names another.
 
     Raises:
         UserError: if there is no such folder, or no way to write a table as the file is named.
@@ -31,9 +38,11 @@ def folder_and_output(
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="a folder that contains runs or sweeps")
     where = f"a .csv or .parquet file (default: FOLDER/{default})"
     parser.add_argument("--output", metavar="FILE", type=Path, help=where)
+    all_columns = "show all columns, however wide the terminal is"
+    parser.add_argument("--wide", action="store_true", help=all_columns)
     asked = parser.parse_args(arguments)
     folder: Path = asked.folder
     require(os.path.isdir(folder), f"{command} needs a folder that exists", str(folder), "Try outputs.")
     output: Path = asked.output or folder / default
     check_output(output)
-    return folder, output
+    return Asked(folder, output, asked.wide)

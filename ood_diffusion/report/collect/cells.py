@@ -4,12 +4,14 @@ Every file is read and checked here, once. One that is damaged makes its cell a 
 say is shown as ever.
 """
 
+import functools
 import json
 import os
 import re
 import shlex
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +21,7 @@ import yaml
 from typing_extensions import NotRequired, TypedDict
 
 from ood_diffusion.checks import Json, UserError
-from ood_diffusion.figures import Figure
+from ood_diffusion.figures import read_figures
 from ood_diffusion.natural_order import natural_order
 from ood_diffusion.report.results import SCHEMA, Results, Tested
 from ood_diffusion.report.results import Cell as Knobs
@@ -29,8 +31,12 @@ from ood_diffusion.report.wording import MISSING
 CONFIG, HYDRA = ".hydra/config.yaml", ".hydra/hydra.yaml"
 """Where Hydra writes a cell's configuration, and how it was composed, before the cell begins."""
 RESULTS, ERROR, MULTIRUN = "results.json", "error.txt", "multirun.yaml"
+NOT_BEGUN = "The run had not begun."
+"""Last line of `ERROR` where wrong settings or data ended a run before its first stage."""
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """In C where PyYAML has it: ten times as fast, and a sweep has hundreds of files."""
+SECTION = re.compile(r"^(?=[^\s#-])", re.MULTILINE)
+"""Before a key at the margin of a YAML file."""
 ALONE = "hydra.mode=RUN"
 """Without it the file of a sweep, which is among the overrides, would start the whole sweep."""
 MOST_BYTES = 100_000_000
@@ -285,14 +291,21 @@ def parse_results(data: bytes) -> Results:
         wrong = mismatch(found, Results) or mismatch(further, dict[str, Tested]) or undeclared(found)
     if wrong:
         raise Unreadable(wrong)
+    if "figures" in found:  # alike in all runs of a sweep, and a large part of each
+        found["figures"] = shared(json.dumps(found["figures"]))
     return cast(Results, found)
+
+
+@functools.lru_cache(maxsize=64)
+def shared(text: str) -> Any:
+    """JSON that many files hold, once; whoever gets it must not change it."""
+    return json.loads(text)
 
 
 def undeclared(results: Results) -> str:
     """Why what results say of their figures cannot be read; empty if it can."""
     try:
-        for each in results.get("figures", ()):
-            Figure.from_json(each)
+        read_figures(results.get("figures", ()))
     except UserError as error:
         return str(error)
     return ""
@@ -305,7 +318,7 @@ def parse_yaml(data: bytes, shape: Any) -> Json:
         Unreadable: if it is no YAML, or of another shape.
     """
     try:
-        found = yaml.load(data.decode(), LOADER)
+        found = load(data.decode())
     except (
         Exception
     ) as error:  # beside its own PyYAML raises KeyError, IndexError, AttributeError, ValueError
@@ -315,6 +328,28 @@ def parse_yaml(data: bytes, shape: Any) -> Json:
     if wrong := unbounded(found) or mismatch(found, shape):
         raise Unreadable(wrong)
     return cast(Json, found)
+
+
+def load(text: str) -> Any:
+    """A YAML file. Its sections, which the runs of a sweep share for the most part, are parsed once each."""
+    parts = SECTION.split(text)
+    if len(parts) == 2 and not parts[0] and ":\n  " in text:  # of hydra.yaml the sections are one level down
+        head, _, rest = text.partition(":\n")
+        inner = "\n".join(line.removeprefix("  ") for line in rest.splitlines())
+        if all(line[:2] in ("", "  ") for line in rest.splitlines()) and not set("\"'{[ ") & set(head):
+            return {head: load(inner)}
+    if parts[1:] and not parts[0] and "&" not in text and "*" not in text:  # no section refers to another one
+        with suppress(Exception):
+            sections = [section(part) for part in parts[1:]]
+            if all(isinstance(each, dict) and len(each) == 1 for each in sections):
+                return {key: value for each in sections for key, value in each.items()}
+    return yaml.load(text, LOADER)
+
+
+@functools.lru_cache(maxsize=10_000)
+def section(text: str) -> Any:
+    """A part of a YAML file; whoever gets it must not change it."""
+    return yaml.load(text, LOADER)
 
 
 def short(found: object) -> str:

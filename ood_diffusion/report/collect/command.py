@@ -7,12 +7,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ood_diffusion.checks import require
-from ood_diffusion.report.collect.arguments import folder_and_output
+from ood_diffusion.report.collect.arguments import asked_for
 from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, differing
 from ood_diffusion.report.collect.rows import Line, find, rows, shown
 from ood_diffusion.report.collect.table_file import write_rows
 from ood_diffusion.report.declared import columns, measured
-from ood_diffusion.report.wide import print_wide, screen
+from ood_diffusion.report.wide import print_fitting, screen
 from ood_diffusion.report.wording import FID_WARNING, number
 
 QUALIFIES = ("metrics/extractor", "metrics/sets/samples/n", "metrics/n_real")
@@ -28,7 +28,7 @@ def collect(arguments: Sequence[str]) -> bool:
     Raises:
         UserError: if there is no such folder, no cell in it, or no way to write the output as it is named.
     """
-    folder, output = folder_and_output(
+    folder, output, wide = asked_for(
         "collect",
         "Merge the results of all runs below a folder, even while they run. Exit status 0 if all are "
         "complete, else 1.",
@@ -37,7 +37,7 @@ def collect(arguments: Sequence[str]) -> bool:
     )
     found = find(folder)
     require(
-        bool(found.cells or found.not_begun or found.unreadable),
+        any((found.cells, found.refused, found.not_begun, found.unreadable)),
         "collect needs a folder that holds runs or a sweep",
         str(folder),
         "Try outputs/sweeps.",
@@ -45,7 +45,7 @@ def collect(arguments: Sequence[str]) -> bool:
     table = rows(found.cells)
     write_rows(table, output)
     console = screen()
-    print_wide(console, screen_table(list(found.cells.values()), table))
+    print_fitting(console, screen_table(list(found.cells.values()), table), ("run", "status", "FID ↓"), wide)
     console.print(Text("\n".join(found.shortfalls())), soft_wrap=True)
     if any(len({row[name] for row in table if name in row}) > 1 for name in QUALIFIES):
         console.print(Text(FID_WARNING))

@@ -1,11 +1,12 @@
 """Many cells, one table: what each found, and which of them are not complete and why."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ood_diffusion.report.collect.cells import MULTIRUN, CellFolder, Unreadable, walk
+from ood_diffusion.report.collect.cells import MULTIRUN, NOT_BEGUN, CellFolder, Unreadable, walk
 from ood_diffusion.report.collect.sweep_size import cells_of_sweep
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.results import PROVENANCE
@@ -20,7 +21,7 @@ class Status:
     """How far a cell has come, and why it is not complete.
 
     Args:
-        word: "complete", "failed", "unfinished", "damaged" or "other version".
+        word: "complete", "failed", "refused", "unfinished", "damaged" or "other version".
         why: empty if it is complete.
     """
 
@@ -34,18 +35,21 @@ class Found:
 
     Args:
         cells: where each lies -> those begun; dry runs, which leave settings but no results, are none.
+        refused: likewise, those that a user's mistake ended before they began: they count as nothing.
         not_begun: folder of a sweep -> how many of its cells have no folder yet, where there are any.
         unreadable: folder, or file of a sweep -> why it cannot be read.
     """
 
     cells: dict[str, CellFolder]
+    refused: dict[str, CellFolder]
     not_begun: dict[Path, int]
     unreadable: dict[Path, str]
 
     @property
     def complete(self) -> bool:
-        """Whether every cell is there, can be read and is complete."""
-        return len(self.shortfalls()) == 1
+        """Whether there are cells, and every one is there, can be read and is complete."""
+        done = all(status(cell).word == "complete" for cell in self.cells.values())
+        return bool(self.cells) and done and not self.not_begun and not self.unreadable
 
     def shortfalls(self) -> list[str]:
         """How many cells are complete, then the others and what cannot be read, each with the reason."""
@@ -54,6 +58,7 @@ class Found:
         lines = [
             f"{complete} of {len(found)} runs are complete.",
             *(f"{each.word}: {label}: {each.why}" for label, each in found.items() if each.why),
+            *(f"refused: {label}: {status(cell).why}" for label, cell in self.refused.items()),
             *(f"not begun: {count} runs of {sweep}" for sweep, count in self.not_begun.items()),
             *(f"unreadable: {path}: {why}" for path, why in self.unreadable.items()),
         ]
@@ -76,11 +81,12 @@ def find(*folders: Path) -> Found:
             inside = cell.folder.relative_to(folder)
             alone = len(folders) == 1 and inside.parts
             name = (inside if alone else Path(folder.resolve().name, inside)).as_posix()
-            if cell.folder.resolve() not in known:
+            if (place := cell.folder.resolve()) not in known:
                 cells[name if name not in cells else f"{name} ({len(cells)})"] = cell
-            known.add(cell.folder.resolve())
+                known.add(place)
+        below = Counter(parent for cell in begun for parent in cell.folder.parents)
         for sweep in walked.sweeps:
-            there = sum(sweep in cell.folder.parents for cell in begun)
+            there = below[sweep]
             try:
                 expected = cells_of_sweep(sweep / MULTIRUN) or 0
             except Unreadable as error:
@@ -88,7 +94,8 @@ def find(*folders: Path) -> Found:
                 continue
             if there < expected:
                 not_begun[sweep.resolve()] = expected - there
-    return Found(cells, not_begun, unreadable)
+    refused = {name: cell for name, cell in cells.items() if status(cell).word == "refused"}
+    return Found({n: cell for n, cell in cells.items() if n not in refused}, refused, not_begun, unreadable)
 
 
 def status(cell: CellFolder) -> Status:
@@ -96,7 +103,8 @@ def status(cell: CellFolder) -> Status:
     if cell.damage:
         return Status("other version" if cell.contents.other_schema else "damaged", cell.damage)
     if cell.error:
-        return Status("failed", cell.error)
+        why = cell.error.removesuffix(NOT_BEGUN)
+        return Status("failed" if why == cell.error else "refused", why.strip())
     stages, done = list(cell.config.get("stages", [])), cell.results.get("cost", {}).get("seconds", {})
     missing = [stage for stage in stages if stage not in done]
     if stages and not missing:

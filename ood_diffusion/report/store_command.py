@@ -1,0 +1,237 @@
+"""`ood-diffusion store ls|du|verify|prune`: what the store holds, which runs need it, and what can go."""
+
+import argparse
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from ood_diffusion.checks import UserError, require
+from ood_diffusion.report.collect.cells import CellFolder, walk
+from ood_diffusion.report.wide import Screen, print_fitting, screen
+from ood_diffusion.report.wording import MISSING, number
+from ood_diffusion.storage.inventory import Held, damaged, inventory, remove
+
+DAY = 86_400
+UNITS = ("B", "kB", "MB", "GB")
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What runs need of the store.
+
+    Args:
+        runs: address of a store -> folders of the runs that used it.
+        models: digest of weights -> name of the model.
+        cells: folder of a run -> the run.
+        silent: folders of runs whose results do not say what they used: an older version wrote them.
+    """
+
+    runs: dict[str, list[str]]
+    models: dict[str, str]
+    cells: dict[str, CellFolder]
+    silent: list[str]
+
+    def of(self, entry: Held, name: str) -> str:
+        """Values of a coordinate of the runs that need it, or what is known of its model without them."""
+        found = {str(self.cells[run].coordinate(name)) for run in self.runs.get(entry.address, ())}
+        if name == "model" and not found and entry.weights:
+            found = {self.models.get(entry.weights, f"weights {entry.weights[:8]}")}
+        return ", ".join(sorted(found)) or MISSING
+
+
+def store(arguments: Sequence[str]) -> bool:
+    """Do what the command line asks of the store.
+
+    Returns:
+        Whether nothing is damaged, and nothing that was to go is in use.
+
+    Raises:
+        UserError: if there is no such store, run or model, or it cannot be said what runs need.
+    """
+    asked = parser().parse_args(arguments)
+    folder = Path(asked.store)
+    require(os.path.isdir(folder), "store needs a folder that exists", str(folder), "Set --store FOLDER.")
+    console = screen()
+    if asked.action == "du":
+        console.print(sums(inventory(folder)))
+        return True
+    if asked.action == "verify":
+        return verify(console, folder)
+    runs = Path(asked.runs) if asked.runs else folder.parent
+    require(os.path.isdir(runs), "--runs must be a folder that exists", str(runs), "Try outputs.")
+    if asked.action == "ls":
+        needs = needs_of(runs)
+        print_fitting(console, table(inventory(folder), needs), ("kind", "size", "runs"), asked.wide)
+        return True
+    given_up = [Path(each) for each in asked.run]
+    for each in given_up:
+        require(os.path.isdir(each), "--run must be a folder of runs", str(each), "Try outputs/runs/….")
+    return prune(console, folder, needs_of(runs, given_up), age(asked.older_than), asked.model, asked.yes)
+
+
+def needs_of(runs: Path, given_up: Sequence[Path] = ()) -> Needs:
+    """What the runs below a folder need, but for those in or below `given_up`."""
+    needs = Needs({}, {}, {}, [])
+    without = [each.resolve() for each in given_up]
+    for cell in walk(runs).cells:
+        place, name = cell.folder.resolve(), str(cell.folder)
+        if not cell.results and not cell.damage:  # nothing was computed
+            continue
+        needs.models.setdefault(
+            cell.results.get("weights", {}).get("before", ""), str(cell.coordinate("model"))
+        )
+        if any(each in (place, *place.parents) for each in without):
+            continue
+        needs.cells[name] = cell
+        if "stores" not in cell.results:
+            needs.silent.append(name)
+        for address in cell.results.get("stores", []):
+            needs.runs.setdefault(address, []).append(name)
+    return needs
+
+
+def prune(console: Screen, folder: Path, needs: Needs, days: float, model: str | None, yes: bool) -> bool:
+    """Delete the stores that no run needs, or say which those are.
+
+    Args:
+        console: for what is done.
+        folder: of all stores.
+        needs: of the runs that are kept.
+        days: only what was last written so long ago.
+        model: only what it made: its name or the beginning of the digest of its weights.
+        yes: delete them.
+    """
+    require(
+        not needs.silent,
+        "prune must know what every run needs",
+        f"{len(needs.silent)} runs that do not say so (first: {needs.silent[0] if needs.silent else ''})",
+        "An earlier version made them, or they are damaged: run them again, or give them up by --run FOLDER.",
+    )
+    require(
+        bool(needs.models),
+        "prune needs the folder of the runs that use the store",
+        "one without runs",
+        "Name it by --runs FOLDER; where there are none any more, delete the store as a whole.",
+    )
+    entries = [each for each in inventory(folder) if each.items is not None]
+    if model is not None:
+        known = {each.weights: needs.models.get(each.weights, "") for each in entries if each.weights}
+        chosen = {digest for digest, name in known.items() if name == model or digest.startswith(model)}
+        names = ", ".join(sorted(name or digest[:8] for digest, name in known.items()))
+        require(bool(chosen), f"--model must be one of: {names or 'none'}", model, "See `store ls`.")
+        entries = [each for each in entries if each.weights in chosen]
+    oldest = time.time() - DAY * days
+    going = [each for each in entries if each.address not in needs.runs and each.newest <= oldest]
+    if going:
+        console.print(table(going, needs))
+    kept = [each for each in going if yes and not remove(folder / each.address)]
+    for each in kept:
+        console.print(
+            Text(f"kept: {each.address}: a run uses it, or there are no locks here"), soft_wrap=True
+        )
+    size = bytes_word(sum(each.size for each in going if each not in kept))
+    freed = f"{len(going) - len(kept)} stores, {size}"
+    console.print(Text(f"Deleted: {freed}." if yes else f"No run needs: {freed}. --yes deletes that."))
+    return not kept
+
+
+def verify(console: Screen, folder: Path) -> bool:
+    """Recompute the digest of everything, and name the shards that are damaged; returns whether none is."""
+    entries = [each for each in inventory(folder) if each.items is not None]
+    faults = [
+        f"damaged: {folder / each.address / 'shards' / name}: {why}"
+        for each in entries
+        for name, why in damaged(folder / each.address)
+    ]
+    for line in faults:
+        console.print(Text(line), soft_wrap=True)
+    items = sum(each.items or 0 for each in entries)
+    console.print(Text(f"{items:,} items in {len(entries)} stores verified, {len(faults)} shards damaged."))
+    if faults:
+        console.print(Text("A run that needs what was in them sets them aside and makes it again."))
+    return not faults
+
+
+def table(entries: Sequence[Held], needs: Needs) -> Table:
+    """A row per store."""
+    made = Table(box=box.SIMPLE)
+    for head in ("kind", "address"):
+        made.add_column(Text(head))
+    for head in ("items", "size", "age", "runs"):
+        made.add_column(Text(head), justify="right")
+    for head in ("model", "domain"):
+        made.add_column(Text(head))
+    for each in entries:
+        age = f"{max(time.time() - each.newest, 0) / DAY:.1f} d"
+        runs = str(len(needs.runs.get(each.address, ())))
+        where = each.kind, each.address.partition("/")[2]
+        made.add_row(
+            *map(Text, (*where, number(each.items), bytes_word(each.size), age, runs)),
+            *(Text(needs.of(each, name)) for name in ("model", "domain")),
+        )
+    return made
+
+
+def sums(entries: Sequence[Held]) -> Table:
+    """A row per kind, and one for all."""
+    made = Table(box=box.SIMPLE)
+    made.add_column(Text("kind"))
+    for head in ("stores", "items", "files", "size"):
+        made.add_column(Text(head), justify="right")
+    for kind in [*dict.fromkeys(each.kind for each in entries), "all"]:
+        its = [each for each in entries if kind in (each.kind, "all")]
+        counts = len(its), sum(each.items or 0 for each in its), sum(each.files for each in its)
+        size = bytes_word(sum(each.size for each in its))
+        made.add_row(Text(kind), *(Text(number(count)) for count in counts), Text(size))
+    return made
+
+
+def bytes_word(size: float) -> str:
+    """A size that people read, in powers of 1,000."""
+    for unit in UNITS:
+        if size < 1000 or unit == UNITS[-1]:
+            return f"{size:.3g} {unit}" if size < 1000 else f"{size:,.0f} {unit}"
+        size /= 1000
+    raise AssertionError
+
+
+def age(text: str) -> float:
+    """Days, from a word such as 30d."""
+    days, unit = text[:-1], text[-1:]
+    if unit != "d" or not days.replace(".", "", 1).isdigit():
+        raise UserError(f"--older-than must be a number of days, but got {text!r}. Try 30d.")
+    return float(days)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of the arguments after `store`."""
+    made = argparse.ArgumentParser(prog="ood-diffusion store", description="What the store holds.")
+    actions = made.add_subparsers(dest="action", required=True, metavar="ls|du|verify|prune")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--store", metavar="FOLDER", default="outputs/store", help="default: outputs/store")
+    with_runs = argparse.ArgumentParser(add_help=False)
+    where = "where the runs are (default: the folder that holds the store)"
+    with_runs.add_argument("--runs", metavar="FOLDER", help=where)
+    listing = actions.add_parser(
+        "ls", parents=[common, with_runs], help="stores, and how many runs need them"
+    )
+    listing.add_argument("--wide", action="store_true", help="show all columns, however wide the terminal is")
+    actions.add_parser("du", parents=[common], help="sizes by kind")
+    actions.add_parser("verify", parents=[common], help="recompute digests; exit status 1 if any is wrong")
+    pruning = actions.add_parser(
+        "prune", parents=[common, with_runs], help="list the stores that no run needs; delete them by --yes"
+    )
+    pruning.add_argument(
+        "--older-than", metavar="DAYS", default="0d", help="only those not written since, as 30d"
+    )
+    pruning.add_argument("--model", metavar="NAME", help="only those that this model made")
+    again = "a run, or a folder of runs, that may lose what it needs; several times for several"
+    pruning.add_argument("--run", metavar="FOLDER", action="append", default=[], help=again)
+    pruning.add_argument("--yes", action="store_true", help="delete them")
+    return made
