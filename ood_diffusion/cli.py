@@ -33,8 +33,8 @@ COMMANDS = {
 """Commands that run nothing, and the modules in which they are functions of that name."""
 
 
-def job(cfg: "DictConfig") -> None:
-    """One run or one cell of a multirun."""
+def job(cfg: "DictConfig") -> float | tuple[float, ...] | None:
+    """One run or one cell of a multirun; what it returns is its `objective`, if it has one."""
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # a process of joblib's
         end_on_signals(printed=False)
     from hydra.core.hydra_config import HydraConfig
@@ -45,6 +45,7 @@ def job(cfg: "DictConfig") -> None:
     from ood_diffusion.runs.dry_run import dry_run, is_dry_run
     from ood_diffusion.runs.failure import explained, occupied, recorded
     from ood_diffusion.runs.launch import launch, leads
+    from ood_diffusion.runs.objective import returned
     from ood_diffusion.runs.outcome import reported
     from ood_diffusion.runs.settings import read_settings
     from ood_diffusion.runs.sweep import print_cell
@@ -59,14 +60,16 @@ def job(cfg: "DictConfig") -> None:
         if is_dry_run(cfg):
             with explained(folder, cfg):
                 dry_run(cfg, names, folder)
-            return
+            return None
         with occupied(folder) if leads() else nullcontext(), recorded(folder), explained(folder, cfg):
             read_settings(cfg)
             side_by_side = not alone and config.runtime.choices["launcher"] in ("joblib", "local")
             place = int(config.job.num) if side_by_side else 0
             launch(cfg, names, folder, OmegaConf.to_container(config.job_logging, resolve=True), place)
+            objective = returned(cfg.objective, folder) if leads() else None
         if cfg.output == "json" and leads():
             print_cell(folder)
+        return objective
 
 
 def check_command(arguments: Sequence[str]) -> None:

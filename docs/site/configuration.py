@@ -26,6 +26,7 @@ GROUPS = {
     "sweep": "Sweeps that answer the paper's questions. [What they cost](../sweeps.md).",
     "trainer": "The devices of one run. [From a laptop to a cluster](../cluster.md).",
     "launcher": "Where the runs of a sweep execute. [From a laptop to a cluster](../cluster.md).",
+    "sweeper": "Which runs a sweep makes: a grid, or a search. [How](../sweeps.md#search).",
     "logger": "Weights & Biases, or nothing. [What is logged](../wandb.md).",
     "training": "How the stage `train` trains a copy of the network.",
 }
@@ -37,6 +38,7 @@ WORDS = {
     "stage": "'stages=[{name}]'",
     "sweep": "-m +sweep={name}",
     "launcher": "-m launcher={name}",
+    "sweeper": "-m sweeper={name}",
 }
 """Group -> how a file of it is chosen, where that is not ``group=name``."""
 PACKAGES = {"schedule": "model.schedule"}

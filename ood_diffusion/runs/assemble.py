@@ -21,6 +21,7 @@ from ood_diffusion.models.probe import probe
 from ood_diffusion.priors.base import Prior
 from ood_diffusion.runs.feasible import check
 from ood_diffusion.runs.images import Images
+from ood_diffusion.runs.objective import chosen, declared
 from ood_diffusion.runs.run import Run, named_dtype
 from ood_diffusion.runs.settings import AUTO, RECOMMENDING, Settings, read_settings
 from ood_diffusion.runs.stage import Stage
@@ -100,6 +101,7 @@ def assemble(
         ),
     )
     check(run)
+    chosen(cfg.objective, declared(run))
     return run
 
 

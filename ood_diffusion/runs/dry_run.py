@@ -7,6 +7,7 @@ them up, so that it does not matter which launcher runs the cells. Only a run im
 import json
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -21,6 +22,9 @@ from ood_diffusion.runs.outcome import explain
 from ood_diffusion.runs.settings import RICH, read_settings
 from ood_diffusion.runs.sweep import PLAN, Sweep
 from ood_diffusion.storage.atomic import atomic_write
+
+if TYPE_CHECKING:
+    from ood_diffusion.runs.run import Run
 
 
 def is_dry_run(cfg: DictConfig) -> bool:
@@ -48,16 +52,22 @@ def dry_run(cfg: DictConfig, names: dict[str, str], folder: Path) -> None:
 
 def plan(cfg: DictConfig, names: dict[str, str], folder: Path) -> Plan:
     """The plan of one run, after all checks that a run would make before it computes."""
+    from ood_diffusion.runs.plan import plan_run
+
+    return plan_run(assembled(cfg, names, folder))
+
+
+def assembled(cfg: DictConfig, names: dict[str, str], folder: Path) -> "Run":
+    """A run that can be asked what it would do: all is checked that a run checks, and nothing written."""
     read_settings(cfg)
     if cfg.store_mode == "reuse":
         cfg.store_mode = "readonly"  # damaged shards stay where they are
     from ood_diffusion.lightning.ranks import Ranks
     from ood_diffusion.runs.assemble import assemble, build
-    from ood_diffusion.runs.plan import plan_run
 
     ranks = Ranks(partial(build, cfg.trainer))
     ranks.size = ranks_wanted(cfg.trainer)  # to be checked, not to be met
-    return plan_run(assemble(cfg, names, folder, ranks))
+    return assemble(cfg, names, folder, ranks)
 
 
 def show(plans: dict[Path, Plan], output: str) -> None:

@@ -15,7 +15,6 @@ from pytorch_lightning.utilities.warnings import PossibleUserWarning
 
 from ood_diffusion.checks import Json, UserError, Void
 from ood_diffusion.fields.view import judged_by
-from ood_diffusion.figures import Figure, require_one_meaning
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.lightning.batch_size import measured_rate
 from ood_diffusion.lightning.memory import name_of, peak_gpu_mib, peak_mib
@@ -32,6 +31,7 @@ from ood_diffusion.report.tracking.log import close_run, log_results, open_run
 from ood_diffusion.runs.assemble import KNOBS, assemble, build, plain
 from ood_diffusion.runs.joining import join, others_alive, together, trainer_maker
 from ood_diffusion.runs.launch import started_by_cluster
+from ood_diffusion.runs.objective import declared
 from ood_diffusion.runs.run import Run
 from ood_diffusion.runs.settings import AUTO, RECOMMENDING, RICH
 from ood_diffusion.runs.stage import Stage
@@ -63,14 +63,6 @@ SLOWER = 1.2
 """How many times slower than fp32 a reduced precision may be before a run says so."""
 ROUNDS = 10
 """How often the stages are run at most; whatever is damaged in one store is found in one round."""
-COST = (
-    Figure("cost/network_calls/*", "network_calls", better="lower", surfaces=frozenset()),
-    Figure("cost/seconds/*", "seconds", better="lower", surfaces=frozenset()),
-    Figure("cost/images_per_second/*", "images_per_second", better="higher", surfaces=frozenset()),
-    Figure("cost/peak_memory_mib", better="lower", unit="MiB", surfaces=frozenset()),
-    Figure("cost/peak_gpu_memory_mib", better="lower", unit="MiB", surfaces=frozenset()),
-)
-"""What every run measures."""
 VERSIONS = ("ood-diffusion", "torch", "pytorch-lightning", "torchmetrics", "diffusers", "hydra-core", "wandb")
 
 
@@ -132,7 +124,7 @@ def run_stages(cfg: DictConfig, run: Run, before: str) -> None:
         run: assembled from it.
         before: digest of the weights at the start.
     """
-    results, workspace = Results(figures=declared(run)), run.workspace
+    results, workspace = Results(figures=[figure.as_json() for figure in declared(run)]), run.workspace
     announce(workspace.ranks.device, run.settings.precision, run.model)
     with_images = any("images" in stage.needs for stage in run.stages.values())
     if with_images and run.domain.drawing:
@@ -244,18 +236,6 @@ def at_recommended_level(run: Run, results: Results, before: str) -> Run:
     results["cell"] = describe(chosen, with_images=False)
     keep_accounts(chosen, results, before)
     return chosen
-
-
-def declared(run: Run) -> list[Json]:
-    """The figures of a run's stages as `results.json` holds them; the metrics, which compare runs, first.
-
-    Raises:
-        UserError: if two of them have one name and are not the same.
-    """
-    found = [figure for stage in run.stages.values() for figure in stage.declared(run)]
-    found.sort(key=lambda figure: not figure.path.startswith("metrics/"))
-    require_one_meaning(found := [*found, *COST])
-    return [figure.as_json() for figure in found]
 
 
 def describe(run: Run, with_images: bool) -> Cell:

@@ -11,6 +11,7 @@ from ood_diffusion.checks import UserError, require, require_choice, require_int
 from ood_diffusion.precision import PRECISIONS
 from ood_diffusion.report.tracking.settings import read_tracking
 from ood_diffusion.runs.configuration import said_of
+from ood_diffusion.runs.objective import names_of
 from ood_diffusion.storage.mode import MODES
 
 RICH = "rich"
@@ -72,7 +73,7 @@ class Settings:
 
 
 def read_settings(cfg: DictConfig) -> Settings:
-    """The knobs of a composed configuration; `UserError` for a wrong one, stage, output or logger."""
+    """The knobs of a composed configuration; `UserError` if one, or a word beside them, is wrong."""
     plain = OmegaConf.to_container(cfg)
     for name, number in numbers(plain):
         require(math.isfinite(number), f"{name} must be a finite number", number, f"Correct {name}.")
@@ -88,6 +89,7 @@ def read_settings(cfg: DictConfig) -> Settings:
     require_complete(plain, stages)
     require_choice("output", cfg["output"], OUTPUTS)
     read_tracking(cfg["logger"])
+    names_of(cfg["objective"])
     require_choice("store_mode", cfg["store_mode"], MODES)
     return Settings(**{knob: cfg[knob] for knob in Settings.__dataclass_fields__})
 

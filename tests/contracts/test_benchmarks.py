@@ -19,6 +19,7 @@ HELPERS = {
     "networks",
     "noised_collage",
     "scale",
+    "search",
     "solvers",
 }
 

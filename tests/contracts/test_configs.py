@@ -20,6 +20,7 @@ CONF = Path(conf_folder())
 OTHERS = (
     "control",
     "launcher",
+    "sweeper",
     "metric",
     "schedule",
     "trainer",
@@ -105,6 +106,14 @@ def test_launcher(name: str) -> None:
     assert {"basic": "Basic", "joblib": "Joblib", "local": "Local", "slurm": "Slurm"}[
         name
     ] in launcher._target_
+
+
+@pytest.mark.parametrize("name", choices("sweeper"))
+def test_sweeper(name: str) -> None:
+    """Composes with its plugin; that it runs cells: tests/runs/test_search.py."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        sweeper = compose("config", [f"sweeper={name}"], return_hydra_config=True).hydra.sweeper
+    assert {"grid": "Basic", "optuna": "Optuna", "wandb": "WandbFile"}[name] in sweeper._target_
 
 
 @pytest.mark.parametrize("name", choices("trainer"))

@@ -76,6 +76,9 @@ SMALL = {
     "level=auto": ["level=auto", *CLAIMS],
     "+sweep=bandwidth": [*CLAIMS, "domain=radiation_sim"],
     "+sweep=leaderboard": [*CLAIMS, "sampler=copy_references", "prior=span", "domain=galaxies_sim"],
+    "+sweep=search": ["hydra.sweeper.n_trials=2", "steps=2,3", "level=500"],
+    "sweeper=optuna": ["hydra.sweeper.n_trials=2"],
+    "sweeper=wandb": ["eta=0,1"],
     "+sweep=steps": ["steps=3", "solver=ddim", "domain=radiation_sim"],
 }
 """One cell of a sweep is enough: test_sweep.py in tests/runs has more, test_sweeps.py composes all."""
@@ -142,7 +145,7 @@ def test_command(command: str, store: Path, tmp_path: Path) -> None:
         TensorStore(tmp_path / "outputs/store", "latents", {}, torch.float32).write(["a"], torch.ones(1, 2))
     done = run_cli(tmp_path, *(shlex.split(command) if reads else [*small(command), f"store={store}"]))
     assert done.returncode == 0, done.stderr
-    assert bool(results(tmp_path)) is ("dry_run=true" not in command)
+    assert bool(results(tmp_path)) is ("dry_run=true" not in command and "sweeper=wandb" not in command)
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")

@@ -26,7 +26,8 @@ from tests.cli import QUICK, TINY, results, run_cli
 from tests.composed import composed as composed_as_the_command_does
 
 ROOT = Path(__file__).parents[2]
-SWEEPS = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))
+SEARCH = "search"
+SWEEPS = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml") if path.stem != SEARCH)
 HEAD = re.compile(
     r"# @package _global_\n# .+ \(C\d+\): .+\?\n#\n# The figure: .+(\n# .+)*\n#\n"
     r"# Cells: (?P<cells>[\d,]+)\n# Calls: (?P<calls>[\d,]+)\n"
@@ -147,6 +148,19 @@ def test_the_calls_in_the_head_are_those_of_a_dry_run(
     assert f"{least:,}" == f"{most:,}" == head(name)["calls"]
 
 
+def test_the_search_takes_at_most_as_many_calls_as_its_file_says(tmp_path: Path) -> None:
+    cfg = deepcopy(composed(f"+sweep={SEARCH}", "steps=16", "sampler=draw"))
+    text, sweeper = (ROOT / "sweeps" / f"{SEARCH}.yaml").read_text(), cfg.hydra.sweeper
+    assert combinations([f"{key}={value}" for key, value in sweeper.params.items()]) == 450
+    cfg.store, names = f"{tmp_path}/store", {group: str(cfg.hydra.runtime.choices[group]) for group in GROUPS}
+    cfg = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+    made = assemble.assemble(cfg, names, tmp_path, Ranks(partial(built, cfg.trainer)))
+    most = total(spent([plan_run(made)])).most * sweeper.n_trials
+    assert f"# Calls: at most {most:,}\n" in text
+    page = (ROOT / "sweeps" / "README.md").read_text()
+    assert f"`ood-diffusion -m +sweep={SEARCH}` | {sweeper.n_trials} | at most {most:,} |" in page
+
+
 @cache
 def wandb_sweep() -> dict[str, Any]:
     from wandb.sdk.launch.sweeps.utils import load_sweep_config  # takes seconds, in every process of pytest's
@@ -179,7 +193,7 @@ def test_what_a_wandb_agent_starts_runs(tmp_path: Path) -> None:
 
 def test_hydra_does_not_take_the_wandb_file_for_a_configuration(tmp_path: Path) -> None:
     done = run_cli(tmp_path, "--help")
-    assert f"\nsweep: {', '.join(SWEEPS)}\n" in done.stdout
+    assert f"\nsweep: {', '.join(sorted([*SWEEPS, SEARCH]))}\n" in done.stdout
 
 
 def test_a_value_on_the_command_line_replaces_the_sweeps(tmp_path: Path) -> None:
