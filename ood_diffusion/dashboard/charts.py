@@ -212,7 +212,7 @@ def parallel() -> alt.LayerChart:
             detail="cell:N",
             order=alt.Order("place:Q"),
             color=coloured(),
-            opacity=alt.condition("datum.faded", alt.value(0.08), alt.value(0.75)),
+            opacity=alt.Opacity("strength:Q", scale=None, legend=None),
             description="label:N",
             tooltip=[alt.Tooltip("label:N", title="run")],
         )

@@ -36,18 +36,20 @@ function importances() {
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
     return values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   };
-  const all = spread(cells.map(({ figures }) => figures[state.metric][0]));
+  const found = cells.map(({ figures }) => figures[state.metric][0]), all = spread(found);
+  if (new Set(found).size < 2) return [];
   return page.coordinates.flatMap((setting) => {
     const groups = valuesOf(setting).map((value) => cells.filter(({ at }) => at[setting] === value)
       .map(({ figures }) => figures[state.metric][0])).filter(({ length }) => length);
     const values = groups.length, runs = cells.length;
-    if (values < 2 || runs <= values || !all) return [];
+    if (values < 2 || runs <= values) return [];
     const within = groups.reduce((sum, group) => sum + spread(group), 0);
     return [{ setting, share: Math.max(0, 1 - within / (runs - values) / (all / (runs - 1))), values, runs }];
   }).sort((a, b) => b.share - a.share);
 }
 
 const MOST_AXES = 6, MOST_TICKS = 8;
+const MANY = 60;  // lines, from which on they are see-through
 
 /** Lines through the settings in which the shown runs differ, those that explain most of the figure nearest to it. */
 function parallels(faded) {
@@ -66,8 +68,8 @@ function parallels(faded) {
     ticks: high > low ? [0, 0.5, 1].map((y) => [y, number(low + y * (high - low))]) : [[0.5, number(low)]],
   }];
   return axes.flatMap(({ name, y, ticks }, place) => [
-    ...cells.map((cell) => ({ axis: name, place, y: y(cell), cell: cell.place, label: cell.label, faded: faded([cell.place]),
-      ...look(state.colour, cell.at[state.colour]) })),
+    ...cells.map((cell) => ({ axis: name, place, y: y(cell), cell: cell.place, label: cell.label,
+      strength: faded([cell.place]) ? 0.08 : cells.length > MANY ? 0.25 : 0.75, ...look(state.colour, cell.at[state.colour]) })),
     ...ticks.map(([at, tick]) => ({ axis: name, place, y: at, tick })),
   ]);
 }

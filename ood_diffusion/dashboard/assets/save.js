@@ -1,5 +1,5 @@
 // Every chart as a file: a picture in the theme of the moment, or the rows that it draws.
-const UNSAVED = ["cell", "faded", "colour", "shape", "fill", "group", "label", "at", "rank", "tied", "made_of", "place"];  // what is drawn, not found
+const UNSAVED = ["cell", "faded", "colour", "shape", "fill", "group", "label", "at", "rank", "tied", "made_of", "place", "strength"];  // what is drawn, not found
 
 function saveButtons(place) {
   const title = place.closest("figure").querySelector("figcaption").textContent;
