@@ -32,16 +32,16 @@ ROUNDS = 5
 def run() -> list[Figure]:
     """Speed at d = 12,288 and 196,608, and memory."""
     return [
-        speed((3, 64, 64), references=1000, candidates=4096, looped=64, target=500.0),
-        speed((3, 256, 256), references=256, candidates=512, looped=32, target=None),
+        *speed((3, 64, 64), references=1000, candidates=4096, looped=64, target=60.0),
+        *speed((3, 256, 256), references=256, candidates=512, looped=32, target=None),
         memory(),
     ]
 
 
 def speed(
     shape: tuple[int, int, int], references: int, candidates: int, looped: int, target: float | None
-) -> Figure:
-    """How many times faster a candidate is judged in blocks."""
+) -> list[Figure]:
+    """How many times faster a candidate is judged in blocks, and what share of the bound that is."""
     geometric = Geometric(COMPANIONS, tolerance=1.0)
     bank = torch.randn(references, *shape, generator=generator(0, "references"))
     start = time.perf_counter()
@@ -62,15 +62,22 @@ def speed(
     size = (1 + COMPANIONS) * d * 4
     bound = size / bandwidth
     best = figure("", ratios(alone, [bound] * ROUNDS))
-    share = figure("", [100 * bound / s for s in ours])
-    return figure(
-        f"{candidates:,} candidates, {references:,} references, d = {d:,}, {COMPANIONS} companions each",
-        ratios(alone, ours),
-        target=target,
-        detail=f"loop {min(alone) * 1e6:.0f} µs, blocks {min(ours) * 1e6:.0f} µs each (best rounds); "
-        f"{size / 1e3:.0f} kB per candidate at {bandwidth / 1e9:.0f} GB/s: {share.median:.0f}% of the bound, "
-        f"which is {best.median:.0f}×; learning from the references once: {learning:.2f} s",
-    )
+    what = f"{candidates:,} candidates, {references:,} references, d = {d:,}, {COMPANIONS} companions each"
+    return [
+        figure(
+            what,
+            ratios(alone, ours),
+            detail=f"loop {min(alone) * 1e6:.0f} µs, blocks {min(ours) * 1e6:.0f} µs each (best rounds); "
+            f"learning from the references once: {learning:.2f} s",
+        ),
+        figure(
+            f"the same, share of what the memory allows, which is {best.median:.0f}×",
+            [100 * bound / s for s in ours],
+            unit="%",
+            target=target,
+            detail=f"{size / 1e3:.0f} kB per candidate at {bandwidth / 1e9:.0f} GB/s",
+        ),
+    ]
 
 
 def blocks(geometric: Geometric, proposals: Tensor) -> Tensor:

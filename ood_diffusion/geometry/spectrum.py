@@ -4,15 +4,21 @@ A stationary random field is white noise passed through a filter; its covariance
 Fourier basis up to one C×C channel matrix per frequency. That is d·C numbers instead of d².
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
+MOST, VALUES = 256, 2**24
+"""Fields transformed at a time, and values in them: bounds the memory beside the fields to 1 GiB or so."""
 
-def power_spectrum(fields: Tensor) -> Tensor:
-    r"""Channel cross-power at each frequency, of fields that are already centred.
+
+def power_spectrum(fields: Tensor, mean: Tensor | None = None) -> Tensor:
+    r"""Channel cross-power at each frequency, of fields without their sample mean.
 
     Args:
         fields: ``[n, C, H, W]``, float.
+        mean: their mean ``[C, H, W]``; None: they are centred already.
 
     Returns:
         Hermitian positive semi-definite complex128 ``[H, W // 2 + 1, C, C]``: the mean over fields of
@@ -21,10 +27,29 @@ def power_spectrum(fields: Tensor) -> Tensor:
     """
     _, channels, height, width = fields.shape
     total = torch.zeros(height, width // 2 + 1, channels, channels, dtype=torch.complex128)
-    for part in torch.split(fields, 256):
-        transformed = torch.fft.rfft2(part.double(), norm="ortho").permute(2, 3, 1, 0)
-        total += transformed @ transformed.mH
+    for part in blocks(fields):
+        waves = transformed(part if mean is None else part - mean)
+        total += waves @ waves.mH
     return total / (len(fields) - 1)
+
+
+def blocks(fields: Tensor) -> Iterator[Tensor]:
+    """Consecutive rows of `fields` ``[n, C, H, W]``, `MOST` and `VALUES` at most."""
+    return iter(torch.split(fields, max(1, min(MOST, VALUES // fields[0].numel()))))
+
+
+def transformed(fields: Tensor) -> Tensor:
+    """Orthonormal FFT of ``[n, C, H, W]``: complex128 ``[H, W // 2 + 1, C, n]``."""
+    waves: Tensor = torch.fft.rfft2(fields.double(), norm="ortho").permute(2, 3, 1, 0)
+    return waves
+
+
+def occurrences(width: int) -> Tensor:
+    """How often the full spectrum of real fields has each column of `transformed`: 1 or 2, float64
+    ``[width // 2 + 1]``.
+    """
+    columns = torch.arange(width // 2 + 1)
+    return torch.where((columns == 0) | (2 * columns == width), 1.0, 2.0).double()
 
 
 def matrix_power(spectrum: Tensor, exponent: float, floor: float = 1e-10) -> Tensor:
@@ -41,7 +66,6 @@ def matrix_power(spectrum: Tensor, exponent: float, floor: float = 1e-10) -> Ten
 
 def apply_filter(filter_: Tensor, fields: Tensor) -> Tensor:
     """Multiply every field ``[n, C, H, W]`` by a C×C matrix per frequency ``[H, W // 2 + 1, C, C]``."""
-    transformed = torch.fft.rfft2(fields.double(), norm="ortho").permute(2, 3, 1, 0)
-    filtered = (filter_ @ transformed).permute(3, 2, 0, 1)
+    filtered = (filter_ @ transformed(fields)).permute(3, 2, 0, 1)
     back: Tensor = torch.fft.irfft2(filtered, s=fields.shape[-2:], norm="ortho")
     return back.to(fields.dtype)

@@ -24,13 +24,18 @@ def remembered_batch_size(model: FrozenModel, device: torch.device, folder: Path
 
     The answer is kept in `folder`: batches then have one shape whoever resumes or shares the work.
     """
-    kind = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    path = folder / f"{fingerprint([model.recipe(), model.arithmetic_recipe(lambda: device), kind])}.json"
+    path = record_of(model, device, folder)
     size = read_record(path)
     if size is None:
         size = best_batch_size(measured_rate(model, device))
         write_record(path, size)
     return int(size)
+
+
+def record_of(model: FrozenModel, device: torch.device, folder: Path) -> Path:
+    """Where the answer is kept; deleted where it has proved wrong."""
+    kind = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return folder / f"{fingerprint([model.recipe(), model.arithmetic_recipe(lambda: device), kind])}.json"
 
 
 def best_batch_size(rate: Callable[[int], float]) -> int:

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Generator, Tensor
 from typing_extensions import Self
 
 from ood_diffusion.checks import require_choice
+from ood_diffusion.geometry.gram import CHUNK
 from ood_diffusion.priors.base import Prior
 from ood_diffusion.seeding import normal
 
@@ -29,8 +31,12 @@ class Gaussian(Prior):
 
     def fit(self, latents: Tensor) -> Self:
         """See `Prior.fit`."""
-        self.mean = latents.double().mean(dim=0)
-        spread = (latents.double() - self.mean).square().sum(dim=0) / (len(latents) - 1)
+        means, variances = [], []
+        for part in torch.split(latents.flatten(1), CHUNK, dim=1):  # in float64, a few coordinates at a time
+            means.append(part.double().mean(dim=0))
+            squares = (part.double() - means[-1]).square()
+            variances.append(squares.sum(dim=0) / (len(latents) - 1))
+        self.mean, spread = (torch.cat(each).view(latents.shape[1:]) for each in (means, variances))
         self.scale = (spread.mean() if self.variance == "scalar" else spread).sqrt()
         return self
 

@@ -38,8 +38,6 @@ class KDE(Prior):
     def fit(self, latents: Tensor) -> Self:
         """See `Prior.fit`."""
         self.kernel.fit(latents)
-        self.mean = latents.mean(dim=0)
-        self.centres = self.mean + math.sqrt(1 - self.bandwidth**2) * (latents - self.mean)
         return self
 
     def learned(self) -> dict[str, float]:
@@ -48,5 +46,7 @@ class KDE(Prior):
 
     def draw(self, generators: Sequence[Generator]) -> Tensor:
         """Per item: which reference, then the kernel's draw."""
-        chosen = [int(torch.randint(len(self.centres), (), generator=g)) for g in generators]
-        return self.centres[chosen] + self.bandwidth * (self.kernel.draw(generators) - self.mean)
+        mean, centred = self.kernel.span.mean, self.kernel.span.centred
+        chosen = [int(torch.randint(len(centred), (), generator=g)) for g in generators]
+        centres = mean + math.sqrt(1 - self.bandwidth**2) * centred[chosen].view(-1, *mean.shape)
+        return centres + self.bandwidth * (self.kernel.draw(generators) - mean)

@@ -8,8 +8,7 @@ from torch import Generator, Tensor
 from typing_extensions import Self
 
 from ood_diffusion.checks import require
-from ood_diffusion.geometry.gram import gram
-from ood_diffusion.geometry.spectrum import apply_filter, matrix_power, power_spectrum
+from ood_diffusion.geometry.spectrum import blocks, matrix_power, occurrences, transformed
 from ood_diffusion.priors.base import Prior
 from ood_diffusion.priors.span import Span
 from ood_diffusion.priors.spectral import Spectral
@@ -57,37 +56,61 @@ class Shrunk(Prior):
 def select_rho(latents: Tensor) -> float:
     """The candidate rho with the largest Gaussian log-likelihood summed over held-out folds.
 
-    Mean, P and S are learned from the training folds alone. `latents`: ``[n, C, H, W]``.
+    Mean, P and S are learned from the training folds alone. Beside the latents ``[n, C, H, W]`` this takes as
+    much memory again, for their FFT in single precision.
     """
-    fold = torch.arange(len(latents)) % FOLDS
-    scores = sum(held_out_log_likelihood(latents[fold != k], latents[fold == k]) for k in range(FOLDS))
+    n, channels, height, width = latents.shape
+    waves = torch.empty(height, width // 2 + 1, channels, n, dtype=torch.complex64)
+    done = 0
+    for part in blocks(latents):
+        waves[..., done : done + len(part)] = transformed(part)
+        done += len(part)
+    fold = torch.arange(n) % FOLDS
+    scores = sum(held_out_log_likelihood(waves, width, fold == k) for k in range(FOLDS))
     return float(CANDIDATES[int(torch.as_tensor(scores).argmax())])
 
 
-def held_out_log_likelihood(train: Tensor, test: Tensor) -> Tensor:
-    r"""Log-likelihood of `test` under :math:`(1-\rho)S + \rho P` for every candidate rho.
+def held_out_log_likelihood(waves: Tensor, width: int, held_out: Tensor) -> Tensor:
+    r"""Log-likelihood of some points under :math:`(1-\rho)S + \rho P` of the others, for every candidate rho.
 
     In coordinates whitened by :math:`P^{-1/2}` the covariance is :math:`(1-\rho)S' + \rho I`: its
     eigenvalues on the span of the m training points come from their m×m Gram matrix, and all others
-    equal rho. Terms that do not depend on rho are dropped.
+    equal rho. Inner products are sums over frequencies (Parseval), so that no point is ever whitened as a
+    whole. Terms that do not depend on rho are dropped.
+
+    Args:
+        waves: `transformed` of the points, complex ``[H, W // 2 + 1, C, n]``.
+        width: W.
+        held_out: which points are not learned from, bool ``[n]``.
 
     Returns:
-        float64, one value per entry of `CANDIDATES`, summed over the test points.
+        float64, one value per entry of `CANDIDATES`, summed over the points held out.
     """
-    mean = train.mean(dim=0)
-    centred = train - mean
-    whiten = matrix_power(power_spectrum(centred), -0.5)
-    train_white, test_white = apply_filter(whiten, centred), apply_filter(whiten, test - mean)
+    height, half, channels, n = waves.shape
+    m = n - int(held_out.sum())
+    means = torch.empty(height, half, channels, 1, dtype=torch.complex128)
+    spectrum = torch.empty(height, half, channels, channels, dtype=torch.complex128)
+    for row, mean, power in zip(waves, means, spectrum, strict=True):
+        train = row[..., ~held_out].to(torch.complex128)
+        mean[:] = train.mean(dim=-1, keepdim=True)
+        train -= mean
+        power[:] = train @ train.mH / (m - 1)
+    whiten = matrix_power(spectrum, -0.5) * occurrences(width).sqrt()[:, None, None]
+    inner = torch.zeros(n, n, dtype=torch.float64)
+    for row, mean, filter_ in zip(waves, means, whiten, strict=True):
+        white = torch.view_as_real(filter_ @ (row.to(torch.complex128) - mean)).transpose(-1, -2)
+        flat = white.reshape(-1, n)
+        inner.addmm_(flat.T, flat)
 
-    eigenvalues, vectors = torch.linalg.eigh(gram(train_white, train_white))
+    eigenvalues, vectors = torch.linalg.eigh(inner[~held_out][:, ~held_out])
     eigenvalues, vectors = eigenvalues[1:], vectors[:, 1:]  # centring leaves one null direction
-    coordinates = gram(test_white, train_white) @ vectors / eigenvalues.sqrt()
-    outside = test_white.double().square().sum(dim=(1, 2, 3)) - coordinates.square().sum(dim=1)
+    coordinates = inner[held_out][:, ~held_out] @ vectors / eigenvalues.sqrt()
+    outside = inner.diagonal()[held_out] - coordinates.square().sum(dim=1)
 
     rho = CANDIDATES[:, None]
-    variances = (1 - rho) * eigenvalues / (len(train) - 1) + rho
+    variances = (1 - rho) * eigenvalues / (m - 1) + rho
     inside = (coordinates.square().sum(dim=0) / variances).sum(dim=1)
-    free = mean.numel() - len(eigenvalues)
+    free = channels * height * width - len(eigenvalues)
     log_determinant = variances.log().sum(dim=1) + free * rho[:, 0].log()
-    outer: Tensor = inside + outside.sum() / rho[:, 0] + len(test) * log_determinant
+    outer: Tensor = inside + outside.sum() / rho[:, 0] + (n - m) * log_determinant
     return -0.5 * outer

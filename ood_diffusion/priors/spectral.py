@@ -22,7 +22,7 @@ class Spectral(Prior):
     def fit(self, latents: Tensor) -> Self:
         """See `Prior.fit`."""
         self.mean = latents.mean(dim=0)
-        self.spectrum = power_spectrum(latents - self.mean)
+        self.spectrum = power_spectrum(latents, self.mean)
         self.root = matrix_power(self.spectrum, 0.5)
         return self
 

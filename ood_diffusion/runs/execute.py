@@ -144,9 +144,9 @@ def run_stages(cfg: DictConfig, run: Run, before: str) -> None:
             results["tracking"] = {"url": str(tracker.url)}
     failed = True
 
-    def account() -> None:
+    def account(ended: bool = False) -> None:
         results["data"] = data_of(run, cfg)
-        keep_accounts(run, results, before)
+        keep_accounts(run, results, before, ended)
 
     try:
         run_in_order(run, stages, results, account)
@@ -154,7 +154,7 @@ def run_stages(cfg: DictConfig, run: Run, before: str) -> None:
         results["store"] = {"folder": str(stores.root), "mode": stores.mode, "made": made, "found": found}
         if found:
             log.info("%d items made, %d found in %s", made, found, stores.root)
-        account()
+        account(ended=True)
         if tracker is not None:
             with optional("log the results to W&B"):
                 shown = build(cfg.stage.report).pictures(run, results) if with_images else Pictures(NONE)
@@ -181,15 +181,22 @@ def announce(device: torch.device, precision: str, model: FrozenModel) -> None:
             "This job was given a GPU (%s=%s) but computes on the CPU. See whether PyTorch finds it: "
             "python -c 'import torch; print(torch.cuda.is_available())'.", given, os.environ[given]
         )  # fmt: skip
-    if precision == "bf16" and device.type == "cpu":  # one that has no such instructions emulates them
+    if precision == "bf16" and may_emulate_bf16(device):
         fp32, bf16 = (measured_rate(model, device, each)(1) for each in ("fp32", "bf16"))
         if fp32 > SLOWER * bf16:
             slower = f"{fp32 / bf16:.1f} times slower"
             log.warning("bf16 is %s than fp32 on %s. Use precision=fp32.", slower, name_of(device))
 
 
+def may_emulate_bf16(device: torch.device) -> bool:
+    """Whether the device may have no instructions for bfloat16: NVIDIA's have them from Ampere (8.0) on."""
+    if device.type != "cuda" or torch.version.hip is not None:
+        return device.type == "cpu"
+    return torch.cuda.get_device_capability(device) < (8, 0)
+
+
 def run_in_order(
-    run: Run, stages: Mapping[str, Stage], results: Results, account: Callable[[], None]
+    run: Run, stages: Mapping[str, Stage], results: Results, account: Callable[[bool], None]
 ) -> None:
     """Run stages; where one finds that something has gone from the store, all once more: that makes it again.
 
@@ -197,12 +204,13 @@ def run_in_order(
         run: the run.
         stages: by name. They find in the store what earlier rounds have made.
         results: each stage's sections are added.
-        account: puts on disk what was found so far; called before each stage.
+        account: puts on disk what was found so far; called before each stage, with whether all others have
+            ended.
     """
     rounds, waiting = 1, list(stages)
     while waiting:
         try:
-            account()  # before each stage too: the report shows it
+            account(stages[waiting[0]].last)  # the report shows it
             run_stage(run, waiting[0], results)
             del waiting[0]
         except Gone:
@@ -234,7 +242,7 @@ def at_recommended_level(run: Run, results: Results, before: str) -> Run:
     log.info("level=auto: %g", level)
     chosen = run.at(level=level)
     results["cell"] = describe(chosen, with_images=False)
-    keep_accounts(chosen, results, before)
+    keep_accounts(chosen, results, before, ended=False)
     return chosen
 
 
@@ -264,11 +272,19 @@ def data_of(run: Run, cfg: DictConfig) -> dict[str, Data]:
     return data
 
 
-def keep_accounts(run: Run, results: Results, before: str) -> None:
-    """Digest, memory and `results.json`, after every stage, so that a killed run leaves what it found."""
-    after = run.model.digest()
-    check_weights(before, after)
-    results["weights"] = {"before": before, "after": after}
+def keep_accounts(run: Run, results: Results, before: str, ended: bool) -> None:
+    """Memory and `results.json`, after every stage, so that a killed run leaves what it found.
+
+    Args:
+        run: the run.
+        results: so far.
+        before: digest of the weights at the start.
+        ended: whether all that computes has ended: the weights, maybe gigabytes, are looked at again.
+    """
+    results["weights"] = {"before": before}
+    if ended:
+        results["weights"]["after"] = after = run.model.digest()
+        check_weights(before, after)
     if found := verdicts(results):
         results["claims"] = cast(dict[str, str], found)
     results["stores"] = run.workspace.stores.used()

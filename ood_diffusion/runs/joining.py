@@ -97,9 +97,8 @@ def together(ranks: Ranks, assemble: Callable[[], Run]) -> Run:
     first = next((i for i, found in enumerate(mistakes) if found is not None), None)
     if first is not None or isinstance(outcome, str):
         raise UserError(f"{mistakes[first]} (on rank {first})" if first else mistakes[0])
-    run = outcome
-    digests = ranks.agree(run.model.digest())
-    require(
-        len(set(digests)) == 1, "all ranks must load the same weights", digests, "Copy one file to all nodes."
-    )
-    return run
+    if ranks.size > 1:
+        digests = ranks.agree(outcome.model.digest())
+        remedy = "Copy one file to all nodes."
+        require(len(set(digests)) == 1, "all ranks must load the same weights", digests, remedy)
+    return outcome

@@ -6,12 +6,14 @@ work the same in a multirun and under every launcher. Lightning's launcher would
 and `torch.multiprocessing.spawn` reports the first rank that it sees end, not the one that made it end.
 """
 
+import gc
 import logging
 import os
 import signal
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +21,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ood_diffusion.checks import UserError, require
+from ood_diffusion.report.tracking.mode import import_early
+from ood_diffusion.report.tracking.settings import read_tracking
 from ood_diffusion.runs.outcome import LOST, RankFailure, end
 from ood_diffusion.stopping import stopped_by
 
@@ -41,7 +45,10 @@ def launch(
     """
     wanted = ranks_wanted(cfg.trainer)
     if started_by_cluster() or wanted == 1:
-        from ood_diffusion.runs.execute import execute
+        if leads():
+            import_early(read_tracking(cfg.logger).mode)
+        with collecting_no_garbage():
+            from ood_diffusion.runs.execute import execute
 
         execute(cfg, names, run_folder, wanted, place)
         return
@@ -57,6 +64,22 @@ def launch(
     with TemporaryDirectory() as folder:
         OmegaConf.save(OmegaConf.create(settings), f"{folder}/settings.yaml")
         start_ranks(wanted, f"{folder}/settings.yaml", str(run_folder))
+
+
+@contextmanager
+def collecting_no_garbage() -> Iterator[None]:
+    """For the first import of PyTorch and what builds on it: millions of objects that stay. Python would
+    search them for garbage a thousand times, a tenth of the import's time, and in every full collection.
+    """
+    if "torch" in sys.modules or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def start_ranks(number: int, *arguments: str) -> None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from ood_diffusion.diffusion.integrate import check_eta
 from ood_diffusion.diffusion.solver import Convergence, Solver
 from ood_diffusion.domains.base import Domain
 from ood_diffusion.fields.view import View, described, judged_by
-from ood_diffusion.lightning.batch_size import remembered_batch_size
+from ood_diffusion.lightning.batch_size import record_of, remembered_batch_size
 from ood_diffusion.lightning.loop import Predictor
 from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.metrics.feature_metric import FeatureMetric
@@ -196,10 +197,11 @@ class Run:
         wanted = self.settings.batch_size
         if isinstance(wanted, int):
             return wanted
-        workspace = self.workspace
-        return remembered_batch_size(
-            self.model, workspace.ranks.device, workspace.stores.root / "batch_sizes"
-        )
+        return remembered_batch_size(self.model, self.workspace.ranks.device, self._batch_sizes)
+
+    @property
+    def _batch_sizes(self) -> Path:
+        return self.workspace.stores.root / "batch_sizes"
 
     def proposer(self) -> Proposer:
         """How this run makes new latents from its bank."""
@@ -237,6 +239,10 @@ class Run:
         done = self.workspace.predict(
             target, source, ids, module, lambda: batch_size or self.batch_size, description
         )
+        if (
+            module.most and batch_size is None and self.settings.batch_size == "auto"
+        ):  # too large: measured again
+            record_of(self.model, self.workspace.ranks.device, self._batch_sizes).unlink(missing_ok=True)
         if failed := done.convergence.not_converged:
             log.warning(
                 "%s: %d steps of an image had not converged, of %d to level %g (last change up to %.1e): "

@@ -1,6 +1,8 @@
+import pytest
 import torch
 
-from ood_diffusion.geometry.spectrum import apply_filter, matrix_power, power_spectrum
+from ood_diffusion.geometry import spectrum
+from ood_diffusion.geometry.spectrum import apply_filter, matrix_power, occurrences, power_spectrum
 
 
 def white(n: int, seed: int = 0) -> torch.Tensor:
@@ -8,16 +10,24 @@ def white(n: int, seed: int = 0) -> torch.Tensor:
 
 
 def test_white_noise_has_the_identity_everywhere() -> None:
-    spectrum = power_spectrum(white(4000))
-    assert float((spectrum - torch.eye(3)).abs().max()) < 0.12
+    found = power_spectrum(white(4000))
+    assert float((found - torch.eye(3)).abs().max()) < 0.12
 
 
-def test_total_power_is_the_variance() -> None:
-    """Parseval, with the half spectrum's columns counted twice except the first and the last."""
-    x = white(50)
-    weights = torch.tensor([1.0, 2, 2, 2, 1])
-    power = (torch.einsum("hwcc->hw", power_spectrum(x)).real * weights).sum()
+@pytest.mark.parametrize("width", [7, 8])
+def test_total_power_is_the_variance(width: int) -> None:
+    """Parseval: the half spectrum's columns count twice, except the first and, of an even width, the last."""
+    x = white(50)[..., :width]
+    power = (torch.einsum("hwcc->hw", power_spectrum(x)).real * occurrences(width)).sum()
     assert torch.allclose(power, x.double().square().sum() / 49)
+
+
+def test_neither_the_mean_nor_the_blocks_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = white(50) + 3
+    whole = power_spectrum(x - x.mean(dim=0))
+    monkeypatch.setattr(spectrum, "VALUES", 7 * x[0].numel())
+    assert [len(part) for part in spectrum.blocks(x)] == [7] * 7 + [1]
+    assert torch.allclose(power_spectrum(x, x.mean(dim=0)), whole, rtol=1e-9)
 
 
 def test_filter_by_root_gives_the_spectrum_back() -> None:

@@ -5,6 +5,7 @@ comparison in Python) raises; so does an operation that mixes devices.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from ood_diffusion.diffusion.grids import uniform_lambda
 from ood_diffusion.diffusion.heun import Heun
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.diffusion.solver import Solver
+from ood_diffusion.lightning import trajectory
 from ood_diffusion.lightning.trajectory import Generator, Inverter, StatesInverter
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.models.diffusers_pipeline import load_diffusers
@@ -80,6 +82,17 @@ class Copies(TorchDispatchMode):
         return result
 
 
+class Here(Executor):
+    """Does at once what it is given."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        done: Future[Any] = Future()
+        done.set_result(function(*args, **kwargs))
+        return done
+
+
 @pytest.fixture(scope="module")
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FrozenModel:
     family: Callable[[Path], FrozenModel] = request.param
@@ -90,6 +103,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def gpu(model: FrozenModel, monkeypatch: pytest.MonkeyPatch) -> Iterator[Copies]:
     """The model on a GPU that is only imagined."""
     monkeypatch.setattr(Tensor, "pin_memory", lambda self: self)  # there is no fake kernel for it
+    monkeypatch.setattr(trajectory, "ThreadPoolExecutor", Here)  # tensors are fake in this thread only
     with moved(model), Copies() as copies:
         yield copies
 

@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 import torch
 
+from ood_diffusion.runs import execute
+from ood_diffusion.runs.execute import announce
 from ood_diffusion.runs.joining import trainer_maker
+from tests.lightning.networks import gaussian_model
 
 
 def device(place: int = 0, **trainer: Any) -> object:
@@ -37,3 +40,31 @@ def test_a_rank_takes_its_own(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert device(devices=4) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "capability", "bf16", "warned"),
+    [
+        ("cuda", (7, 5), 10.0, True),
+        ("cuda", (7, 5), 30.0, False),
+        ("cuda", (8, 0), 10.0, False),
+        ("cpu", None, 10.0, True),
+    ],
+)
+def test_bf16_that_is_slower_than_fp32_is_warned_of(
+    kind: str,
+    capability: object,
+    bf16: float,
+    warned: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Where a device may have no instructions for it: on a T4 (7.5) as on a CPU, not on an A100 (8.0)."""
+    speeds = {"fp32": 25.0, "bf16": bf16}
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
+    monkeypatch.setattr(
+        execute, "measured_rate", lambda model, device, precision: lambda size: speeds[precision]
+    )
+    announce(torch.device(kind), "bf16", gaussian_model())
+    assert ("bf16 is 2.5 times slower than fp32" in caplog.text) == warned

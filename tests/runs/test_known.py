@@ -48,7 +48,7 @@ def planned(run: Run) -> dict[str, int]:
 
 def made_calls(run: Run) -> dict[str, int]:
     """The network calls of the main stages; none of those that only look."""
-    run_in_order(run, run.stages, Results(), lambda: None)
+    run_in_order(run, run.stages, Results(), lambda last: None)
     return {stage: n for stage, n in run.workspace.cost["network_calls"].items() if stage != "evaluate"}
 
 

@@ -1,17 +1,21 @@
-"""`Run.at`: the same run with other knobs, in the same workspace."""
+"""A run: the same with other knobs in the same workspace; what is remembered, and looked at how often."""
 
+import json
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.lightning.ranks import Ranks
+from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.runs.assemble import assemble, build
 from ood_diffusion.runs.configuration import GROUPS
+from ood_diffusion.runs.execute import run_stages
 from ood_diffusion.runs.run import Run
 from ood_diffusion.stages.invert import invert
 from tests.cli import QUICK, TINY
@@ -127,3 +131,36 @@ def test_what_the_solver_found_is_of_the_stage_alone(
     assert [message.split(" (")[0] for message in warned] == [
         f"fixed_point: 24 steps of an image had not converged, of 24 to level {level}" for level in (500, 300)
     ]
+
+
+def test_a_batch_that_did_not_fit_is_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = made(tmp_path, *QUICK, "batch_size=auto")
+    whole, size = cell.model.eps, cell.batch_size
+
+    def small(x: torch.Tensor, t: float, exact: bool = False) -> torch.Tensor:
+        if len(x) == min(size, 12):
+            raise torch.OutOfMemoryError
+        return whole(x, t, exact)
+
+    kept = tmp_path / "store" / "batch_sizes"
+    assert len(list(kept.glob("*.json"))) == 1
+    monkeypatch.setattr(cell.model, "eps", small)
+    invert(cell)
+    assert not cell.bank.missing(list(cell.references))
+    assert list(kept.glob("*.json")) == []
+
+
+def test_weights_are_looked_at_when_the_run_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And once for the address of what it makes, not after every stage: they may be gigabytes."""
+    words = [*QUICK, "stages=[invert,reconstruct,sample]", "output=quiet"]
+    cell, digest, taken = made(tmp_path, *words), FrozenModel.digest, list[str]()
+    before = cell.model.digest()
+    monkeypatch.setattr(FrozenModel, "digest", lambda self: taken.append(digest(self)) or taken[-1])
+    run_stages(composed(*TINY, *words, f"store={tmp_path}/store"), cell, before)
+    assert taken == [before] * 2
+    assert json.loads((tmp_path / "results.json").read_text())["weights"] == {
+        "before": before,
+        "after": before,
+    }

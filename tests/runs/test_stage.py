@@ -88,7 +88,7 @@ def test_each_stage_sees_what_the_ones_before_it_found(run: Run) -> None:
 
     stages = {"a": Looking({"x": 1}), "b": Looking({"y": 2}), "c": Looking({"x": 3})}
     accounts, results = list[dict[str, Any]](), Results()
-    run_in_order(replace(run, stages=stages), stages, results, lambda: accounts.append(dict(results)))
+    run_in_order(replace(run, stages=stages), stages, results, lambda last: accounts.append(dict(results)))
     assert seen == accounts == [{}, {"x": 1}, {"x": 1, "y": 2}]
     assert results == {"x": 3, "y": 2}
 
@@ -106,7 +106,7 @@ def counted(run: Run, times: int, ranks: int = 1) -> list[str]:
             return found
 
     stages = {name: Noting({name: 1}, [times if name == "b" else 0]) for name in "abc"}
-    run_in_order(replace(run, stages=stages, workspace=workspace), stages, Results(), lambda: None)
+    run_in_order(replace(run, stages=stages, workspace=workspace), stages, Results(), lambda last: None)
     return ended
 
 

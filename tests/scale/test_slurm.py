@@ -30,6 +30,8 @@ pytestmark = [
     pytest.mark.skipif(not partitions(), reason="needs a SLURM that answers `sinfo` (.ci/run starts one)"),
 ]
 SLURM = ["-m", "launcher=slurm", "hydra.launcher.array_parallelism=2", "hydra.sweep.dir=sweep"]
+SLURM += ["hydra.launcher.cpus_per_task=1"]  # of a machine with two
+
 LONG = [*TINY, *GATED, "n_references=16", "stages=[invert]"]
 """What is done to it after its first batch finds it in the second."""
 Started = Mapping[object, tuple[Path, "subprocess.Popen[str]"]]
