@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-MOST, VALUES = 256, 2**24
-"""Fields transformed at a time, and values in them: bounds the memory beside the fields to 1 GiB or so."""
+MOST, VALUES = 256, 2**22
+"""Fields transformed at a time, and values in them: bounds the memory beside the fields to 200 MiB or so."""
 
 
 def power_spectrum(fields: Tensor, mean: Tensor | None = None) -> Tensor:
