@@ -27,7 +27,7 @@ GROUPS = {
     "trainer": "The devices of one run. [From a laptop to a cluster](../cluster.md).",
     "launcher": "Where the runs of a sweep execute. [From a laptop to a cluster](../cluster.md).",
     "sweeper": "Which runs a sweep makes: a grid, or a search. [How](../sweeps.md#search).",
-    "logger": "Weights & Biases, or nothing. [What is logged](../wandb.md).",
+    "logger": "Weights & Biases, a logger of Lightning's, or nothing. [What is logged](../wandb.md).",
     "training": "How the stage `train` trains a copy of the network.",
 }
 """Group -> what it is for, in a sentence."""

@@ -5,7 +5,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import cast
 
@@ -27,7 +27,7 @@ from ood_diffusion.report.pictures import Pictures
 from ood_diffusion.report.plan.speed import PICTURES
 from ood_diffusion.report.results import SCHEMA, Cell, Data, Results, Used, as_json, write_json
 from ood_diffusion.report.table import print_card, print_summary
-from ood_diffusion.report.tracking.log import close_run, log_results, open_run
+from ood_diffusion.report.tracking.tracker import open_tracker
 from ood_diffusion.runs.assemble import KNOBS, assemble, build, plain
 from ood_diffusion.runs.joining import join, others_alive, together, trainer_maker
 from ood_diffusion.runs.launch import started_by_cluster
@@ -136,12 +136,11 @@ def run_stages(cfg: DictConfig, run: Run, before: str) -> None:
         del stages[RECOMMENDING]
     results["cell"] = describe(run, with_images)
     results["command"] = CellFolder(workspace.folder).command
-    results["versions"] = {p: version(p) for p in VERSIONS}
+    results["versions"] = versions()
     results["device"] = name_of(workspace.ranks.device)
-    tracker = open_run(plain(cfg.logger), {**results["cell"], "conf": plain(cfg)}, workspace.folder)
-    with optional("find the address of the W&B run"):
-        if tracker is not None and not tracker.offline:
-            results["tracking"] = {"url": str(tracker.url)}
+    tracker = open_tracker(plain(cfg.logger), {**results["cell"], "conf": plain(cfg)}, workspace.folder)
+    if tracker is not None and tracker.url:
+        results["tracking"] = {"url": tracker.url}
     failed = True
 
     def account(ended: bool = False) -> None:
@@ -156,13 +155,13 @@ def run_stages(cfg: DictConfig, run: Run, before: str) -> None:
             log.info("%d items made, %d found in %s", made, found, stores.root)
         account(ended=True)
         if tracker is not None:
-            with optional("log the results to W&B"):
+            with optional("log the results"):
                 shown = build(cfg.stage.report).pictures(run, results) if with_images else Pictures(NONE)
-                log_results(tracker, results, shown)
+                tracker.log(results, shown)
         failed = False
     finally:
         if tracker is not None:
-            close_run(tracker, failed)
+            tracker.close(failed)
     if cfg.output != RICH:
         return
     with printing():
@@ -171,6 +170,15 @@ def run_stages(cfg: DictConfig, run: Run, before: str) -> None:
         if with_images:
             page = workspace.page
             print_summary(results, page if "report" in stages and page.exists() else None)
+
+
+def versions() -> dict[str, str]:
+    """Of `VERSIONS`; wandb may be missing."""
+    found = {}
+    for package in VERSIONS:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def announce(device: torch.device, precision: str, model: FrozenModel) -> None:

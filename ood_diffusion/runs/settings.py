@@ -9,7 +9,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from ood_diffusion.checks import UserError, require, require_choice, require_integer
 from ood_diffusion.precision import PRECISIONS
-from ood_diffusion.report.tracking.settings import read_tracking
+from ood_diffusion.report.tracking.settings import check_logger
 from ood_diffusion.runs.configuration import said_of
 from ood_diffusion.runs.objective import names_of
 from ood_diffusion.storage.mode import MODES
@@ -88,7 +88,7 @@ def read_settings(cfg: DictConfig) -> Settings:
     require(bool(stages) and strange is None, f"stages must be chosen from {known}", stages, remedy)
     require_complete(plain, stages)
     require_choice("output", cfg["output"], OUTPUTS)
-    read_tracking(cfg["logger"])
+    check_logger(cfg["logger"])
     names_of(cfg["objective"])
     require_choice("store_mode", cfg["store_mode"], MODES)
     return Settings(**{knob: cfg[knob] for knob in Settings.__dataclass_fields__})

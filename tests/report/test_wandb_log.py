@@ -1,7 +1,10 @@
 import logging
 import os
 import signal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -206,6 +209,42 @@ def test_a_fault_of_the_environment_costs_the_tracking_only(
     assert open_run({"mode": "auto"}, {}, tmp_path) is None
     (line,) = said(caplog)
     assert line.startswith("W&B could not start offline (") and line.endswith("continuing without it.")
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """A server to which every key is wrong."""
+
+    def do_POST(self) -> None:
+        self.send_error(401)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize("key", ["short", KEY])
+def test_a_wrong_key_costs_the_tracking_only(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """W&B refuses one, its server the other."""
+    wandb.teardown()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_address[1]}")
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    run = open_run({"mode": "online", "init_timeout": 20}, {}, tmp_path)
+    if run is not None:
+        close_run(run)
+    server.shutdown()
+    (line,) = said(caplog)
+    assert line.startswith("W&B could not start online (") and ("continuing" in line)
+
+
+def test_a_folder_that_cannot_be_written_costs_the_tracking_only(tmp_path: Path) -> None:
+    (tmp_path / "wandb").touch()
+    run = open_run({"mode": "offline"}, {}, tmp_path)
+    if run is not None:
+        close_run(run)
+    assert (tmp_path / "wandb").is_file()
 
 
 @pytest.mark.parametrize("error", [OSError("no space left"), ValueError("x"), TypeError(), AssertionError()])

@@ -11,7 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ood_diffusion.checks import Json, UserError
+from torch import Tensor
+
+from ood_diffusion.checks import Json
 from ood_diffusion.figures import directions
 from ood_diffusion.optional import optional
 from ood_diffusion.report.collect.rows import scalar
@@ -52,7 +54,7 @@ def open_run(settings: Mapping[str, Any], config: Json, folder: Path) -> "Run | 
         None where W&B is disabled or cannot start.
 
     Raises:
-        UserError: if a setting is wrong or wandb is not installed.
+        UserError: if a setting is wrong.
     """
     asked = read_tracking(settings)
     failures = []
@@ -61,9 +63,7 @@ def open_run(settings: Mapping[str, Any], config: Json, folder: Path) -> "Run | 
         try:
             run = _started(asked, mode, _groupable(config), folder)
             break
-        except UserError:
-            raise
-        except Exception as error:  # W&B raises what comes: of its own, of pydantic, of the system
+        except Exception as error:  # no wandb, or what comes from it: of its own, of pydantic, of the system
             failures.append(f"{mode} ({brief(error)})")
     if failures:
         log.warning(
@@ -95,12 +95,13 @@ def log_results(run: "Run", results: Results, pictures: Pictures) -> None:
 
     W&B is told which figures are better when lower or higher: their summary is the minimum or the maximum.
     """
-    flat = flatten({name: found for name, found in results.items() if name not in PROVENANCE})
+    flat = numbers(results)
     for path, way in directions(figures_of(results), flat).items():
         run.define_metric(path, summary="min" if way == "lower" else "max")
-    numbers = {key: value for key, value in flat.items() if not isinstance(value, str)}
+    figures = {key: value for key, value in flat.items() if not isinstance(value, str)}
+    images = {name: wandb_image(sheet) for name, sheet in sheets(pictures).items()}
     with staged_in(Path(run.dir).parent):
-        run.log({**numbers, **_images(pictures), **tables(results, pictures)})
+        run.log({**figures, **images, **tables(results, pictures)})
     run.summary.update(flat)  # under its own path; left alone, the definitions make it PATH.min
 
 
@@ -115,18 +116,24 @@ def close_run(run: "Run", failed: bool = False) -> None:
             import_wandb().teardown()
 
 
-def _groupable(config: Json) -> Json:
-    return {k: _groupable(v) if isinstance(v, dict) else scalar(v) for k, v in config.items()}
+def numbers(results: Results) -> dict[str, float | int | str]:
+    """What a logger is told of results: every number and word by its path, without their provenance."""
+    return flatten({name: found for name, found in results.items() if name not in PROVENANCE})
 
 
-def _images(pictures: Pictures) -> dict[str, object]:
-    sheets = {"references": grid(pictures.references[:SHOWN], 8)} if len(pictures.references) else {}
-    if sheets and pictures.reconstructions is not None:
+def sheets(pictures: Pictures) -> dict[str, Tensor]:
+    """Name -> uint8 ``[3, h, w]``: the images of a cell, `SHOWN` of each kind at most, on sheets."""
+    found = {"references": grid(pictures.references[:SHOWN], 8)} if len(pictures.references) else {}
+    if found and pictures.reconstructions is not None:
         pair = pictures.references[:SHOWN], pictures.reconstructions[:SHOWN]
-        sheets["reference_and_reconstruction"] = pair_grid(*pair, pairs=4)
+        found["reference_and_reconstruction"] = pair_grid(*pair, pairs=4)
     if pictures.samples is not None and len(pictures.samples):
-        sheets["samples"] = grid(pictures.samples[:SHOWN], 8)
+        found["samples"] = grid(pictures.samples[:SHOWN], 8)
         if pictures.nearest is not None:
             pair = pictures.samples[:SHOWN], pictures.nearest[:SHOWN]
-            sheets["sample_and_nearest_reference"] = pair_grid(*pair, pairs=4)
-    return {f"pictures/{name}": wandb_image(sheet) for name, sheet in sheets.items()}
+            found["sample_and_nearest_reference"] = pair_grid(*pair, pairs=4)
+    return {f"pictures/{name}": sheet for name, sheet in found.items()}
+
+
+def _groupable(config: Json) -> Json:
+    return {k: _groupable(v) if isinstance(v, dict) else scalar(v) for k, v in config.items()}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
-from ood_diffusion.checks import UserError, require_choice
+from ood_diffusion.checks import require_choice
 
 log = logging.getLogger(__name__)
 
@@ -61,15 +61,9 @@ def has_key() -> bool:
 
 
 def import_wandb() -> Any:
-    """The wandb module, imported only when a run wants it (it takes a second).
+    """The wandb module, imported only when a run wants it (it takes a second)."""
+    import wandb
 
-    Raises:
-        UserError: if it is not installed.
-    """
-    try:
-        import wandb
-    except ModuleNotFoundError as error:
-        raise UserError("W&B logging needs the package wandb. Install it, or turn the logger off.") from error
     return wandb
 
 

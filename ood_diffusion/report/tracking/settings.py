@@ -1,4 +1,4 @@
-"""What the user says about W&B, checked before anything is computed and without W&B."""
+"""What the user says about the logger, checked before anything is computed and without W&B."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ood_diffusion.checks import require, require_choice
+from ood_diffusion.extras import import_extra
 
 MODES = ("auto", "online", "offline", "disabled")
 WORDS = ("project", "entity", "name", "group", "job_type", "notes")
@@ -32,8 +33,22 @@ class Tracking:
     timeouts: Mapping[str, float]
 
 
+def check_logger(settings: Mapping[str, Any]) -> None:
+    """Raise `UserError` for wrong settings of W&B, or if a logger of Lightning's lacks package or place."""
+    match str(settings.get("_target_", "")).rpartition(".")[2]:
+        case "":
+            read_tracking(settings)
+        case "TensorBoardLogger":
+            import_extra("tensorboard", "tensorboard")
+        case "MLFlowLogger":
+            import_extra("mlflow", "mlflow")
+            where = settings.get("tracking_uri")
+            remedy = "Set it, or MLFLOW_TRACKING_URI, such as http://localhost:5000."
+            require(bool(where), "logger.tracking_uri must name MLflow's server or database", where, remedy)
+
+
 def read_tracking(settings: Mapping[str, Any]) -> Tracking:
-    """What `conf/logger` says; numbers become text where words are expected, null and "" are not given.
+    """What is said of W&B; numbers become text where words are expected, null and "" are not given.
 
     Raises:
         UserError: for a setting that is unknown, or has a value that W&B would refuse.
