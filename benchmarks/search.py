@@ -26,7 +26,7 @@ from ood_diffusion.runs.search import distribution, proposal, size
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "outputs" / "search"
-SEEDS, TRIALS = 20, 20
+SEEDS, TRIALS = 10, 20
 SWEPT = [
     "steps=4,8",
     "sampler=linear_combination,local_combination,slerp,draw",
