@@ -31,6 +31,8 @@ COMMANDS = {
     "store": "ood_diffusion.report.store_command",
 }
 """Commands that run nothing, and the modules in which they are functions of that name."""
+STARTERS = ("resume", "submit")
+"""Commands that stand for others: functions of `runs.resume`, from their words to those of the other."""
 
 
 def job(cfg: "DictConfig") -> float | tuple[float, ...] | None:
@@ -43,7 +45,7 @@ def job(cfg: "DictConfig") -> float | tuple[float, ...] | None:
 
     from ood_diffusion.runs.configuration import GROUPS
     from ood_diffusion.runs.dry_run import dry_run, is_dry_run
-    from ood_diffusion.runs.failure import explained, occupied, recorded
+    from ood_diffusion.runs.failure import explained, occupied, recorded, require_no_failure
     from ood_diffusion.runs.launch import launch, leads
     from ood_diffusion.runs.objective import returned
     from ood_diffusion.runs.outcome import reported
@@ -56,7 +58,12 @@ def job(cfg: "DictConfig") -> float | tuple[float, ...] | None:
     names = {group: str(config.runtime.choices[group]) for group in GROUPS}
     folder = Path(config.runtime.output_dir)
     alone = config.mode == RunMode.RUN  # in a multirun Hydra says which cell failed, and goes on
-    with reported() if alone else nullcontext():
+    stops = cfg.fail_fast is True and config.runtime.choices["launcher"] in (
+        "basic",
+        "joblib",
+    )  # ends them all
+    with reported() if alone or stops else nullcontext():
+        require_no_failure(folder, cfg.fail_fast)
         if is_dry_run(cfg):
             with explained(folder, cfg):
                 dry_run(cfg, names, folder)
@@ -108,6 +115,7 @@ def main() -> None:
     import hydra
 
     from ood_diffusion.checks import UserError
+    from ood_diffusion.runs import resume
     from ood_diffusion.runs.configuration import conf_folder
     from ood_diffusion.runs.dry_run import show_sweep
     from ood_diffusion.runs.outcome import reported
@@ -118,22 +126,31 @@ def main() -> None:
     logging.raiseExceptions = False  # a log that a full disk cannot hold is no reason for tracebacks
     os.environ["MPLBACKEND"] = "svg"  # all that is drawn here; one that is not there would fail every import
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors arrive here instead of being printed there
-    with reported():
-        name = sys.argv[1] if len(sys.argv) > 1 else ""
-        if name in COMMANDS:
-            sys.exit(0 if getattr(import_module(COMMANDS[name]), name)(sys.argv[2:]) else 1)
-        check_command(sys.argv[1:])
-        sys.argv[1:] = sorted(sys.argv[1:], key=is_setting)  # argparse takes no flags between them
-        try:
-            hydra.main(version_base="1.3", config_path=conf_folder(), config_name="config")(job)()
-        except FileNotFoundError as error:  # Hydra's: on such a file system as /proc no folder can be made
-            raise UserError(
-                f"the folder of a run must be one that can be made, but got {error.filename}. "
-                "Change hydra.run.dir or hydra.sweep.dir."
-            ) from error
-        finally:
-            print_others()
-        show_sweep()
+    try:
+        with reported():
+            name = sys.argv[1] if len(sys.argv) > 1 else ""
+            if name in COMMANDS:
+                sys.exit(0 if getattr(import_module(COMMANDS[name]), name)(sys.argv[2:]) else 1)
+            if name in STARTERS:
+                sys.argv[1:] = getattr(resume, name)(sys.argv[2:])
+            check_command(sys.argv[1:])
+            sys.argv[1:] = sorted(sys.argv[1:], key=is_setting)  # argparse takes no flags between them
+            try:
+                hydra.main(version_base="1.3", config_path=conf_folder(), config_name="config")(job)()
+            except (
+                FileNotFoundError
+            ) as error:  # Hydra's: on such a file system as /proc no folder can be made
+                raise UserError(
+                    f"the folder of a run must be one that can be made, but got {error.filename}. "
+                    "Change hydra.run.dir or hydra.sweep.dir."
+                ) from error
+            finally:
+                print_others()
+            show_sweep()
+    except SystemExit as end:
+        if end.code:
+            resume.how_to_resume()
+        raise
 
 
 if __name__ == "__main__":

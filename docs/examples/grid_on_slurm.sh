@@ -4,7 +4,7 @@
 #   pip install "ood-diffusion[slurm]"
 #   bash grid_on_slurm.sh
 #
-# If it is interrupted, start it again: it resumes. Details: docs/cluster.md.
+# If it is interrupted, start it again: it resumes, in the same folder. Details: docs/cluster.md.
 set -euo pipefail
 
 GRID=(

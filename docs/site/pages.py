@@ -29,7 +29,6 @@ ELSEWHERE = {
 """Pages of the repository that do not lie in `docs/`, and where the site has them."""
 LANGUAGES = {
     ".py": "python",
-    ".sbatch": "bash",
     ".sh": "bash",
     ".cff": "yaml",
     ".yml": "yaml",

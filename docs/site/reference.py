@@ -14,7 +14,7 @@ from hydra.utils import get_object
 from typing_extensions import get_type_hints, is_typeddict
 
 import ood_diffusion
-from ood_diffusion.cli import COMMANDS
+from ood_diffusion.cli import COMMANDS, STARTERS
 from ood_diffusion.metrics.fid import FID
 from ood_diffusion.metrics.kid import KID
 from ood_diffusion.metrics.prdc import PRDC
@@ -64,9 +64,10 @@ def command_line() -> str:
     """The page with what the command itself says about its words."""
     command = [sys.executable, "-m", "ood_diffusion", "--help"]
     helps = {"ood-diffusion": subprocess.run(command, capture_output=True, text=True, check=True).stdout}
-    for name in sorted(COMMANDS):
+    modules = {**COMMANDS, **dict.fromkeys(STARTERS, "ood_diffusion.runs.resume")}
+    for name in sorted(modules):
         with redirect_stdout(StringIO()) as out, suppress(SystemExit):
-            getattr(import_module(COMMANDS[name]), name)(["--help"])
+            getattr(import_module(modules[name]), name)(["--help"])
         helps[f"ood-diffusion {name}"] = out.getvalue()
     says = (
         "Exit status: 0, 2 for a user error, 128 + n for signal n, 1 for all else and for cells "

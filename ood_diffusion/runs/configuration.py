@@ -1,5 +1,6 @@
 """Where the configuration is, for the command and for Python alike."""
 
+import os
 import re
 from collections.abc import Sequence
 from importlib.resources import files
@@ -18,17 +19,34 @@ def embedded(name: str) -> str:
     return str(files("ood_diffusion.models") / "weights" / name)
 
 
-def sweep_group() -> str | None:
-    """The name of this execution of a sweep, the same in all its runs under every launcher.
+def sweep_folder() -> Path | None:
+    """The sweep that this run is of, which may have been started alone, as a task of a job array is.
 
-    It is made of the file in `sweeps/`, if there is one, and the sweep's folder, whose name is its time, so
-    that two executions do not mix. None for a single run, and outside Hydra.
+    None for a single run, and outside Hydra.
     """
-    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
+    if not HydraConfig.initialized():
         return None
     config = HydraConfig.get()
-    question = config.runtime.choices.get("sweep")
-    return "_".join([*[str(question)] * bool(question), Path(config.sweep.dir).absolute().name])
+    folder = Path(os.path.abspath(config.sweep.dir))  # as Hydra names the run's: without ".."
+    own = "" if OmegaConf.is_missing(config.runtime, "output_dir") else config.runtime.output_dir
+    return folder if config.mode == RunMode.MULTIRUN or folder in Path(own).parents else None
+
+
+def sweep_group() -> str | None:
+    """The name of the sweep that this run is of, the same in all its runs; None for a single run.
+
+    It is made of the file in `sweeps/`, if there is one, and the sweep's folder, whose name is its time, so
+    that two sweeps do not mix.
+    """
+    if (folder := sweep_folder()) is None:
+        return None
+    question = HydraConfig.get().runtime.choices.get("sweep")
+    return "_".join([*[str(question)] * bool(question), folder.name])
+
+
+def run_name() -> str:
+    """The name of this run's folder: in a sweep its number."""
+    return Path(HydraConfig.get().runtime.output_dir).name
 
 
 def log_level(output: str) -> str:
@@ -36,7 +54,7 @@ def log_level(output: str) -> str:
     return "WARNING" if output in ("quiet", "json") else "INFO"
 
 
-for resolver in (embedded, log_level, sweep_group):  # under names of ours: a caller may have others
+for resolver in (embedded, log_level, run_name, sweep_group):  # under names of ours: a caller may have others
     OmegaConf.register_new_resolver(f"ood_diffusion.{resolver.__name__}", resolver, replace=True)
 
 

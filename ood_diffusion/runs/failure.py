@@ -15,7 +15,8 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 from ood_diffusion.checks import UserError, require
-from ood_diffusion.report.collect.cells import NOT_BEGUN
+from ood_diffusion.report.collect.cells import MULTIRUN, NOT_BEGUN, find_cells
+from ood_diffusion.runs.configuration import sweep_folder
 from ood_diffusion.runs.outcome import RankFailure, RunFailure, verdict
 from ood_diffusion.runs.sweep import RESULTS, Sweep
 from ood_diffusion.storage.atomic import atomic_write, remove_leftovers
@@ -71,6 +72,20 @@ def recorded(folder: Path, first: bool = True) -> Iterator[None]:
                 if not first:
                     print(f"error: {printable(reason)}", file=sys.stderr)
         raise
+
+
+def require_no_failure(folder: Path, fail_fast: object) -> None:
+    """Raise `UserError` with `fail_fast` if another run of the sweep has failed since it was last started."""
+    require(isinstance(fail_fast, bool), "fail_fast must be true or false", fail_fast, "Try true.")
+    sweep = sweep_folder()
+    if not fail_fast or sweep is None or not (sweep / MULTIRUN).is_file():
+        return
+    began = (sweep / MULTIRUN).stat().st_mtime_ns
+    errors = (cell.folder / NAME for cell in find_cells(sweep) if cell.folder != folder)
+    failed = [path.parent for path in errors if path.exists() and path.stat().st_mtime_ns > began]
+    require(
+        not failed, "fail_fast=true runs nothing after a failure", str(min(failed, default="")), "Resume it."
+    )
 
 
 @contextmanager

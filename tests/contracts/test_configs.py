@@ -31,6 +31,7 @@ OTHERS = (
     "logger",
     "experiment",
     "sweep",
+    "sweeper",
     "view",
 )
 OF_STAGES = ("baseline", "stage")
@@ -106,7 +107,7 @@ def test_launcher(name: str) -> None:
     """Composes with its plugin; that it runs cells: tests/scale."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         launcher = compose("config", [f"launcher={name}"], return_hydra_config=True).hydra.launcher
-    assert {"basic": "Basic", "joblib": "Joblib", "local": "Local", "slurm": "Slurm"}[
+    assert {"basic": "Basic", "joblib": "Joblib", "local": "Local", "slurm": "Slurm", "submit": "Submit"}[
         name
     ] in launcher._target_
 
@@ -116,7 +117,7 @@ def test_sweeper(name: str) -> None:
     """Composes with its plugin; that it runs cells: tests/runs/test_search.py."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         sweeper = compose("config", [f"sweeper={name}"], return_hydra_config=True).hydra.sweeper
-    assert {"grid": "Basic", "optuna": "Optuna", "wandb": "WandbFile"}[name] in sweeper._target_
+    assert {"grid": "Grid", "optuna": "Optuna", "wandb": "WandbFile"}[name] in sweeper._target_
 
 
 @pytest.mark.parametrize("name", choices("trainer"))

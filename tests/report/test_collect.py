@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from hydra.errors import HydraException
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.report.collect.cells import NOT_BEGUN, find_cells
@@ -29,13 +30,15 @@ def sweep(tmp_path: Path) -> Path:
     """Two complete cells, one failed before anything, one killed, one not begun, and others' folders."""
     cell(tmp_path / "0", "+sweep=eta", "eta=0", found=with_eta(0.0))
     cell(tmp_path / "2", "+sweep=eta", "eta=1", found=with_eta(1.0))
-    cell(tmp_path / "10", "eta=7", eta=7, error="eta must lie between 0 and 1, but got 7. Try 0.")
-    cell(tmp_path / "11", "eta=0.7", found=with_eta(0.7, seconds={"invert": 1.0}))
+    cell(
+        tmp_path / "10", "+sweep=eta", "eta=7", eta=7, error="eta must lie between 0 and 1, but got 7. Try 0."
+    )
+    cell(tmp_path / "11", "+sweep=eta", "eta=0.7", found=with_eta(0.7, seconds={"invert": 1.0}))
     cell(tmp_path / "12", "eta=0", dry_run=True)
     (tmp_path / "wandb" / ".hidden" / ".hydra").mkdir(parents=True)
     hydra = {
         "sweeper": {"params": {}},
-        "overrides": {"task": ["eta=0,1,7,0.7,0.3"]},
+        "overrides": {"task": ["+sweep=eta", "eta=0,1,7,0.7,0.3"]},
         "runtime": {"choices": {"hydra/sweeper": "basic"}},
     }
     (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"hydra": hydra, "store": "outputs/store"}))
@@ -212,7 +215,8 @@ def test_mistakes(
 
 
 def test_numbers_of_cells() -> None:
-    assert combinations(["eta=0,1", "domain=a,b,c", "steps=5", "+sweep=eta"]) == 6
-    assert combinations(["eta=0,1,2", "eta=0,1"]) == 2  # the later one replaces the earlier
-    assert combinations(["level=range(100,400,100)", "stages=[invert,sample]"]) == 3
-    assert combinations(["eta=0,1", "dry_run=true"]) is None
+    assert len(combinations(["eta=0,1", "domain=a,b,c", "steps=5", "+sweep=eta"])) == 6
+    assert combinations(["eta=0,1,2", "~view", "eta=0,1"]) == [["eta=0", "~view"], ["eta=1", "~view"]]
+    assert len(combinations(["level=range(100,400,100)", "stages=[invert,sample]"])) == 3
+    with pytest.raises(HydraException, match="a grid takes lists of values"):
+        combinations(["eta=interval(0,1)"])

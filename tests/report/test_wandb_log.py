@@ -99,6 +99,21 @@ def test_a_run_that_failed_says_so(failed: bool, tmp_path: Path) -> None:
     assert end.exit_code == failed
 
 
+def test_attempts_of_one_folder_are_one_run(tmp_path: Path) -> None:
+    """However each ended; once one has ended well, only what it recorded is left to be synced."""
+    ids = []
+    for attempt in range(4):
+        run = open_run({"mode": "offline", "group": "sweep"}, {"attempt": attempt}, tmp_path)
+        ids.append(run.id)
+        if attempt != 1:  # forgotten, as by a process that was killed
+            close_run(run, failed=attempt < 3)
+        assert len(list(tmp_path.glob("wandb/offline-run-*"))) == (1 if attempt == 3 else attempt + 1)
+    assert len({*ids}) == 1
+    assert offline_log.config(tmp_path)["attempt"] == 3
+    (said,) = (record.run for record in offline_log.records(tmp_path) if record.run.run_id)
+    assert said.run_id == ids[0] and said.run_group == "sweep"
+
+
 def test_two_runs_in_one_process_do_not_mix(tmp_path: Path) -> None:
     for name, seed in (("one", 1), ("two", 2)):
         run = open_run({"mode": "offline"}, {"seed": seed}, tmp_path / name)

@@ -95,7 +95,7 @@ def test_json_of_a_sweep_is_a_line_per_cell_even_where_one_fails(terminal: tuple
         whole = json.loads(Path(found["results"]).read_text())
         assert found["cost"] == whole["cost"] and found["cell"] == whole["cell"]
         assert Path(found["folder"]).is_dir() and found["report"] is None
-    assert done.stderr.splitlines()[-1].startswith("error:") and "✓" not in done.stderr
+    assert done.stderr.splitlines()[-2].startswith("error:") and "✓" not in done.stderr
 
 
 def test_json_of_a_dry_run(terminal: tuple[Path, str]) -> None:

@@ -58,7 +58,15 @@ def test_two_cells_are_two_runs(tmp_path: Path) -> None:
     cells = sorted((tmp_path / "outputs" / "sweeps").glob("*/[0-9]"))
     assert [offline_log.history(cell)["cell/eta"] for cell in cells] == [0, 1]
     groups = {record.run.run_group for cell in cells for record in offline_log.records(cell)} - {""}
-    assert groups == {cells[0].parent.name}, "the cells are one group, of this execution of the sweep"
+    assert groups == {cells[0].parent.name}, "the cells are one group, of this sweep"
+    opened = sorted(cells[0].parent.glob("*/wandb/offline-run-*"))
+    (cells[1] / "results.json").unlink()
+    done = run_cli(tmp_path, "resume", str(cells[0].parent), HOME=str(tmp_path), **WITHOUT_A_KEY)
+    assert done.returncode == 0, done.stderr
+    again = sorted(cells[0].parent.glob("*/wandb/offline-run-*"))
+    assert again[0] == opened[0], "a complete run opens none"
+    ids = [[path.name.split("-")[-1] for path in paths] for paths in (opened, again)]
+    assert again[1] != opened[1] and ids[0] == ids[1]
 
 
 def test_nothing_around_a_run_costs_its_results(tmp_path: Path) -> None:

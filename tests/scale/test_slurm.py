@@ -1,4 +1,4 @@
-"""A real SLURM: sweeps as job arrays, ranks as tasks, pre-emption, dead jobs, plain sbatch."""
+"""A real SLURM: sweeps as job arrays, waited for or left, ranks as tasks, pre-emption, dead jobs."""
 
 import os
 import shutil
@@ -14,6 +14,7 @@ import torch
 from filelock import FileLock
 
 from tests.cli import GATED, LIMIT, QUICK, ROOT, TINY, calls, environment_with, results, run_cli
+from tests.report import offline_log
 from tests.scale.test_ranks import items
 
 
@@ -35,8 +36,6 @@ SLURM += ["hydra.launcher.cpus_per_task=1"]  # of a machine with two
 LONG = [*TINY, *GATED, "n_references=16", "stages=[invert]"]
 """What is done to it after its first batch finds it in the second."""
 Started = Mapping[object, tuple[Path, "subprocess.Popen[str]"]]
-EXAMPLES = {"one_job.sbatch": ([], 1), "array.sbatch": (["--array=0-1"], 2)}
-"""The examples for clusters without submitit: options, and how many runs each makes."""
 
 
 @pytest.fixture
@@ -67,15 +66,25 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
 
 
 @pytest.fixture(scope="module")
-def queued(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
-    """The scripts of `EXAMPLES` as they are, all at once: `sbatch --wait` looks seldom how they end."""
-    begun = {}
-    for script, (options, _) in EXAMPLES.items():
-        folder = tmp_path_factory.mktemp("queued")
-        path, job = str(ROOT / "sweeps/slurm" / script), [*TINY[:-1], *QUICK, "stages=[invert]"]
-        begun[script] = folder, start(folder, "sbatch", "--wait", *options, path, *job, WANDB_MODE="disabled")
-    yield begun
-    ended(begun)
+def queued(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A run on two ranks that was submitted and left: its folder and its job."""
+    folder = tmp_path_factory.mktemp("queued")
+    ranks = ["trainer=ddp", "trainer.devices=2"]
+    return folder, left(folder, "--time", "60", "-m", *TINY, *QUICK, "stages=[invert]", *ranks)
+
+
+def left(folder: Path, *words: str) -> str:
+    """The job that `ood-diffusion submit` leaves to the cluster."""
+    done = run_cli(folder, "submit", *words, "hydra.sweep.dir=sweep")
+    assert done.returncode == 0, done.stderr
+    assert "ood-diffusion collect sweep" in done.stderr and "ood-diffusion resume sweep" in done.stderr
+    return done.stderr.partition("Submitted job ")[2].partition(" ")[0]
+
+
+def states(job: str) -> list[str]:
+    """Of the tasks that have not ended."""
+    asked = ["squeue", "--noheader", "--array", f"--jobs={job}", "--format=%T"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=LIMIT).stdout.split()
 
 
 def ended(begun: Started) -> None:
@@ -100,9 +109,9 @@ def start(folder: Path, *command: str, **environment: str) -> "subprocess.Popen[
     )
 
 
-def wait_for(happened: Callable[[], object], launcher: "subprocess.Popen[str]") -> None:
+def wait_for(happened: Callable[[], object], launcher: "subprocess.Popen[str] | None" = None) -> None:
     while not happened():
-        assert launcher.poll() is None, launcher.stdout and launcher.stdout.read()
+        assert launcher is None or launcher.poll() is None, launcher.stdout and launcher.stdout.read()
         time.sleep(0.1)
 
 
@@ -110,9 +119,9 @@ def shards(folder: Path) -> list[Path]:
     return list(folder.glob("outputs/store/latents/*/shards/*.safetensors"))
 
 
-def test_cells_at_once_make_the_fewest_calls(killed: Started, queued: Started, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("killed", "queued")  # begun before: they wait long
+def test_cells_at_once_make_the_fewest_calls(tmp_path: Path) -> None:
     """Two at a time on one store: the domain is inverted once, whoever comes first."""
-    del killed, queued  # begun before: they wait long
     done = run_cli(tmp_path, *SLURM, *TINY, *QUICK, "eta=0,0.5", "stages=[invert,sample]")
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(results(tmp_path)) == 2
@@ -155,13 +164,46 @@ def task(folder: Path, rank: int) -> int:
     raise AssertionError(f"no task {rank} works in {folder}")
 
 
-@pytest.mark.parametrize("script", EXAMPLES)
-def test_plain_sbatch(script: str, queued: Started) -> None:
-    folder, waiting = queued[script]
-    said, _ = waiting.communicate(timeout=LIMIT)
-    logs = "".join(path.read_text() for path in folder.glob("*.log"))
-    assert waiting.returncode == 0, said + logs
-    assert len(results(folder)) == EXAMPLES[script][1] and calls(folder, "invert") == 12 * 2
+def test_ranks_that_were_submitted(queued: tuple[Path, str]) -> None:
+    folder, job = queued
+    wait_for(lambda: not states(job))
+    logs = "".join(path.read_text() for path in folder.glob("sweep/logs/*.log"))
+    assert len(results(folder)) == 1 and calls(folder, "invert") == 12 * 2, logs
+
+
+def test_a_partition_that_is_refused(tmp_path: Path) -> None:
+    words = ["--partition=none", "-m", "eta=0,1", "hydra.sweep.dir=sweep"]
+    done = run_cli(tmp_path, "submit", *words)
+    assert done.returncode == 2 and "error: sbatch refused the runs: sbatch: error: " in done.stderr
+    assert "invalid partition specified: none" in done.stderr and "Resume:" not in done.stderr
+    assert not (tmp_path / "sweep/multirun.yaml").exists() and not (tmp_path / "sweep/array.sbatch").exists()
+
+
+@pytest.mark.usefixtures("alone")
+def test_submitted_requeued_and_one_wandb_run_each(tmp_path: Path) -> None:
+    """A task is requeued three times, which leaves the W&B run that the first attempt has begun."""
+    job = left(tmp_path, "-m", *LONG, "eta=0,1", "logger=wandb", "logger.mode=offline")
+
+    def attempts(run: str) -> list[str]:
+        return sorted(path.name for path in tmp_path.glob(f"sweep/{run}/wandb/offline-run-*"))
+
+    for count in (1, 2, 3):
+        wait_for(lambda count=count: len(attempts("0")) == count and len(attempts("1")) == 1)
+        begun = attempts("0")[0]
+        subprocess.run(["scontrol", "requeue", f"{job}_0"], check=True, timeout=LIMIT)
+    wait_for(lambda: len(attempts("0")) == 4)
+    (tmp_path / "go").touch()
+    wait_for(lambda: not states(job))
+    assert len(results(tmp_path)) == 2 and calls(tmp_path, "invert") == 16 * 2
+    (last,) = attempts("0")
+    assert last != begun and last.split("-")[-1] == begun.split("-")[-1]
+    ended = [offline_log.records(tmp_path / "sweep" / run) for run in "01"]
+    groups = {record.run.run_group for records in ended for record in records if record.run.run_id}
+    assert groups == {"sweep"}
+    ends = [r.exit for records in ended for r in records if r.WhichOneof("record_type") == "exit"]
+    assert [end.exit_code for end in ends] == [0, 0]
+    nothing = run_cli(tmp_path, "resume", "sweep")
+    assert nothing.returncode == 0 and nothing.stderr == "2 of 2 runs are complete in sweep\n"
 
 
 @pytest.mark.usefixtures("alone")

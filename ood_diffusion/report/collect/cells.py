@@ -39,6 +39,8 @@ SECTION = re.compile(r"^(?=[^\s#-])", re.MULTILINE)
 """Before a key at the margin of a YAML file."""
 ALONE = "hydra.mode=RUN"
 """Without it the file of a sweep, which is among the overrides, would start the whole sweep."""
+HOW = frozenset({"dry_run", "fail_fast", "launcher", "logger", "output"})
+"""Settings, and groups of them, that say how a run is carried out and what is told of it: no coordinates."""
 MOST_BYTES = 100_000_000
 """Of a file that is read: a run writes far smaller ones."""
 
@@ -54,6 +56,7 @@ class Overrides(TypedDict):
     """Of a command line, or of a sweep for one cell."""
 
     task: list[str]
+    hydra: NotRequired[list[str]]
 
 
 class ConfigSource(TypedDict):
@@ -170,16 +173,13 @@ class CellFolder:
         """What to type, where the run or its sweep was started, to run it alone; quoted for a POSIX shell."""
         hydra = self.contents.hydra
         runtime: Runtime = hydra["runtime"] if hydra else {"choices": {}}
-        sources = [each for each in runtime.get("config_sources", []) if each["provider"] == "command-line"]
-        folders = [os.path.relpath(each["path"], runtime.get("cwd")) for each in sources]
-        alone = [ALONE] * (hydra is not None and hydra.get("mode") == "MULTIRUN")
-        options = [word for folder in folders for word in ("--config-dir", folder)]
-        return shlex.join(["ood-diffusion", *options, *self.overrides, *alone])
+        of_sweep = hydra is not None and (hydra.get("mode") == "MULTIRUN" or "sweep" in self.overridden)
+        return shlex.join(["ood-diffusion", *config_dirs(runtime), *self.overrides, *[ALONE] * of_sweep])
 
     @property
     def overridden(self) -> list[str]:
         """The keys of the overrides, without ``+`` and package."""
-        return [re.split("[=@]", line.lstrip("+~"))[0] for line in self.overrides]
+        return [key_of(line) for line in self.overrides]
 
     @property
     def results(self) -> Results:
@@ -198,11 +198,11 @@ class CellFolder:
 
     @cached_property
     def names(self) -> list[str]:
-        """Of its coordinates: every group, every knob, and what else was overridden, by dotted name; what is
-        printed (`output`) is none.
+        """Of its coordinates: every group, every knob, and what else was overridden, by dotted name, but for
+        `HOW`.
         """
         known = self.results.get("cell", Knobs.__annotations__)
-        return [name for name in dict.fromkeys([*known, *self.overridden]) if name != "output"]
+        return [name for name in dict.fromkeys([*known, *self.overridden]) if name.split(".")[0] not in HOW]
 
     def coordinate(self, name: str) -> Any:
         """A group's choice or the value of a setting, as the run used it; None if there is no such thing."""
@@ -250,6 +250,18 @@ def walk(root: Path) -> Walked:
 def find_cells(root: Path) -> list[CellFolder]:
     """The cells below `root`, dry runs among them."""
     return walk(root).cells
+
+
+def key_of(override: str) -> str:
+    """What an override sets, without ``+`` and package."""
+    return re.split("[=@]", override.lstrip("+~"))[0]
+
+
+def config_dirs(runtime: Mapping[str, Any]) -> list[str]:
+    """The options by which the command line named folders of settings, relative to where it was typed."""
+    sources = [each for each in runtime.get("config_sources", []) if each["provider"] == "command-line"]
+    folders = [os.path.relpath(each["path"], runtime.get("cwd")) for each in sources]
+    return [word for folder in folders for word in ("--config-dir", folder)]
 
 
 def read(path: Path) -> bytes | None:

@@ -1,13 +1,13 @@
 """Many cells, one table: what each found, and which of them are not complete and why."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ood_diffusion.report.collect.cells import MULTIRUN, NOT_BEGUN, CellFolder, Unreadable, walk
-from ood_diffusion.report.collect.sweep_size import cells_of_sweep
+from ood_diffusion.report.collect.sweep_size import recipes, runs_of_sweep
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.results import PROVENANCE
 
@@ -84,16 +84,21 @@ def find(*folders: Path) -> Found:
             if (place := cell.folder.resolve()) not in known:
                 cells[name if name not in cells else f"{name} ({len(cells)})"] = cell
                 known.add(place)
-        below = Counter(parent for cell in begun for parent in cell.folder.parents)
+        below: dict[Path, list[CellFolder]] = defaultdict(list)
+        for cell in begun:
+            for parent in cell.folder.parents:
+                below[parent].append(cell)
         for sweep in walked.sweeps:
             there = below[sweep]
             try:
-                expected = cells_of_sweep(sweep / MULTIRUN) or 0
+                asked = runs_of_sweep(sweep / MULTIRUN) or []
             except Unreadable as error:
                 unreadable[sweep / MULTIRUN] = str(error)
                 continue
-            if there < expected:
-                not_begun[sweep.resolve()] = expected - there
+            begun_with = [cell.overrides for cell in there if cell.contents.hydra]
+            missing = {*recipes(asked, asked)} - {*recipes(begun_with, asked)}
+            if (count := len(missing) - len(there) + len(begun_with)) > 0:  # the others are some of them
+                not_begun[sweep.resolve()] = count
     refused = {name: cell for name, cell in cells.items() if status(cell).word == "refused"}
     return Found({n: cell for n, cell in cells.items() if n not in refused}, refused, not_begun, unreadable)
 

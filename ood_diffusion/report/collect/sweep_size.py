@@ -1,7 +1,7 @@
-"""How many cells a sweep has, from what Hydra wrote when it began."""
+"""Which runs a sweep has, from what was written when it began."""
 
-import math
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -9,10 +9,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from ood_diffusion.checks import Json
-from ood_diffusion.report.collect.cells import Overrides, Runtime, Unreadable, parse_yaml, read
+from ood_diffusion.report.collect.cells import HOW, Overrides, Runtime, Unreadable, key_of, parse_yaml, read
 
-BASIC = "basic"
-"""Hydra's sweeper that takes every combination; how many cells another makes cannot be known beforehand."""
+EVERY = ("grid", "basic")
+"""Sweepers, ours and Hydra's, that take every combination; what another does cannot be known beforehand."""
 
 
 class Sweeper(TypedDict, total=False):
@@ -36,11 +36,11 @@ class SweepFile(TypedDict):
     store: Any
 
 
-def cells_of_sweep(path: Path) -> int | None:
-    """The number of cells of the sweep whose `multirun.yaml` this is.
+def runs_of_sweep(path: Path) -> list[list[str]] | None:
+    """The overrides of each run of the sweep whose `multirun.yaml` this is.
 
     Returns:
-        None for a dry run, and where the number is not in the file (another sweeper, ``glob(…)``).
+        None for a dry run, and where the file does not say (another sweeper, ``glob(…)``).
 
     Raises:
         Unreadable: if the file is damaged.
@@ -49,29 +49,50 @@ def cells_of_sweep(path: Path) -> int | None:
     if not found:
         raise Unreadable("it is empty")
     hydra = found["hydra"]
-    if hydra["runtime"]["choices"].get("hydra/sweeper") != BASIC:
+    if hydra["runtime"]["choices"].get("hydra/sweeper") not in EVERY:
         return None
     task, params = hydra["overrides"]["task"], hydra["sweeper"].get("params") or {}
     try:
-        return combinations([f"{key}={value}" for key, value in params.items()] + task)
+        runs = combinations([f"{key}={value}" for key, value in params.items()] + task)
     except HydraException:
         return None
+    return None if any("dry_run=true" in run for run in runs) else runs
 
 
-def combinations(overrides: Iterable[str]) -> int | None:
-    """How many combinations of values these overrides ask for; a later one replaces one of the same key.
+def combinations(overrides: Iterable[str], loader: Any = None) -> list[list[str]]:
+    """Every combination of the values that these overrides ask for; a later one replaces one of the same key.
 
-    Returns:
-        None if they ask for a dry run.
+    Args:
+        overrides: as on a command line.
+        loader: of Hydra's settings, for ``glob(…)``.
 
     Raises:
-        HydraException: for an override that cannot be read, or a sweep over ``glob(…)``.
+        HydraException: for an override that cannot be read, and for a sweep that has no list of values.
     """
-    counts: dict[str, int] = {}
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
-        if override.key_or_group == "dry_run" and override.value():
-            return None
-        counts[override.get_key_element()] = (
-            len(list(override.sweep_string_iterator())) if override.is_sweep_override() else 1
-        )
-    return math.prod(counts.values())
+    asked: dict[str, list[str]] = {}
+    for each in OverridesParser.create(config_loader=loader).parse_overrides(list(overrides)):
+        key = each.get_key_element()
+        if each.is_sweep_override():
+            if not each.is_discrete_sweep():
+                raise HydraException(f"a grid takes lists of values, but got {each.input_line}.")
+            asked[key] = [f"{key}={value}" for value in each.sweep_string_iterator()]
+        else:
+            whole = each.is_delete() and each.value() is None
+            asked[key] = [str(each.input_line) if whole else f"{key}={each.get_value_element_as_str()}"]
+    return [list(run) for run in itertools.product(*asked.values())]
+
+
+def recipes(runs: Iterable[Sequence[str]], space: Sequence[Sequence[str]]) -> list[frozenset[str]]:
+    """What makes each run of a sweep the run it is: its overrides, but not how it is carried out.
+
+    Args:
+        runs: overrides of each.
+        space: of every run that the sweep asks for; what it varies belongs to the recipe in any case.
+    """
+    fixed = set.intersection(*map(set, space)) if space else set()
+    varied = {key_of(each) for run in space for each in run if each not in fixed}
+    beside = {*HOW, "trainer"}
+    keys = [[(each, key_of(each)) for each in run] for run in runs]
+    return [
+        frozenset(o for o, key in run if key in varied or key.split(".")[0] not in beside) for run in keys
+    ]

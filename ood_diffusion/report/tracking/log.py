@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from shutil import rmtree
 from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor
@@ -82,12 +83,20 @@ def _started(asked: Tracking, mode: Mode, config: Json, folder: Path) -> "Run":
         mode=mode,
         config=config,
         dir=str(folder),
+        id=known_id(folder),
+        resume="allow",
         reinit="finish_previous",  # else a run that someone forgot to finish swallows this one
         settings=wandb.Settings(silent=True, console="off", **known),
     )
     if mode == "offline":
         log.info("W&B: offline run; upload it with: wandb sync %s", Path(run.dir).parent)
     return cast("Run", run)
+
+
+def known_id(folder: Path) -> str | None:
+    """The id of the W&B run of this folder, which an earlier attempt has begun; None if there was none."""
+    names = sorted(path.name for path in folder.glob("wandb/*run-*-*"))  # as W&B calls them: run-<time>-<id>
+    return names[-1].partition("run-")[2].partition("-")[2] if names else None
 
 
 def log_results(run: "Run", results: Results, pictures: Pictures) -> None:
@@ -106,13 +115,21 @@ def log_results(run: "Run", results: Results, pictures: Pictures) -> None:
 
 
 def close_run(run: "Run", failed: bool = False) -> None:
-    """Finish the run, so that the next job of a sweep does not write into it; W&B marks it if it failed."""
+    """Finish the run, so that the next job of a sweep does not write into it; W&B marks it if it failed.
+
+    What interrupted attempts recorded offline goes when one has ended well: ``wandb sync`` refuses a run of
+    which any record is incomplete.
+    """
     finished = False
     with optional("finish the W&B run"):
         run.finish(exit_code=int(failed))
         finished = True
-    if not finished:
-        with suppress(Exception):  # its service may have been killed: the next job needs another
+    here = Path(run.dir).parent
+    for earlier in here.parent.glob(f"offline-run-*-{run.id}") if finished and not failed else ():
+        if earlier != here:
+            rmtree(earlier, ignore_errors=True)
+    if failed or not finished:
+        with suppress(Exception):  # its service may have been killed, too: the next job needs another
             import_wandb().teardown()
 
 

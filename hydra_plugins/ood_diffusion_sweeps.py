@@ -1,0 +1,156 @@
+"""What Hydra takes from packages only below `hydra_plugins`: a sweeper and a launcher of ours.
+
+Every Hydra program on the machine imports this file: what is heavy is imported in the methods, and the
+settings that name these classes are in our own `conf/hydra`.
+"""
+
+import logging
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+log = logging.getLogger(__name__)
+
+SCRIPT = """#!/usr/bin/env bash
+# What `ood-diffusion submit` submitted: a task for each run. Resume by: ood-diffusion resume {folder}
+set -euo pipefail
+case $SLURM_ARRAY_TASK_ID in
+{runs}
+esac
+# The signal comes before the time is up. Each requeue goes on with the interrupted batch.
+trap '[ "${{SLURM_RESTART_COUNT:-0}}" -ge 20 ] || scontrol requeue "$SLURM_JOB_ID"' USR1
+srun --kill-on-bad-exit=1 {command} "$@" &
+wait $!
+"""
+
+
+class Grid(Sweeper):
+    """Every combination of values; those whose runs are complete in the sweep's folder are not run again.
+
+    Args:
+        params: key -> values, as on the command line, which replaces them.
+    """
+
+    hydra_context: HydraContext
+    config: DictConfig
+    launcher: Launcher
+
+    def __init__(self, params: dict[str, str] | None = None) -> None:
+        self.params = params or {}
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """What Hydra calls before `sweep`."""
+        self.hydra_context, self.config = hydra_context, config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Hand the launcher what is to be done, all at once.
+
+        Raises:
+            Exception: of the first run that failed, when all have ended.
+        """
+        from ood_diffusion.report.collect.cells import MULTIRUN
+        from ood_diffusion.report.collect.sweep_size import combinations
+        from ood_diffusion.runs.resume import to_do
+        from ood_diffusion.storage.atomic import atomic_write
+
+        folder, dry = Path(self.config.hydra.sweep.dir), self.config.get("dry_run") is True
+        asked = [*(f"{key}={values}" for key, values in self.params.items()), *arguments]
+        runs = combinations(asked, self.hydra_context.config_loader)
+        subdir = OmegaConf.to_container(self.config.hydra.sweep, resolve=False)["subdir"]  # type: ignore[call-overload,index]
+        jobs, begun = to_do(folder, runs, str(subdir), dry)
+        if begun:
+            done = len(runs) - len(jobs)
+            log.info("%d of %d runs are complete in %s", done, len(runs), os.path.relpath(folder))
+        self.validate_batch_is_legal(jobs)
+        if not dry:
+            atomic_write(folder / MULTIRUN, OmegaConf.to_yaml(self.config).encode())
+        ended = self.launcher.launch(jobs, initial_job_idx=0) if jobs else []
+        for each in ended:
+            _ = each.return_value  # raises what ended the run
+        return ended
+
+
+class Submit(Launcher):
+    """Each run as a task of a SLURM job array, for which nobody waits.
+
+    Args:
+        array_parallelism: runs at a time.
+        sbatch: its options.
+        options: further ones, which count where both say something.
+    """
+
+    def __init__(self, array_parallelism: int, sbatch: Sequence[str], options: Sequence[str]) -> None:
+        self.array_parallelism, self.options = array_parallelism, [*sbatch, *options]
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """What Hydra calls before anything is written.
+
+        Raises:
+            UserError: where there is no SLURM, or nothing is to be computed.
+        """
+        from ood_diffusion.checks import UserError
+
+        if config.get("dry_run") is True:
+            raise UserError("submit needs dry_run=false, but got true. For a plan, leave out submit.")
+        if not shutil.which("sbatch"):
+            raise UserError(
+                "submit needs SLURM's sbatch, but it is not on the path. Call it on a login node."
+            )
+        self.config = config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Submit the runs, and say what they are called.
+
+        Raises:
+            UserError: if sbatch refuses them; nothing has begun then.
+        """
+        from ood_diffusion.checks import UserError
+        from ood_diffusion.report.collect.cells import ALONE, MULTIRUN, config_dirs, find_cells
+        from ood_diffusion.runs.resume import quoted
+        from ood_diffusion.storage.atomic import atomic_write
+
+        hydra = self.config.hydra
+        folder, shown = Path(os.path.abspath(hydra.sweep.dir)), shlex.quote(os.path.relpath(hydra.sweep.dir))
+        beside = ("hydra.launcher.", "hydra.mode=", "hydra.sweep.dir=")
+        of_all = [
+            *(sys.executable, "-m", "ood_diffusion", *config_dirs(hydra.runtime), ALONE),
+            *(word for word in hydra.overrides.hydra if not word.startswith(beside)),
+            f"hydra.sweep.dir={quoted(str(folder))}",
+            "hydra.run.dir=${hydra.sweep.dir}/${hydra.sweep.subdir}",
+        ]
+        tasks = [f"{number}) set -- {shlex.join(each)} ;;" for number, each in enumerate(job_overrides)]
+        script, logs = folder / "array.sbatch", folder / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        text = SCRIPT.format(folder=shown, runs="\n".join(tasks), command=shlex.join(of_all))
+        atomic_write(script, text.encode())
+        of_array = [
+            f"--array=0-{len(tasks) - 1}%{self.array_parallelism}",
+            f"--output={str(logs).replace('%', '%%')}/%A_%a.log",
+        ]
+        command = ["sbatch", "--parsable", *of_array, *map(str, self.options), str(script)]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        if answer.returncode:
+            script.unlink()
+            if not find_cells(folder):  # nothing of this sweep will begin
+                (folder / MULTIRUN).unlink()
+            raise UserError(f"sbatch refused the runs: {answer.stderr.strip()}")
+        job = answer.stdout.strip().partition(";")[0]
+        log.info("Submitted job %s of %d runs, which write to %s/logs", job, len(tasks), shown)
+        log.info("  ood-diffusion collect %s    what they have found, even while they run", shown)
+        log.info("  ood-diffusion resume %s     submit again what failed or did not finish", shown)
+        return []

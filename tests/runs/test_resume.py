@@ -1,0 +1,172 @@
+"""A sweep goes on in its own folder: what is complete stays, the rest runs in place, numbers are kept."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ood_diffusion.checks import UserError
+from ood_diffusion.report.collect.rows import find
+from ood_diffusion.report.collect.sweep_size import combinations
+from ood_diffusion.runs.resume import resume, submit, to_do
+from tests.cli import MEANS, QUICK, TINY, results, run_cli
+from tests.report.fake import STAGES, cell
+from tests.report.fake import results as fake_results
+
+NUMBERED = "${hydra.job.num}"
+
+
+def complete(folder: Path, *overrides: str) -> None:
+    found: Any = fake_results()
+    found["cost"]["seconds"] = dict.fromkeys(STAGES, 1.0)
+    cell(folder, *overrides, found=found)
+
+
+def left(folder: Path, *overrides: str, subdir: str = NUMBERED, dry: bool = False) -> dict[str, str]:
+    """Folder -> what varies, of the runs that are to be done."""
+    jobs, _ = to_do(folder, combinations(overrides), subdir, dry)
+    return {job[-1].removeprefix("hydra.sweep.subdir=").strip("'"): " ".join(job[:-1]) for job in jobs}
+
+
+def test_a_new_sweep_is_numbered_as_hydra_does(tmp_path: Path) -> None:
+    assert left(tmp_path / "none", "eta=0,1", "seed=5,6") == {
+        "0": "eta=0 seed=5",
+        "1": "eta=0 seed=6",
+        "2": "eta=1 seed=5",
+        "3": "eta=1 seed=6",
+    }
+
+
+def test_what_is_not_complete_has_its_number_again(tmp_path: Path) -> None:
+    complete(tmp_path / "0", "eta=0")
+    cell(tmp_path / "1", "eta=0.5", error="no")
+    cell(tmp_path / "3", "eta=1")  # 2 was not begun: tasks of an array begin in any order
+    assert left(tmp_path, "eta=0,0.5,0.7,1,0.9") == {
+        "1": "eta=0.5",
+        "2": "eta=0.7",
+        "3": "eta=1",
+        "4": "eta=0.9",
+    }
+    assert left(tmp_path, "eta=0") == {}
+
+
+def test_how_runs_are_carried_out_makes_them_no_others(tmp_path: Path) -> None:
+    complete(tmp_path / "0", "eta=0", "launcher=slurm", "trainer.devices=2", "logger.group=a")
+    assert left(tmp_path, "eta=0,1", "output=json", "logger=none") == {"1": "eta=1 output=json logger=none"}
+    varied = left(tmp_path, "eta=0", "trainer.devices=1,2")
+    assert varied == {"1": "eta=0 trainer.devices=1"}, "what the sweep varies makes a run"
+
+
+def test_of_two_runs_alike_the_complete_one_counts(tmp_path: Path) -> None:
+    complete(tmp_path / "0", "eta=0")
+    cell(tmp_path / "1", "eta=0", error="no")
+    assert left(tmp_path, "eta=0") == {}
+
+
+@pytest.mark.parametrize("subdir", ["run_${hydra.job.num}", "${hydra.job.override_dirname}", "same"])
+def test_folders_of_other_names(subdir: str, tmp_path: Path) -> None:
+    complete(tmp_path / "a b/run_0", "eta=0")
+    cell(tmp_path / "run_0", "eta=1")
+    new = "run_1" if NUMBERED in subdir else subdir
+    assert left(tmp_path, "eta=0,1,0.5", subdir=subdir) == {"run_0": "eta=1", new: "eta=0.5"}
+
+
+def test_a_plan_touches_no_run(tmp_path: Path) -> None:
+    cell(tmp_path / "0", "eta=1", dry_run=True)
+    assert left(tmp_path, "eta=0,1", dry=True) == {"0": "eta=0", "1": "eta=1"}
+    cell(tmp_path / "1", "eta=0", error="no")
+    assert left(tmp_path, "eta=0,1", dry=True) == {".dry_run/1": "eta=0", ".dry_run/0": "eta=1"}
+
+
+def sweep_of(folder: Path, *task: str, hydra: tuple[str, ...] = (), cwd: str = "") -> None:
+    """`multirun.yaml`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = [{"path": f"{cwd}/mine", "provider": "command-line"}]
+    runtime = {"choices": {"hydra/sweeper": "grid"}, "cwd": cwd, "config_sources": sources}
+    found = {"overrides": {"task": [*task], "hydra": [*hydra]}, "sweeper": {}, "runtime": runtime}
+    (folder / "multirun.yaml").write_text(yaml.safe_dump({"hydra": found, "store": "outputs/store"}))
+
+
+def test_another_space_counts_its_own_runs(tmp_path: Path) -> None:
+    """Runs of an earlier space are runs, but none of those that the present one still waits for."""
+    complete(tmp_path / "0", "eta=0")
+    complete(tmp_path / "1", "eta=1", "launcher=slurm")
+    sweep_of(tmp_path, "eta=1,0.5,0.7")
+    assert find(tmp_path).not_begun == {tmp_path: 2} and len(find(tmp_path).cells) == 2
+
+
+def test_the_command_of_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "work").mkdir()
+    task = ("+stage@stage.mine=mine", "eta=0,1", "sampler=draw")
+    hydra = ("hydra.launcher.n_jobs=2", "hydra.sweep.dir=x", "hydra.mode=MULTIRUN")
+    sweep_of(tmp_path / "it's", *task, hydra=hydra, cwd=str(tmp_path / "work"))
+    assert resume(["it's", "eta=0.5", "seed=1,2"]) == [
+        *("-m", "--config-dir", "mine", "hydra.launcher.n_jobs=2", task[0], task[2]),
+        *("eta=0.5", "seed=1,2", f"hydra.sweep.dir='{tmp_path}/it\\'s'"),
+    ]
+    monkeypatch.chdir(tmp_path)
+    assert "hydra.launcher.n_jobs=2" not in resume(["it's", "launcher=basic"])
+    assert Path.cwd() == tmp_path / "work", "relative paths start there"
+
+
+def test_the_command_of_a_run(tmp_path: Path) -> None:
+    cell(tmp_path / "3", "eta=1", error="no")
+    there = f"hydra.run.dir='{tmp_path}/3'"
+    assert resume([str(tmp_path / "3")]) == ["hydra.mode=RUN", "eta=1", there]
+    sweep_of(tmp_path, "eta=0,1")
+    assert resume([str(tmp_path / "3")])[-2:] == [there, f"hydra.sweep.dir='{tmp_path}'"]
+
+
+def test_what_cannot_be_resumed(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"resume needs the folder of a sweep or of a run, but got '.*'\. Try"
+    ):
+        resume([str(tmp_path)])
+    (tmp_path / "multirun.yaml").write_text("hydra: 5\nstore: s\n")
+    with pytest.raises(UserError, match=r"cannot resume .*\. Start it anew, in another folder\."):
+        resume([str(tmp_path)])
+
+
+def test_options_of_sbatch_stand_before_m() -> None:
+    assert submit(["--time", "4:00:00", "--comment=it's", "-m", "eta=0,1"]) == [
+        *("-m", "eta=0,1", "launcher=submit"),
+        "hydra.launcher.options=['--time','4:00:00','--comment=it\\'s']",
+    ]
+    with pytest.raises(UserError, match="submit needs -m between options of sbatch and settings"):
+        submit(["eta=0,1"])
+
+
+SWEEP = ["-m", *TINY, *QUICK, *MEANS, "stages=[invert,sample]", "hydra.sweep.dir=s"]
+
+
+def test_a_sweep_goes_on_in_its_folder(tmp_path: Path) -> None:
+    """Stopped by its first failure and resumed, each run has its folder, and the table counts each once."""
+    begun = run_cli(tmp_path, *SWEEP, "eta=0,7,1", "fail_fast=true")
+    assert begun.returncode == 2 and begun.stderr.count("error: eta must lie between 0") == 1
+    assert begun.stderr.splitlines()[-1] == "Resume: ood-diffusion resume s"
+    assert sorted(path.name for path in (tmp_path / "s").iterdir() if path.is_dir()) == ["0", "1"]
+    assert find(tmp_path / "s").not_begun == {tmp_path / "s": 1}
+    before = (tmp_path / "s/0/results.json").stat()
+    again = run_cli(tmp_path, "resume", "s", "eta=0,0.5,1", "fail_fast=false")
+    assert again.returncode == 0, again.stderr
+    assert "1 of 3 runs are complete in s\n" in again.stderr and "Resume:" not in again.stderr
+    assert (tmp_path / "s/0/results.json").stat() == before, "a complete run is left alone"
+    assert run_cli(tmp_path, "resume", "s/1", "eta=0.75").returncode == 0
+    etas = {
+        path.parent.name: results(path.parent)[0]["cell"]["eta"] for path in tmp_path.glob("s/*/results.json")
+    }
+    assert etas == {"0": 0, "1": 0.75, "2": 0.5, "3": 1}
+    assert find(tmp_path / "s").shortfalls() == ["4 of 4 runs are complete."]
+    nothing = run_cli(tmp_path, "resume", "s")
+    assert nothing.returncode == 0 and nothing.stderr == "3 of 3 runs are complete in s\n"
+
+
+def test_submit_without_slurm(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    without = run_cli(tmp_path, "submit", "-m", "eta=0,1", PATH=str(tmp_path / "bin"))
+    assert without.returncode == 2 and without.stderr.startswith("error: submit needs SLURM's sbatch")
+    planned = run_cli(tmp_path, "submit", "-m", "eta=0,1", "dry_run=true")
+    assert planned.returncode == 2 and "For a plan, leave out submit." in planned.stderr
+    assert not (tmp_path / "outputs").exists()
