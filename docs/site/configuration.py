@@ -23,6 +23,7 @@ GROUPS = {
     "stage": "Settings of the stages that test claims. [What they measure](../claims.md).",
     "baseline": "Whether the stage `preservation` also compares with fine-tuning.",
     "experiment": "Combinations of settings for a purpose.",
+    "debug": "Settings to try things out.",
     "sweep": "Sweeps that answer the paper's questions. [What they cost](../sweeps.md).",
     "trainer": "The devices of one run. [From a laptop to a cluster](../cluster.md).",
     "launcher": "Where the runs of a sweep execute. [From a laptop to a cluster](../cluster.md).",

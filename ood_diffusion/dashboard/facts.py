@@ -24,6 +24,7 @@ BESIDE = (
     *(
         "stage",
         "stages",
+        "debug",
         "experiment",
         "sweep",
         "launcher",

@@ -45,7 +45,7 @@ def launch(
     """
     wanted = ranks_wanted(cfg.trainer)
     if started_by_cluster() or wanted == 1:
-        if leads():
+        if leads() and "_target_" not in cfg.logger:  # W&B's settings, no logger of Lightning's
             import_early(read_tracking(cfg.logger).mode)
         with collecting_no_garbage():
             from ood_diffusion.runs.execute import execute

@@ -30,6 +30,7 @@ OTHERS = (
     "training",
     "logger",
     "experiment",
+    "debug",
     "sweep",
     "sweeper",
     "view",
@@ -152,10 +153,12 @@ def test_logger(name: str) -> None:
         read_tracking(settings)
 
 
-@pytest.mark.parametrize("name", choices("experiment"))
-def test_experiment_states_differences_and_each_takes_effect(name: str) -> None:
-    stated = OmegaConf.load(CONF / "experiment" / f"{name}.yaml")
-    cfg, default = composed(f"experiment={name}"), composed()
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in ("experiment", "debug") for name in choices(kind)]
+)
+def test_experiment_states_differences_and_each_takes_effect(kind: str, name: str) -> None:
+    stated = OmegaConf.load(CONF / kind / f"{name}.yaml")
+    cfg, default = composed(f"{kind}={name}"), composed()
     for key in stated:
         if key != "defaults":
             merged = OmegaConf.merge({key: cfg[key]}, {key: stated[key]})

@@ -101,7 +101,8 @@ def small(command: str) -> list[str]:
         extra = [*extra, "stages=[invert,analyse,report]"]
     if any(word.startswith("logger.") for word in words):
         replaced.add("logger")  # logger=none has no such setting
-    tiny = [t for t in TINY if t.split("=")[0] not in replaced]
+    kept = replaced | {"logger"} if any(word.startswith("logger=") for word in words) else replaced
+    tiny = [t for t in TINY if t.split("=")[0] not in kept]
     quick = MEANS if any(word in command for word in OWN_NETWORK) else [*QUICK, *MEANS]
     return [w for w in words if w.split("=")[0] not in replaced] + tiny + extra + quick
 
