@@ -15,7 +15,7 @@ from ood_diffusion.checks import UserError
 from ood_diffusion.optional import optional
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.pictures import grid, pair_grid
-from ood_diffusion.report.tracking.log import close_run, log_results, open_run
+from ood_diffusion.report.tracking.log import close_run, known_id, log_results, open_run
 from ood_diffusion.report.tracking.mode import resolve_mode
 from tests.report import offline_log
 from tests.report.fake import pictures, results
@@ -97,6 +97,13 @@ def test_a_run_that_failed_says_so(failed: bool, tmp_path: Path) -> None:
     close_run(open_run({"mode": "offline"}, {}, tmp_path), failed)
     (end,) = (r.exit for r in offline_log.records(tmp_path) if r.WhichOneof("record_type") == "exit")
     assert end.exit_code == failed
+
+
+def test_the_id_of_attempts_that_began_in_one_second(tmp_path: Path) -> None:
+    assert known_id(tmp_path) is None
+    for name in ("offline-run-20260102_030405-abcd1234", "offline-run-20260102_030405-abcd1234-1"):
+        (tmp_path / "wandb" / name).mkdir(parents=True)
+        assert known_id(tmp_path) == "abcd1234"
 
 
 def test_attempts_of_one_folder_are_one_run(tmp_path: Path) -> None:

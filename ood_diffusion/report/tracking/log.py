@@ -66,6 +66,7 @@ def open_run(settings: Mapping[str, Any], config: Json, folder: Path) -> "Run | 
             break
         except Exception as error:  # no wandb, or what comes from it: of its own, of pydantic, of the system
             failures.append(f"{mode} ({brief(error)})")
+            teardown()  # else the service says that the run's id is in use
     if failures:
         log.warning(
             "W&B could not start %s; continuing %s.", ", ".join(failures), mode if run else "without it"
@@ -95,8 +96,8 @@ def _started(asked: Tracking, mode: Mode, config: Json, folder: Path) -> "Run":
 
 def known_id(folder: Path) -> str | None:
     """The id of the W&B run of this folder, which an earlier attempt has begun; None if there was none."""
-    names = sorted(path.name for path in folder.glob("wandb/*run-*-*"))  # as W&B calls them: run-<time>-<id>
-    return names[-1].partition("run-")[2].partition("-")[2] if names else None
+    names = sorted(path.name for path in folder.glob("wandb/*run-*-*"))  # run-TIME-ID or run-TIME-ID-NUMBER
+    return names[-1].partition("run-")[2].split("-")[1] if names else None
 
 
 def log_results(run: "Run", results: Results, pictures: Pictures) -> None:
@@ -125,12 +126,17 @@ def close_run(run: "Run", failed: bool = False) -> None:
         run.finish(exit_code=int(failed))
         finished = True
     here = Path(run.dir).parent
-    for earlier in here.parent.glob(f"offline-run-*-{run.id}") if finished and not failed else ():
+    for earlier in here.parent.glob(f"offline-run-*-{run.id}*") if finished and not failed else ():
         if earlier != here:
             rmtree(earlier, ignore_errors=True)
     if failed or not finished:
-        with suppress(Exception):  # its service may have been killed, too: the next job needs another
-            import_wandb().teardown()
+        teardown()  # its service may have been killed, too: the next job needs another
+
+
+def teardown() -> None:
+    """End W&B's service; the next run starts another."""
+    with suppress(Exception):
+        import_wandb().teardown()
 
 
 def numbers(results: Results) -> dict[str, float | int | str]:
