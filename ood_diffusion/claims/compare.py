@@ -1,5 +1,7 @@
 """Runs against the first of them: settings that differ, and figures with the interval of their difference."""
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +29,10 @@ ANY_FEATURES = ("reconstruct/", "sample/", "metrics/making/")
 """Where figures lie that no feature extractor has seen."""
 ANY_NUMBER = ("metrics/novelty/", "metrics/making/")
 """Where those of the metrics lie that do not depend on how many images there are."""
+COUNTED = ("bandwidth/gap/", "interference/training_domain/")
+"""Where FIDs lie outside the metrics: they depend on how many images there are, as their intervals say."""
+PROPOSED = ("model", "level", "solver", "grid", "steps", "prior", "sampler")
+"""What a selection's proposals depend on, beside the seed and the references."""
 SHARED = {"held_out": "held-out images", "references": "references"}
 """Images that two runs may have in common -> what people call them."""
 DIGITS = 12
@@ -154,11 +160,22 @@ def incomparable(a: Figure, b: Figure, first: Run, other: Run) -> str:
     """Why two figures of one name must not be compared; empty if they may be."""
     if a.unit != b.unit:
         return f"units {a.unit or 'none'} and {b.unit or 'none'}"
+    if (ours := kind(a, first.results)) != (theirs := kind(b, other.results)):
+        return f"kinds {ours} and {theirs}"
     for what, path in qualities(a.path).items():
         ours, theirs = at(first.results, path), at(other.results, path)
         if ours != theirs:
             return f"{what} {ours} and {theirs}"
     return ""
+
+
+def kind(figure: Figure, results: Results) -> str:
+    """Where a figure lies and, if it depends on that outside the metrics, of how many images it is.
+
+    Stages that measure different things may call them by one name.
+    """
+    n = at(results, f"{figure.interval}/n") if figure.path.startswith(COUNTED) else None
+    return figure.path if n is None else f"{figure.path} of {n} images"
 
 
 def qualities(path: str) -> dict[str, str]:
@@ -172,6 +189,21 @@ def qualities(path: str) -> dict[str, str]:
     )
     counts = {"numbers of samples": "metrics/sets/samples/n", "numbers of held-out images": "metrics/n_real"}
     return {**found, **(counts if judged and not path.startswith(ANY_NUMBER) else {})}
+
+
+def drawn(cell: CellFolder) -> str:
+    """Equal for runs whose samples at one place are one draw; empty where that is not recorded.
+
+    Under a selection a sample's place is that among the kept ones, so that what proposes counts too.
+    """
+    seed = at(cell.results, "cell/seed")
+    digest = at(cell.results, "data/domain/used/references/digest")
+    if seed is None or not digest:
+        return ""
+    names = ("selection", *(() if cell.coordinate("selection") == "none" else PROPOSED))
+    told = [(coordinate_word(cell, name), cell.config.get(name)) for name in names]
+    text = json.dumps([seed, digest, told], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
 def unpaired(

@@ -13,7 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 from ood_diffusion.checks import require
-from ood_diffusion.claims.compare import LETTERS, Difference, Run, difference, measured_by, runs_of, settings
+from ood_diffusion.claims.compare import (
+    LETTERS,
+    Difference,
+    Run,
+    difference,
+    drawn,
+    measured_by,
+    runs_of,
+    settings,
+)
 from ood_diffusion.figures import Figure, at
 from ood_diffusion.report.collect.cells import CellFolder, walk
 from ood_diffusion.report.collect.rows import Line, shown, status
@@ -69,7 +78,7 @@ def compare(arguments: Sequence[str]) -> bool:
         console.print(Text(f"[{number}] {how}"))
     console.print(Text("±: half the 95 % interval."))
     if (sheet := sheet_of(runs)) is not None:
-        place = output.with_suffix(".png")
+        place = output.with_name(f"{output.stem}_draws.png")
         write(place, sheet)
         console.print(Text(what_columns_are(runs)))
         console.print(Text(f"Pictures: {shown(place)}"), soft_wrap=True)
@@ -112,8 +121,15 @@ def opened(folders: Sequence[Path]) -> list[CellFolder]:
         require(os.path.isdir(cell.folder), "compare needs folders that exist", name, "Check the path.")
         again = "Run it again with this version of ood_diffusion."
         require(not cell.damage, "compare needs runs that can be read", f"{name}: {cell.damage}", again)
-        inside = [] if cell.results else walk(cell.folder).cells
-        remedy = f"Name runs in it, such as {shown(inside[0].folder)}." if inside else "Name another folder."
+        there = [] if cell.results else [each.folder for each in walk(cell.folder).cells]
+        inside = [folder for folder in there if folder != cell.folder]
+        remedy = (
+            f"Name runs in it, such as {shown(inside[0])}."
+            if inside
+            else "This run has not finished a stage yet."
+            if there
+            else "Name another folder."
+        )
         require(bool(cell.results), "compare needs runs that have left a results.json", name, remedy)
     return cells
 
@@ -135,7 +151,7 @@ def rows(
             "figure": name,
             "label": each.head,
             "run": shown(run.cell.folder),
-            **{f"{key} (setting)" if key in figures else key: values[place] for key, values in told.items()},
+            **{key: values[place] for key, values in told.items()},
             **ends("", run.figures[name].bounds(run.results) if name in run.figures else ()),
             **(ends("minus_first_", found[name][place - 1].bounds) if place else {}),
             "why": found[name][place - 1].how if place else "",
@@ -240,7 +256,9 @@ def draws(run: Run) -> list[Pixels]:
 
 def what_columns_are(runs: Sequence[Run]) -> str:
     """Whether the pictures in one column belong together."""
-    alike = {(at(run.results, "cell/seed"), run.digest("references")) for run in runs}
-    if len(alike) == 1:
-        return "In the pictures a column is one draw, from the same seed and references."
-    return "The columns of the pictures do not correspond, as seeds or references differ."
+    alike = {drawn(run.cell) for run in runs}
+    if len(alike) == 1 and "" not in alike:
+        return "In the pictures a column is one draw: seed, references and selection are the same."
+    return (
+        "The columns of the pictures do not correspond: seed, references or selection differ or are unknown."
+    )

@@ -49,7 +49,8 @@ def dashboard(arguments: Sequence[str], wait: Callable[[float], None] = time.sle
         f"no {', '.join(missing)}",
         'Install them with `pip install "ood-diffusion[dashboard]"`.',
     )
-    found, seen = written(folders, output, asked.watch), stamps(folders)
+    seen = stamps(folders)  # before it is written: what changes meanwhile is seen at the next look
+    found = written(folders, output, asked.watch)
     while asked.watch and not found.complete:
         wait(AGAIN)
         if (now := stamps(folders)) != seen:

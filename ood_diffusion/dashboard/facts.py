@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from typing_extensions import NotRequired, TypedDict
 
+from ood_diffusion.claims.compare import drawn
 from ood_diffusion.dashboard.gaps import GAP, gaps
 from ood_diffusion.figures import Figure, at
 from ood_diffusion.report.claim_words import verdicts
@@ -104,7 +105,7 @@ def facts(
             "report": link(cell.folder / "report.html", page),
             "tracked": tracked(cell.results),
             "made": {
-                "references": at(cell.results, "data/domain/used/references/digest"),
+                "draws": drawn(cell),
                 **{path: at(cell.results, path) for path in paths},
             },
         }
@@ -185,7 +186,8 @@ def dotted(config: Mapping[str, object], prefix: str = "") -> dict[str, str]:
         if isinstance(value, Mapping) and value:
             found |= dotted(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = "null" if value is None else str(value)
+            yaml = str(value).lower() if isinstance(value, bool) else str(value)
+            found[f"{prefix}{key}"] = "null" if value is None else yaml
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from ood_diffusion.checks import Json
-from ood_diffusion.claims.compare import qualities
+from ood_diffusion.claims.compare import kind, qualities
 from ood_diffusion.dashboard.album import PLANS, Album
 from ood_diffusion.dashboard.charts import specifications, vega_bundle
 from ood_diffusion.dashboard.facts import BESIDE, coordinates, facts, share
@@ -18,7 +18,7 @@ from ood_diffusion.dashboard.theme import DARK, LIGHT, SHAPES, css_variables, ve
 from ood_diffusion.figures import at
 from ood_diffusion.report.collect.cells import CellFolder
 from ood_diffusion.report.collect.command import QUALIFIES
-from ood_diffusion.report.declared import columns
+from ood_diffusion.report.declared import columns, known
 from ood_diffusion.report.results import as_json
 from ood_diffusion.report.sheets import pictures
 from ood_diffusion.report.wording import FID_WARNING
@@ -75,6 +75,13 @@ def data_of(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int, fo
     told = columns([cell.results for cell in cells], "dashboard")
     equal = {name: qualities(each.path) for name, each in told.items()}
     entries = facts(cells, labels, names, equal, folder)
+    kinds = [{name: kind(each, cell.results) for name, each in known(cell.results, "dashboard").items()}
+             for cell in cells]  # fmt: skip
+    for name in told:
+        if len({each[name] for each in kinds if name in each}) > 1:
+            equal[name] = {"kinds": f"kind of {name}", **equal[name]}
+            for entry, each in zip(entries, kinds, strict=True):
+                entry["made"][f"kind of {name}"] = each.get(name)
     alike = {name: share(entries, name) for name in ("config", "versions")}
     comparable = all(len({at(cell.results, path) for cell in cells if cell.results.get("metrics")}) <= 1
                      for path in QUALIFIES)  # fmt: skip

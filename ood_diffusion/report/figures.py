@@ -74,11 +74,17 @@ class Drawing(str):
 @contextmanager
 def quiet() -> Iterator[None]:
     """What libraries say to developers while a figure is written reaches nobody."""
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells every step at level INFO
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    loggers = [logging.getLogger(name) for name in ("fontTools", "matplotlib")]  # the first tells every step
+    levels = [each.level for each in loggers]
+    try:
+        for each in loggers:
+            each.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
 
 
 def norm_histogram(latent_norms: Arrays, isotropic: Band | None) -> Drawing:

@@ -22,10 +22,10 @@ drawing, the others in that of their digests, so that runs with the same images 
 
 def keep(folder: Path, found: Mapping[str, Mapping[str, Any]]) -> None:
     """Add influences of further figures to those that the run has left, as float32."""
-    made = {path: {**sides} for path, sides in found.items()}
+    kept: dict[str, Mapping[str, Any]] = {**read(folder), **found}
     flat = {
         f"{path}:{side}": np.asarray(values, dtype=np.float32)
-        for path, sides in {**read(folder), **made}.items()
+        for path, sides in kept.items()
         for side, values in sides.items()
     }
     buffer = io.BytesIO()

@@ -13,7 +13,7 @@ from scipy import stats
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.claims.combined import minus
-from ood_diffusion.claims.compare import Difference, difference, runs_of
+from ood_diffusion.claims.compare import Difference, difference, drawn, runs_of
 from ood_diffusion.claims.compare_command import DRAWS, MARGIN, compare
 from ood_diffusion.report.collect.cells import CellFolder
 from ood_diffusion.report.influences import FILE, in_order, keep, read
@@ -124,6 +124,39 @@ def test_what_must_not_be_compared_is_refused(tmp_path: Path) -> None:
     assert between(tmp_path).how == "not measured by B"
 
 
+def test_gaps_of_other_images_are_not_compared(tmp_path: Path) -> None:
+    places = [("bandwidth", "gap"), ("interference", "training_domain", "fid_unseen")]
+    for i, (stage, *inside) in enumerate(places):
+        for j, n in enumerate((24, 512)):
+            section: Any = {"value": 100.0 + n, "low": 90.0 + n, "high": 110.0 + n, "n": n}
+            for key in reversed(inside):
+                section = {key: section}
+            cell(tmp_path / str(2 * i + j), found={**found(), stage: section})
+    few, many, other_few, _ = runs_of([CellFolder(tmp_path / str(i)) for i in range(4)])
+    here = "bandwidth/gap/value of 24 images"
+    assert difference("gap", few, many).how == f"not compared: kinds {here} and {here.replace('24', '512')}"
+    there = "interference/training_domain/fid_unseen/value of 24 images"
+    assert difference("gap", few, other_few).how == f"not compared: kinds {here} and {there}"
+    assert difference("gap", few, few).bounds[0] == 0
+
+
+def test_a_place_is_one_draw_only_where_that_is_recorded_and_alike(tmp_path: Path) -> None:
+    def of(name: str, digest: str = "h", config: Any = None, **knobs: Any) -> str:
+        knobs = {"selection": "none", **knobs}
+        cell(tmp_path / name, found=found(held_out=digest, **knobs), **(config or {}))
+        return drawn(CellFolder(tmp_path / name))
+
+    plain, kept = of("none"), of("kept", selection="geometric")
+    assert plain and plain == of("eta", eta=1.0, prior="kde") and plain != kept
+    assert len({plain, of("seed", seed=8), of("digest", digest="else")}) == 3
+    assert kept == of("kept eta", selection="geometric", eta=1.0)
+    assert kept != of("kept prior", selection="geometric", prior="kde")
+    assert kept != of("kept less", config={"selection": {"tolerance": 1.0}}, selection="geometric")
+    assert of("no seed", seed=None) == ""
+    cell(tmp_path / "no digest", found=results())
+    assert drawn(CellFolder(tmp_path / "no digest")) == ""
+
+
 def test_influences_survive_the_file_and_damage_of_it(tmp_path: Path) -> None:
     digests = ["c", "a", "b"]
     keep(tmp_path, {FID: {"held_out": np.array([3.0, 1.0, 2.0])[in_order(digests)]}})
@@ -163,8 +196,8 @@ def test_the_command(
     assert (fid["eta"], fid["value"], fid["minus_first_value"]) == ("1.5", "40.0", "-60.0")
     assert float(fid["minus_first_low"]) < -60 and fid["why"].startswith("paired")
     assert compare([*folders[:2], "--output", "eta.csv"])
-    assert {path.name for path in tmp_path.iterdir()} == {"sweep", "eta.csv", "eta.png"}
-    sheet = np.asarray(Image.open(tmp_path / "sweep" / "comparison.png"))
+    assert {path.name for path in tmp_path.iterdir()} == {"sweep", "eta.csv", "eta_draws.png"}
+    sheet = np.asarray(Image.open(tmp_path / "sweep" / "comparison_draws.png"))
     assert sheet.shape == (4 * (12 + SEPARATOR), MARGIN + DRAWS * (12 + SEPARATOR), 3)
     for i in range(4):
         tile = sheet[i * 14 :, MARGIN + 14 :][:12, :12]
@@ -178,6 +211,7 @@ def test_the_command(
         (["0", "sub/../0"], "two to 26 different runs"),
         (["0", "nowhere"], "folders that exist, but got 'nowhere'"),
         (["0", "."], r"left a results.json, but got '\.'. Name runs in it, such as 0"),
+        (["0", "new"], "got 'new'. This run has not finished a stage yet"),
         (["0", "old"], "schema 0"),
         (["0", "1", "--output", "a.pdf"], "must be a file that ends in .csv or .parquet"),
     ],
@@ -186,6 +220,7 @@ def test_errors(arguments: list[str], message: str, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     for name in "01":
         cell(tmp_path / name, found=found())
+    cell(tmp_path / "new")
     cell(tmp_path / "old", found={**found(), "schema": 0})
     (tmp_path / "sub").mkdir()
     with pytest.raises(UserError, match=message):

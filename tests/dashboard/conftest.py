@@ -77,7 +77,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
         leave_pictures(folder / str(i), pictures_of(seed=i + 1))
     (folder / "1" / "report.html").write_text("<!doctype html>")
     cell(folder / "6", "eta=7", eta=7, error=f"eta must lie between 0 and 1: {HOSTILE}")
-    cell(folder / "7", "eta=0", found={"cell": found(eta=0.0)["cell"]}, eta=0)
+    cell(folder / "7", "eta=0", found={"cell": found(eta=0.0)["cell"]}, eta=0, made_by=None)
     cell(folder / "8", "eta=0", found=found(500.0, domain=HOSTILE, eta=0.0), eta=0)
     return folder
 

@@ -81,6 +81,9 @@ def test_an_expression_selects_and_the_address_keeps_the_view(page: Page, writte
         ask(wrong)
         assert page.texts("#where-says")[0].startswith(says) and page.texts("#shown") == ["4 of 9 runs"]
         assert page.all("#where")[0].get_attribute("aria-invalid") == "true"
+    for wrong in ("toString ~ f", "constructor == 1"):
+        ask(wrong)
+        assert page.texts("#where-says")[0].startswith("no run has")
     ask("fid < 200")
     page.choose("metric", "precision")
     page.filter("eta", "0.5")
@@ -93,10 +96,45 @@ def test_an_expression_selects_and_the_address_keeps_the_view(page: Page, writte
     assert page.js(
         "return [document.getElementById('metric').value, document.getElementById('where').value]"
     ) == [*("precision", "fid < 200")]
+    page.choose("metric", "fid")
+    assert "figure=fid&colour=" in page.driver.current_url  # another page may begin with others
     page.show_all()
     page.press(page.all("#unselect")[0])
-    page.choose("metric", "fid")
     assert page.driver.current_url == written.as_uri() and page.errors() == []
+
+
+def test_an_address_keeps_what_cannot_be_asked_yet(page: Page, written: Path) -> None:
+    page.driver.get("about:blank")
+    page.driver.get(f"{written.as_uri()}#where=later+%3C+1")
+    page.settle()
+    assert "where=later+%3C+1&figure=fid&colour=" in page.driver.current_url
+    assert page.texts("#shown") == ["all 9 runs"]
+
+
+def test_a_setting_that_is_null_can_be_asked_for(page: Page, written: Path) -> None:
+    nulls = written.with_name("nulls.html")  # as a coordinate it is a dash
+    nulls.write_text(written.read_text().replace('"at":{', '"at":{"made_by":"\\u2014",'))
+    page.driver.get(f"{nulls.as_uri()}#where=made_by+%3D%3D+null+and+dry_run+%3D%3D+false")
+    page.settle()
+    assert page.texts("#shown") == ["1 of 9 runs"]
+
+
+def test_a_watched_page_reloads_unless_something_is_typed(page: Page, written: Path) -> None:
+    watched = written.with_name("watched.html")
+    watched.write_text(written.read_text().replace('"again":null', '"again":20'))
+    held = {"source": "window.setInterval = (look) => { window.look = look; };"}
+    script = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", held)
+    page.driver.get(watched.as_uri())
+    page.settle()
+    page.all("#find-cells")[0].send_keys("1")
+    page.js("window.old = true; window.look();")
+    page.tick(1)
+    assert page.js("return window.old") and page.focused().get_attribute("type") == "checkbox"
+    page.js("window.look()")
+    page.wait("window.old === undefined")
+    page.settle()
+    assert page.texts("#unselect") == ["Unselect 1"]
+    page.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
 
 
 def test_selected_runs_are_compared_with_the_first(page: Page) -> None:

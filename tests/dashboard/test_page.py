@@ -6,6 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -181,6 +182,41 @@ def test_a_watched_page_is_written_until_all_runs_are_complete(tmp_path: Path) -
     assert dashboard([str(tmp_path), "--watch"], wait)
     assert seen == [AGAIN, None] and data_in(output)["again"] is None
     assert [entry["status"] for entry in data_in(output)["cells"]] == ["complete", "complete"]
+
+
+@pytest.mark.usefixtures("without_charts")
+def test_a_run_that_ends_while_the_page_is_written_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell(tmp_path / "0", "eta=1", eta=1)
+    waited, made = list[float](), page.page
+
+    def ends_meanwhile(*arguments: Any) -> tuple[str, int]:
+        (tmp_path / "0" / "results.json").write_text(json.dumps(found(eta=1.0)))
+        return made(*arguments)
+
+    def wait(seconds: float) -> None:
+        assert not waited, "the run that ended meanwhile was missed"
+        waited.append(seconds)
+
+    monkeypatch.setattr(page, "page", ends_meanwhile)
+    assert dashboard([str(tmp_path), "--watch"], wait) and waited == [AGAIN]
+
+
+@pytest.mark.usefixtures("without_charts")
+def test_the_page_knows_of_which_kind_and_of_how_many_images_a_gap_is(tmp_path: Path) -> None:
+    for i, n in enumerate((24, 512)):
+        gap = {"value": 100.0, "low": 90.0, "high": 110.0, "n": n}
+        cell(tmp_path / str(i), f"+flag={i}", found={**found(), "bandwidth": {"gap": gap}}, flag=bool(i))
+    cells = find_cells(tmp_path)
+    data = page.data_of(cells, [each.folder.name for each in cells], 0, tmp_path)
+    equal = {each["key"]: each["equal"] for each in data["figures"]}
+    assert equal["gap"]["kinds"] == "kind of gap" and "kinds" not in equal["fid"]
+    assert [entry["made"]["kind of gap"] for entry in data["cells"]] == [
+        f"bandwidth/gap/value of {n} images" for n in (24, 512)
+    ]
+    assert [entry["config"]["flag"] for entry in data["cells"]] == ["false", "true"]
+    assert [entry["at"]["flag"] for entry in data["cells"]] == ["false", "true"]
 
 
 @pytest.mark.usefixtures("without_charts")

@@ -1,3 +1,4 @@
+import logging
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -47,6 +48,12 @@ def test_a_figure_is_saved_as_svg_and_as_pdf(tmp_path: Path, caplog: pytest.LogC
 
 def test_what_matplotlib_says_to_developers_reaches_nobody(recwarn: pytest.WarningsRecorder) -> None:
     figure, axes = figures.panel("\N{CJK UNIFIED IDEOGRAPH-6F22}, which its font lacks", "", width=0.5)
+    loggers = [logging.getLogger(name) for name in ("matplotlib", "fontTools")]
+    before = [each.level for each in loggers]
     figures.svg(figure, axes)
     figures.Drawing("", figure).pdf()
-    assert not recwarn.list
+    assert not recwarn.list and [each.level for each in loggers] == before
+    with pytest.raises(KeyError), figures.quiet():
+        assert [each.level for each in loggers] != before
+        raise KeyError
+    assert [each.level for each in loggers] == before

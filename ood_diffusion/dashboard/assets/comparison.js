@@ -61,10 +61,9 @@ function minusFirst({ key, equal }, one, other) {
 function samePictures(cells) {
   const count = Math.min(Math.max(0, ...cells.map(({ pictures }) => (pictures.samples || []).length)), DRAWS);
   if (!count) return [];
-  const draw = ({ config, made }) => JSON.stringify([config.seed ?? page.alike.config.seed, made.references]);
-  const alike = new Set(cells.map(draw)).size === 1;
+  const { draws } = cells[0].made, alike = draws && cells.every(({ made }) => made.draws === draws);
   return [
-    el("h3", {}, alike ? "The same draws" : "Samples; columns do not correspond, as seeds or references differ"),
+    el("h3", {}, alike ? "The same draws" : "Samples; columns do not correspond: seed, references or selection differ or are unknown"),
     el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Samples of the compared runs" },
       cells.map((cell, i) => el("div", { class: "draws" }, el("span", {}, LETTERS[i]),
         (cell.pictures.samples || []).slice(0, count).map((_, place) => picture(cell, "samples", place))))),

@@ -10,6 +10,6 @@ update(() => {});
 draw();
 if (page.again) {
   setInterval(() => {
-    if (!by("drawer").open && !document.activeElement.matches("input, select")) location.reload();
+    if (!by("drawer").open && !document.activeElement.matches("input[type=search]")) location.reload();
   }, 1000 * page.again);
 }

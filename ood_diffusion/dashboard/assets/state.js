@@ -7,8 +7,7 @@ const state = {
   metric: (page.figures.find((figure) => figure.key === "fid") || page.figures[0] || {}).key,
   colour: page.coordinates.find((name) => valuesOf(name).length > 1) || page.coordinates[0],
   wanted: new Map(),    // coordinate -> the values that are let through; a coordinate that is not here: all
-  expression: "",       // what else is asked of a run, and that as a function: null lets all through
-  where: null,
+  where: null,          // what else is asked of a run, as a function: null lets all through
   selected: new Set(),  // places of cells, the first selected first
 };
 const listeners = [];

@@ -62,7 +62,6 @@ function readWhere() {
   let wrong = "";
   try {
     state.where = whereOf(text);
-    state.expression = text;
   } catch (error) {
     wrong = `${error.message}. What was asked before is still in force.`;
   }

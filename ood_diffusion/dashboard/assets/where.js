@@ -17,10 +17,10 @@ function same(a, b) {
 
 /** What a run has under a name, undefined if nothing: a figure where it is compared with a number, else a setting. */
 function valueOf(cell, name, value) {
-  const figure = (cell.figures[name] || [])[0];
-  const setting = { run: cell.folder, status: cell.status }[name] ?? cell.at[name] ?? cell.config[name] ?? page.alike.config[name];
-  const found = numeric(value) ? figure ?? setting : setting ?? figure;
-  return found === "—" ? undefined : found;
+  const of = (from) => (Object.hasOwn(from, name) && from[name] !== "—" ? from[name] : undefined);
+  const figure = (of(cell.figures) || [])[0];
+  const setting = of({ run: cell.folder, status: cell.status }) ?? of(cell.at) ?? of(cell.config) ?? of(page.alike.config);
+  return numeric(value) ? figure ?? setting : setting ?? figure;
 }
 
 /** An expression as a function of a run; null if it is empty. Throws an `Error` with what is wrong for people. */

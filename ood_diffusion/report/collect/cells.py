@@ -387,5 +387,7 @@ def coordinate_word(cell: CellFolder, name: str) -> str:
 
 
 def word(value: Any) -> str:
-    """A coordinate as text, the same for 0 and 0.0."""
+    """A coordinate as text, the same for 0 and 0.0; true and false as in YAML."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
