@@ -24,7 +24,7 @@ def leave(folder: Path, seed: int, domain: str = "galaxies", **gaps: tuple[float
 def read(folder: Path) -> list[tuple[float | None, float | None]]:
     """Of each cell: the gap that it is drawn against, and that among its figures."""
     cells = find_cells(folder)
-    entries = facts(cells, [str(i) for i in range(len(cells))], coordinates(cells))
+    entries = facts(cells, [str(i) for i in range(len(cells))], coordinates(cells), {}, folder)
     return [((each["gap"] or [None])[0], each["figures"].get("gap", [None])[0]) for each in entries]
 
 
