@@ -12,10 +12,19 @@ from rich.table import Table
 from rich.text import Text
 
 from ood_diffusion.checks import UserError, require
-from ood_diffusion.report.collect.cells import CellFolder, walk
+from ood_diffusion.report.collect.cells import (
+    PREVIOUS,
+    CellFolder,
+    Unreadable,
+    parse_results,
+    read,
+    walk,
+)
+from ood_diffusion.report.collect.rows import status
+from ood_diffusion.report.results import SCHEMA, Results
 from ood_diffusion.report.wide import Screen, print_fitting, screen
 from ood_diffusion.report.wording import MISSING, number
-from ood_diffusion.storage.inventory import Held, damaged, inventory, remove
+from ood_diffusion.storage.inventory import Held, damaged, inventory, remove, remove_rest
 
 DAY = 86_400
 UNITS = ("B", "kB", "MB", "GB")
@@ -29,13 +38,16 @@ class Needs:
         runs: address of a store -> folders of the runs that used it.
         models: digest of weights -> name of the model.
         cells: folder of a run -> the run.
-        silent: folders of runs whose results do not say what they used: an older version wrote them.
+        silent: folders of runs of which that is not known: they are not complete, damaged or of an older
+            version.
+        unseen: what may hold more runs: folders that cannot be looked into, and links out of the folder.
     """
 
     runs: dict[str, list[str]]
     models: dict[str, str]
     cells: dict[str, CellFolder]
     silent: list[str]
+    unseen: list[str]
 
     def of(self, entry: Held, name: str) -> str:
         """Values of a coordinate of the runs that need it, or what is known of its model without them."""
@@ -66,34 +78,52 @@ def store(arguments: Sequence[str]) -> bool:
     runs = Path(asked.runs) if asked.runs else folder.parent
     require(os.path.isdir(runs), "--runs must be a folder that exists", str(runs), "Try outputs.")
     if asked.action == "ls":
-        needs = needs_of(runs)
+        needs = needs_of(runs, folder)
         print_fitting(console, table(inventory(folder), needs), ("kind", "size", "runs"), asked.wide)
         return True
     given_up = [Path(each) for each in asked.run]
     for each in given_up:
         require(os.path.isdir(each), "--run must be a folder of runs", str(each), "Try outputs/runs/….")
-    return prune(console, folder, needs_of(runs, given_up), age(asked.older_than), asked.model, asked.yes)
+    needs = needs_of(runs, folder, given_up)
+    return prune(console, folder, needs, age(asked.older_than), asked.model, asked.yes)
 
 
-def needs_of(runs: Path, given_up: Sequence[Path] = ()) -> Needs:
-    """What the runs below a folder need, but for those in or below `given_up`."""
-    needs = Needs({}, {}, {}, [])
-    without = [each.resolve() for each in given_up]
-    for cell in walk(runs).cells:
-        place, name = cell.folder.resolve(), str(cell.folder)
-        if not cell.results and not cell.damage:  # nothing was computed
+def needs_of(runs: Path, folder: Path, given_up: Sequence[Path] = ()) -> Needs:
+    """What the runs below `runs` need of the store in `folder`, but for those in or below `given_up`."""
+    needs = Needs({}, {}, {}, [], [])
+    without = {each.resolve() for each in given_up}
+    walked, top = walk(runs), runs.resolve()
+    for each in (*walked.unreadable, *walked.links):
+        place, parent = each.resolve(), each.parent.resolve()
+        known = {place, *place.parents, parent, *parent.parents} & {folder.resolve(), *without}
+        if not known and (each in walked.unreadable or not (place.is_relative_to(top) or place.is_file())):
+            needs.unseen.append(str(each))
+    for cell in walked.cells:
+        place, name, how = cell.folder.resolve(), str(cell.folder), status(cell).word
+        before = previous(cell.folder)
+        dry = not cell.results and not cell.damage and before is None and cell.config.get("dry_run")
+        if dry or how == "refused":  # nothing was computed
             continue
-        needs.models.setdefault(
-            cell.results.get("weights", {}).get("before", ""), str(cell.coordinate("model"))
-        )
-        if any(each in (place, *place.parents) for each in without):
+        found = cell.results or before or Results()
+        needs.models.setdefault(found.get("weights", {}).get("before", ""), str(cell.coordinate("model")))
+        if without & {place, *place.parents}:
             continue
         needs.cells[name] = cell
-        if "stores" not in cell.results:
+        if how != "complete" or "stores" not in cell.results:
             needs.silent.append(name)
-        for address in cell.results.get("stores", []):
+        for address in {*cell.results.get("stores", ()), *(before or Results()).get("stores", ())}:
             needs.runs.setdefault(address, []).append(name)
     return needs
+
+
+def previous(folder: Path) -> Results | None:
+    """Results of the attempt before the present one, empty if they cannot be read; None: there are none."""
+    try:
+        data = read(folder / PREVIOUS)
+        found = None if data is None else parse_results(data)
+    except Unreadable:
+        return Results()
+    return found if found is None or found.get("schema", SCHEMA) == SCHEMA else Results()
 
 
 def prune(console: Screen, folder: Path, needs: Needs, days: float, model: str | None, yes: bool) -> bool:
@@ -111,7 +141,16 @@ def prune(console: Screen, folder: Path, needs: Needs, days: float, model: str |
         not needs.silent,
         "prune must know what every run needs",
         f"{len(needs.silent)} runs that do not say so (first: {needs.silent[0] if needs.silent else ''})",
-        "An earlier version made them, or they are damaged: run them again, or give them up by --run FOLDER.",
+        "They are not complete, damaged or of an earlier version: run them again, or give them up by --run "
+        "FOLDER.",
+    )
+    require(
+        not needs.unseen,
+        "prune must see every run",
+        f"{len(needs.unseen)} folders or links that it does not look into (first: "
+        f"{needs.unseen[0] if needs.unseen else ''})",
+        "Name the folder that holds all runs by --runs, give up what is there by --run FOLDER, or delete the "
+        "link.",
     )
     require(
         bool(needs.models),
@@ -130,10 +169,13 @@ def prune(console: Screen, folder: Path, needs: Needs, days: float, model: str |
     going = [each for each in entries if each.address not in needs.runs and each.newest <= oldest]
     if going:
         console.print(table(going, needs))
+    if yes:
+        remove_rest(folder)
     kept = [each for each in going if yes and not remove(folder / each.address)]
     for each in kept:
         console.print(
-            Text(f"kept: {each.address}: a run uses it, or there are no locks here"), soft_wrap=True
+            Text(f"kept: {each.address}: a run uses it, it is a link, or there are no locks here"),
+            soft_wrap=True,
         )
     size = bytes_word(sum(each.size for each in going if each not in kept))
     freed = f"{len(going) - len(kept)} stores, {size}"

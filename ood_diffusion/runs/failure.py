@@ -15,16 +15,16 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 from ood_diffusion.checks import UserError, require
-from ood_diffusion.report.collect.cells import MULTIRUN, NOT_BEGUN, find_cells
+from ood_diffusion.report.collect.cells import MULTIRUN, NOT_BEGUN, PREVIOUS, find_cells
 from ood_diffusion.runs.configuration import sweep_folder
 from ood_diffusion.runs.outcome import RankFailure, RunFailure, verdict
 from ood_diffusion.runs.sweep import RESULTS, Sweep
 from ood_diffusion.storage.atomic import atomic_write, remove_leftovers
+from ood_diffusion.storage.holding import acquire
 from ood_diffusion.terminal import printable
 
 NAME = "error.txt"
 LOG = "cli.log"
-PREVIOUS = "results.previous.json"
 LOCK = ".lock"
 PACKAGE = "ood_diffusion"
 LONGEST = 1000
@@ -104,7 +104,7 @@ def occupied(folder: Path) -> Iterator[None]:
     require(folder not in Sweep.used, rule, f"{folder}, which another run of this sweep has used", remedy)
     lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(timeout=0)
+        acquire(lock, timeout=0)
     except Timeout:
         raise UserError(f"{rule}, but got {str(folder)!r}, in which another process runs. {remedy}") from None
     try:

@@ -43,7 +43,8 @@ def _write(path: Path, data: bytes, written: int | None) -> None:
     try:
         with open(temporary, "xb") as file:
             if sys.platform != "win32":
-                fcntl.flock(file, fcntl.LOCK_EX)
+                with suppress(OSError):  # where there are no locks
+                    fcntl.flock(file, fcntl.LOCK_EX)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

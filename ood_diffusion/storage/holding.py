@@ -1,8 +1,9 @@
-"""Who uses a store holds a lock on its `recipe.json`, so that nobody removes it meanwhile.
+"""Locks. Who uses a store holds one on its `recipe.json`, so that nobody removes it meanwhile.
 
 An operating-system lock: it is released when its holder dies, however it dies.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -10,11 +11,35 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from filelock import BaseFileLock
+
 if sys.platform != "win32":
     import fcntl
 
 RECIPE = "recipe.json"
 """Every store has one, and it is never changed."""
+NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
+"""What a file system without `flock` answers."""
+
+
+def acquire(lock: BaseFileLock, timeout: float = -1) -> None:
+    """Acquire a lock, or go on without it where the file system has none.
+
+    Args:
+        lock: to be released by whoever asked.
+        timeout: in s; -1: none.
+
+    Raises:
+        Timeout: if another process holds it that long.
+        OSError: if its file cannot be made.
+    """
+    try:
+        lock.acquire(timeout=timeout)
+    except NotImplementedError:  # older versions of filelock, of ENOSYS
+        return
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
 
 
 def hold(folder: Path) -> BinaryIO | None:

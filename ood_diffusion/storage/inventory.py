@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 from ood_diffusion.fingerprint import tensor_digest
 from ood_diffusion.storage.holding import RECIPE, held_alone
 from ood_diffusion.storage.record import read_json
-from ood_diffusion.storage.shard import Damage, read_header, read_rows
+from ood_diffusion.storage.shard import Damage, Deleted, read_header, read_rows
 from ood_diffusion.storage.shelf import Shelf, on_disk
 
 BLOCK = 64
 """Rows of a shard that are verified at a time."""
+GOING = ".going-"
+"""Beginning of the name of a store that is being deleted: it is none any more."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def inventory(root: Path) -> list[Held]:
 
 def held(root: Path, path: Path) -> Held:
     """One entry of the inventory."""
-    found = read_json(path / RECIPE) if path.is_dir() else None
+    found = read_json(path / RECIPE) if path.is_dir() and not path.name.startswith(GOING) else None
     recipe: Mapping[str, Any] = found if isinstance(found, dict) else {}
     items = None
     if isinstance(found, dict):
@@ -90,6 +93,8 @@ def damaged(folder: Path) -> Iterator[tuple[str, str]]:
                 for row, data in zip(block, read_rows(folder / "shards" / name, block), strict=True):
                     if tensor_digest(data[0]) != header.digest(row):
                         raise Damage(f"the content of {header.ids[row]} is not what was written")
+        except Deleted:  # a run has merged it meanwhile
+            continue
         except Damage as damage:
             yield name, str(damage)
     for path in sorted((folder / "shards").glob("*.damaged")):
@@ -97,11 +102,23 @@ def damaged(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def remove(folder: Path) -> bool:
-    """Delete a store, unless a run uses it. Returns whether it is gone."""
+    """Delete a store, unless a run uses it or it is a link. Returns whether it is gone.
+
+    It is renamed under the lock and deleted after it: NFS keeps the name of a file that is open, here the
+    lock's, and with it the folder.
+    """
+    going = folder.with_name(f"{GOING}{uuid.uuid4().hex}")
     try:
         with held_alone(folder) as alone:
-            if alone:
-                shutil.rmtree(folder)
+            if alone := alone and not folder.is_symlink():
+                os.replace(folder, going)
     except FileNotFoundError:  # another process was faster
         return True
+    shutil.rmtree(going, ignore_errors=True)
     return alone
+
+
+def remove_rest(root: Path) -> None:
+    """Delete what killed calls of `remove` left of stores below `root`."""
+    for path in root.glob(f"*/{GOING}*"):
+        shutil.rmtree(path, ignore_errors=True)

@@ -8,13 +8,26 @@ harms nobody.
 """
 
 import logging
+from collections import Counter
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from ood_diffusion.storage.shard import Damage, Version, read_header, write_shard
+from ood_diffusion.fingerprint import tensor_digest
+from ood_diffusion.storage.shard import (
+    Damage,
+    Header,
+    Part,
+    Version,
+    name_of,
+    read_header,
+    read_rows,
+    write_shard,
+)
 from ood_diffusion.storage.shelf import Shelf, on_disk
 
 log = logging.getLogger(__name__)
@@ -34,7 +47,7 @@ def merge_small(shelf: Shelf) -> None:
     lock = FileLock(shelf.folder / "lock-merge")
     try:
         lock.acquire(timeout=0)
-    except (Timeout, OSError):
+    except (Timeout, OSError, NotImplementedError):  # held, or no locks
         return
     try:
         merge(shelf.folder)
@@ -51,43 +64,73 @@ def merge(folder: Path) -> None:
     shelf.refresh()
     ids: list[str] = []
     data: list[Tensor] = []
-    parts: list[tuple[str, Version, int]] = []
-    merged: dict[str, Version] = {}
-    made_by = ""
-    for name, version in chosen(shelf):
+    parts: list[Part] = []
+    merged: dict[str, tuple[Version, Header]] = {}
+    for name, version, before in chosen(shelf):
         if name not in shelf.known:  # another process has just merged it
             continue
         found = shelf.items(name)
         try:
-            before = read_header(folder, name)
-            if before.origin != (made_by := made_by or before.origin):
-                continue  # for another run
             rows = shelf.read(name, list(found)) if found else {}
         except Damage as damage:
             shelf.set_aside(name, damage)
             continue
-        merged[name] = version
+        merged[name] = version, before
         ids += rows
         data += rows.values()
-        row = 0
-        for part, its, length in before.parts or [(name, version, len(before.ids))]:
-            parts.append((part, its, sum(row <= place < row + length for place in found.values())))
-            row += length
+        parts += parts_of(name, version, before, found.values())
     if len(merged) < 2:
         return
-    new = write_shard(folder, ids, torch.cat(data), made_by, parts) if data else ""
+    (_, first), *_ = merged.values()
+    new = write_shard(folder, ids, torch.cat(data), first.origin, parts) if data else ""
     there = on_disk(folder)
-    for name, version in merged.items():
+    for name, (version, _) in merged.items():
         if name != new and there.get(name) == version:
             (folder / "shards" / name).unlink(missing_ok=True)
     log.info("%d small shards in %s are one now", len(merged), folder)
 
 
-def chosen(shelf: Shelf) -> list[tuple[str, Version]]:
-    """The small shards to merge, the oldest first."""
-    room, found = FULL, []
+def chosen(shelf: Shelf) -> list[tuple[str, Version, Header]]:
+    """The small shards to merge, within `FULL`, the oldest first: the most that have the same origin."""
+    groups: dict[str, list[tuple[str, Version, Header]]] = {}
+    sizes = Counter[str]()
     for name, (version, _) in sorted(shelf.known.items(), key=lambda each: each[1][0]):
-        if version.size < SMALL and version.size <= room:
-            room -= version.size
-            found.append((name, version))
+        if version.size >= SMALL or name not in shelf.known:
+            continue
+        try:
+            header = read_header(shelf.folder, name)
+        except Damage as damage:
+            shelf.set_aside(name, damage)
+            continue
+        sizes[header.origin] += version.size
+        if sizes[header.origin] > FULL:
+            break
+        groups.setdefault(header.origin, []).append((name, version, header))
+    return max(groups.values(), key=len, default=[])
+
+
+def take_out(shelf: Shelf, name: str, items: Collection[str]) -> None:
+    """Delete items of a shard of this store: what else it holds is written anew first, unless the disk is
+    full or it is damaged.
+    """
+    folder = shelf.folder
+    with suppress(Damage, OSError):
+        header = read_header(folder, name)
+        rest = [row for row, item in enumerate(header.ids) if item not in items]
+        data = dict(zip(rest, read_rows(folder / "shards" / name, rest), strict=True)) if rest else {}
+        data = {row: its for row, its in data.items() if tensor_digest(its[0]) == header.digest(row)}
+        ids = [header.ids[row] for row in data]
+        if data and not (folder / "shards" / name_of(ids)).exists():
+            parts = parts_of(name, shelf.known[name][0], header, data)
+            write_shard(folder, ids, torch.cat([*data.values()]), header.origin, parts)
+    (folder / "shards" / name).unlink(missing_ok=True)
+
+
+def parts_of(name: str, version: Version, header: Header, rows: Collection[int]) -> list[Part]:
+    """What these rows of a shard were made of, for the header of one that they go to."""
+    found: list[Part] = []
+    first = 0
+    for part, its, length in header.parts or [(name, version, len(header.ids))]:
+        found.append((part, its, sum(first <= row < first + length for row in rows)))
+        first += length
     return found

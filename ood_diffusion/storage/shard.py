@@ -44,6 +44,10 @@ class Version(NamedTuple):
         return cls(about.st_mtime_ns, about.st_size, about.st_ino)
 
 
+Part = tuple[str, Version, int]
+"""A shard that was merged into another one: name, version, and number of rows there."""
+
+
 class Header(NamedTuple):
     """What a shard says of itself.
 
@@ -51,13 +55,13 @@ class Header(NamedTuple):
         ids: of its rows.
         digests: of its rows, `DIGEST` characters each, one after the other.
         origin: what made it, as JSON; empty where the header comes from the index.
-        parts: the shards that it was merged from: name, version and number of rows; empty if it was not.
+        parts: the shards that it was merged from; empty if it was not.
     """
 
     ids: Sequence[str]
     digests: str
     origin: str = ""
-    parts: Sequence[tuple[str, Version, int]] = ()
+    parts: Sequence[Part] = ()
 
     def digest(self, row: int) -> str:
         """The content digest of a row."""
@@ -69,7 +73,7 @@ def write_shard(
     ids: Sequence[str],
     data: Tensor,
     made_by: str,
-    parts: Sequence[tuple[str, Version, int]] = (),
+    parts: Sequence[Part] = (),
 ) -> str:
     """Write rows ``[b, …]`` whole or not at all to the store in `folder`; `made_by`: `origin` as JSON.
 
@@ -84,10 +88,15 @@ def write_shard(
         **({"parts": json.dumps(parts)} if parts else {}),
     }
     header["checksum"] = _checksum(folder, header)
-    name = f"{fingerprint(list(ids))}{ENDING}"
+    name = name_of(ids)
     written = max((version.written for _, version, _ in parts), default=None)
     atomic_write(folder / "shards" / name, save({"data": data}, metadata=header), written)
     return name
+
+
+def name_of(ids: Sequence[str]) -> str:
+    """Of the shard with these rows."""
+    return f"{fingerprint(list(ids))}{ENDING}"
 
 
 def read_header(folder: Path, name: str) -> Header:

@@ -134,6 +134,7 @@ class Shelf:
                 log.warning("%s was deleted: what was in it is missing", shard)
             return
         self.lost = True
+        done = " and set aside"
         try:
             if not self.writable:
                 raise PermissionError
@@ -141,9 +142,10 @@ class Shelf:
         except FileNotFoundError:  # another process was faster
             return
         except OSError:
+            done = ""
             if version is not None:
                 self._seen[name] = version
-        log.warning("%s is damaged (%s) and set aside: what was in it is missing", shard, damage)
+        log.warning("%s is damaged (%s)%s: what was in it is missing", shard, damage, done)
 
     def _rows_of(self, name: str) -> dict[str, int]:
         if name not in self._rows:

@@ -31,8 +31,8 @@ from torch import Tensor
 from ood_diffusion.checks import UserError
 from ood_diffusion.fingerprint import fingerprint
 from ood_diffusion.storage.atomic import atomic_write, remove_leftovers
-from ood_diffusion.storage.holding import RECIPE, hold
-from ood_diffusion.storage.merge import merge_small
+from ood_diffusion.storage.holding import RECIPE, acquire, hold
+from ood_diffusion.storage.merge import merge_small, take_out
 from ood_diffusion.storage.shard import Damage, Deleted, origin, write_shard
 from ood_diffusion.storage.shelf import Shelf, on_disk
 
@@ -163,8 +163,8 @@ class TensorStore:
             shards = shelf.by_shard(list(self._made.difference(shelf.absent(self._made))))
             if not shards:
                 return
-            for shard in shards:
-                (self.folder / "shards" / shard).unlink(missing_ok=True)
+            for shard, void in shards.items():
+                take_out(shelf, shard, void)
 
     def read(self, ids: Sequence[str]) -> Tensor:
         """The tensors of `ids`, in that order, ``[len(ids), …]``; only the rows asked for are read.
@@ -210,10 +210,10 @@ class TensorStore:
         self._write_recipe()
         lock = FileLock(self.folder / "-".join(["lock", *[fingerprint(first)] * bool(first)]))
         try:
-            lock.acquire(timeout=0)
+            acquire(lock, timeout=0)
         except Timeout:
             log.info("another process is filling %s: waiting for it", self.folder)
-            lock.acquire()
+            acquire(lock)
         try:
             yield
         finally:

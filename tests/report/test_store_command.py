@@ -1,5 +1,7 @@
 """`ood-diffusion store`: what it lists, what it finds damaged, and what it never deletes."""
 
+import dataclasses
+import json
 import os
 import shutil
 from pathlib import Path
@@ -9,9 +11,11 @@ import pytest
 import torch
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.report.store_command import bytes_word, store
+from ood_diffusion.report import store_command
+from ood_diffusion.report.collect.cells import NOT_BEGUN, walk
+from ood_diffusion.report.store_command import bytes_word, needs_of, store
 from ood_diffusion.storage.store import TensorStore
-from tests.report.fake import cell, results
+from tests.report.fake import STAGES, cell, results
 from tests.storage.test_damage import flipped, shard_of
 
 NETWORK = {"model": {"weights": "feed" * 8}}
@@ -105,8 +109,62 @@ def test_runs_that_do_not_say_what_they_need_keep_everything(stores: dict[str, T
     assert len(there(stores)) == 4
     assert store(["prune", "--run", "outputs/runs/older", "--yes"]) and "none" not in there(stores)
     shutil.rmtree("outputs/runs/older")
-    cell(Path("outputs/runs/begun"))  # and nothing computed: it needs nothing
+    cell(Path("outputs/runs/plan"), dry_run=True)
+    cell(Path("outputs/runs/refused"), error=f"expected more\n{NOT_BEGUN}")
     assert store(["prune"])
+
+
+@pytest.mark.parametrize("end", ["begun", "interrupted", "failed", "started again"])
+def test_runs_that_are_not_complete_keep_everything(end: str, stores: dict[str, TensorStore]) -> None:
+    its = results() | {"stores": [address(stores["none"])]}
+    folder = Path("outputs/runs/more")
+    cell(
+        folder,
+        found=None if end in ("begun", "started again") else its | {"stores": []},
+        stages=(*STAGES, "report"),
+        error="broken" if end == "failed" else "",
+        dry_run=end == "started again",
+    )
+    if end == "started again":
+        (folder / "results.previous.json").write_text(json.dumps(its))
+    with pytest.raises(UserError, match=r"1 runs that do not say so \(first: outputs/runs/more\)"):
+        store(["prune", "--yes"])
+    needed = needs_of(Path("outputs"), Path("outputs/store")).runs
+    assert (address(stores["none"]) in needed) == (end == "started again")
+    assert len(there(stores)) == 4
+    assert store(["prune", "--run", str(folder), "--yes"]) and "none" not in there(stores)
+
+
+def test_runs_that_cannot_be_seen_keep_everything(
+    stores: dict[str, TensorStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside = Path("aside")
+    aside.mkdir()
+    shutil.move("outputs/runs/one", aside / "one")
+    link = Path("outputs/runs/linked")
+    link.symlink_to(aside.absolute())
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"1 folders or links that .* \(first: outputs/runs/linked\)"):
+            store(["prune", "--yes"])
+        aside = aside.rename(f"no{aside}")  # the second time it is a link to nothing
+    aside.rename("aside")
+    assert store(["prune", "--run", str(link)])
+    link.unlink()
+    link.symlink_to(Path("outputs/runs/other").absolute())  # which is seen
+    Path("outputs/store").rename("scratch")
+    Path("outputs/store").symlink_to(Path("scratch").absolute())  # no runs
+    assert store(["prune"])
+    walked = dataclasses.replace(walk(Path("outputs")), unreadable={Path("outputs/closed"): "denied"})
+    monkeypatch.setattr(store_command, "walk", lambda folder: walked)
+    with pytest.raises(UserError, match=r"first: outputs/closed"):
+        store(["prune"])
+
+
+def test_what_a_killed_prune_left_goes(stores: dict[str, TensorStore]) -> None:
+    left = stores["none"].folder.with_name(".going-x")
+    stores["none"].folder.rename(left)
+    assert store(["verify"]) and store(["prune"]) and left.exists()
+    assert store(["prune", "--yes"]) and not left.exists() and len(there(stores)) == 3
 
 
 def test_verify_names_what_is_damaged(

@@ -310,3 +310,14 @@ def test_a_record_notices_damage(tmp_path: Path) -> None:
     for damaged in (whole.replace(b"17", b"18"), whole[:-1], b"", b"[]", b"{}", b"\xff", b"[" * 100_000):
         path.write_bytes(damaged)
         assert read_record(path) is None
+
+
+def test_a_damaged_shard_that_stays_where_it_is_is_not_said_to_be_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make(tmp_path).write(IDS, rows(3))
+    shard = shard_of(make(tmp_path))
+    cut(shard)
+    assert Stores(tmp_path, "readonly").open("latents", {}, torch.float32).missing(IDS) == IDS
+    (line,) = caplog.messages
+    assert f"{shard} is damaged" in line and "set aside" not in line and shard.exists()

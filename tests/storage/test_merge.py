@@ -9,8 +9,9 @@ import torch
 from safetensors import safe_open
 
 from ood_diffusion.storage import index, merge, shelf
+from ood_diffusion.storage import store as store_module
 from ood_diffusion.storage.index import read_index
-from ood_diffusion.storage.shard import Version, read_header
+from ood_diffusion.storage.shard import Header, Version, read_header
 from ood_diffusion.storage.store import TensorStore
 from ood_diffusion.storage.stores import Stores
 from tests.storage.test_store import make, rows
@@ -155,7 +156,7 @@ def test_two_that_merge_at_once_where_locks_do_not_work(
 ) -> None:
     store, choose = filled(tmp_path), merge.chosen
 
-    def second(mine: shelf.Shelf) -> list[tuple[str, Version]]:
+    def second(mine: shelf.Shelf) -> list[tuple[str, Version, Header]]:
         found = choose(mine)
         monkeypatch.setattr(merge, "chosen", choose)
         merge.merge(store.folder)  # both have chosen the same
@@ -224,3 +225,38 @@ def test_an_entry_counts_for_the_version_of_the_shard_that_it_was_made_from(
     opened.clear()
     store.write(IDS[:1], rows(1, seed=5))  # under the same name
     assert torch.equal(make(tmp_path).read(IDS[:1]), rows(1, seed=5)) and len(opened) == 1
+
+
+def test_after_a_change_of_origin_the_new_ones_are_merged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "origin", lambda device: {"torch": "older"})
+    store = make(tmp_path)
+    store.write(["old"], rows(1, seed=9))
+    (old,) = shards(store)
+    os.utime(old, ns=(0, 0))
+    monkeypatch.undo()
+    monkeypatch.setattr(merge, "MANY", N)
+    filled(tmp_path)
+    os.utime(old, ns=(0, 0))
+    assert make(tmp_path).missing([*IDS, "old"]) == [] and len(shards(store)) == 2 and old.exists()
+    assert torch.equal(make(tmp_path).read(["old", *IDS]), torch.cat([rows(1, seed=9), rows(N)]))
+
+
+@pytest.mark.parametrize("disk", ["has room", "is full"])
+def test_what_is_withdrawn_from_a_merged_shard_leaves_the_items_of_others(
+    disk: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path)
+    old = Stores(tmp_path, "fresh").open("latents", {}, torch.float32)
+    void = make(tmp_path)
+    void.write(["void"], rows(1, seed=3))
+    assert make(tmp_path).missing([*IDS, "void"]) == [] and len(shards(void)) == 1
+    if disk == "is full":
+        monkeypatch.setattr(merge, "write_shard", lambda *given: os.open("", 0))  # an OSError
+    void.withdraw()
+    left = make(tmp_path).missing([*IDS, "void"])
+    assert left == (["void"] if disk == "has room" else [*IDS, "void"])
+    if disk == "has room":
+        assert torch.equal(make(tmp_path).read(IDS), rows(N))
+        assert old.missing(IDS) == IDS  # as before

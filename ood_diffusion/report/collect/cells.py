@@ -31,6 +31,8 @@ from ood_diffusion.report.wording import MISSING
 CONFIG, HYDRA = ".hydra/config.yaml", ".hydra/hydra.yaml"
 """Where Hydra writes a cell's configuration, and how it was composed, before the cell begins."""
 RESULTS, ERROR, MULTIRUN = "results.json", "error.txt", "multirun.yaml"
+PREVIOUS = "results.previous.json"
+"""Of an earlier attempt, until the present one has ended well."""
 NOT_BEGUN = "The run had not begun."
 """Last line of `ERROR` where wrong settings or data ended a run before its first stage."""
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -223,17 +225,20 @@ class Walked:
         cells: every folder in which a cell was begun, in natural order: 2 before 10.
         sweeps: every folder with a `multirun.yaml`.
         unreadable: folder -> why it cannot be looked into.
+        links: none is followed.
     """
 
     cells: list[CellFolder]
     sweeps: list[Path]
     unreadable: dict[Path, str]
+    links: list[Path]
 
 
 def walk(root: Path) -> Walked:
     """Look through `root`, which may be a cell itself."""
     cells: list[CellFolder] = []
     sweeps: list[Path] = []
+    links: list[Path] = []
     failed: list[OSError] = []
     for folder, children, files in os.walk(root, onerror=failed.append):
         there = {*children, *files}
@@ -243,8 +248,10 @@ def walk(root: Path) -> Walked:
             sweeps.append(Path(folder))
         closed = begun or "recipe.json" in files
         children[:] = [] if closed else [child for child in children if not child.startswith(".")]
+        within = [os.path.join(folder, name) for name in (() if closed else (*children, *files))]
+        links += map(Path, filter(os.path.islink, within))
     cells.sort(key=lambda cell: natural_order(str(cell.folder)))
-    return Walked(cells, sweeps, {Path(each.filename): str(each.strerror) for each in failed})
+    return Walked(cells, sweeps, {Path(each.filename): str(each.strerror) for each in failed}, links)
 
 
 def find_cells(root: Path) -> list[CellFolder]:
