@@ -4,6 +4,9 @@ Workers compute a run, then make its requests to one file server, which serves t
 queueing network, solved exactly (mean value analysis, Reiser & Lavenberg 1980). No sleeping, no clock.
 """
 
+from collections.abc import Iterator
+from itertools import count, islice
+
 REQUESTS = 520
 """Of a run that finds most of what it needs: opens, stats, renames and listings in `outputs`, counted by
 ``strace -f -e trace=%file,fsync`` on the second run of a sweep (24 references, 32 samples, no W&B)."""
@@ -21,36 +24,33 @@ BENT = 0.9
 """Of the runs that would end without a file system: below it the server is what limits."""
 
 
-def efficiency(workers: int, compute: float, latency: float, rate: float) -> float:
-    """Runs that end in a time, over those that would if requests took no time."""
-    waiting, ended = 0.0, 0.0
-    for n in range(1, workers + 1):
+MOST = 100_000
+"""Workers: beyond that the table gives no number."""
+
+
+def efficiencies(compute: float, latency: float, rate: float) -> Iterator[float]:
+    """Runs that end in a time, over those that would if requests took no time: of 1, 2, … workers."""
+    waiting = 0.0
+    for n in count(1):
         response = (1 + waiting) / rate
         ended = n / (compute + REQUESTS * (latency + response))
         waiting = ended * REQUESTS * response
-    return ended * compute / workers
+        yield ended * compute / n
 
 
-def bend(compute: float, latency: float, rate: float) -> int:
-    """The number of workers from which the efficiency is below `BENT`, at most 100,000."""
-    low, high = 0, 100_000
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if efficiency(middle, compute, latency, rate) >= BENT else (low, middle)
-    return high
-
-
-def main() -> None:
-    """Print a row for every server and length of a run."""
-    print(f"| file server | a run takes | {' | '.join(f'{n} workers' for n in WORKERS)} | bends at |")
-    print("|---|---|" + "---|" * (len(WORKERS) + 1))
+def table() -> list[str]:
+    """A row for every server and length of a run."""
+    lines = [f"| file server | a run takes | {' | '.join(f'{n} workers' for n in WORKERS)} | bends at |"]
+    lines.append("|---|---|" + "---|" * (len(WORKERS) + 1))
     for name, (latency, rate) in SERVERS.items():
         for length, compute in RUNS.items():
-            found = [f"{efficiency(n, compute, latency, rate):.0%}" for n in WORKERS]
-            at = bend(compute, latency, rate)
-            where = f"{at:,}" if at > 1 else "one"
-            print(f"| {name} | {length} | {' | '.join(found)} | {where} |")
+            found = list(islice(efficiencies(compute, latency, rate), MOST))
+            at = next((n for n, share in enumerate(found, 1) if share < BENT), None)
+            where = f"{at:,}" if at else f"> {MOST:,}"
+            shown = " | ".join(f"{found[n - 1]:.0%}" for n in WORKERS)
+            lines.append(f"| {name} | {length} | {shown} | {where} |")
+    return lines
 
 
 if __name__ == "__main__":
-    main()
+    print("\n".join(table()))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import scale
 from benchmarks.__main__ import ALL, page
 from benchmarks.measure import Figure, alternate, figure, ratios
 
@@ -39,6 +40,10 @@ def test_the_page_is_made_of_the_json() -> None:
     found = json.loads((ROOT / "docs" / "benchmarks.json").read_text())
     assert list(found) == list(ALL)
     assert (ROOT / "docs" / "benchmarks.md").read_text() == page(found)
+
+
+def test_the_table_of_many_workers_is_what_the_model_says() -> None:
+    assert "\n".join(scale.table()) in (ROOT / "docs" / "scale.md").read_text()
 
 
 def test_cases_take_turns_and_the_first_round_does_not_count() -> None:
