@@ -32,6 +32,7 @@ LANGUAGES = {
     ".sh": "bash",
     ".cff": "yaml",
     ".yml": "yaml",
+    ".yaml": "yaml",
     ".json": "json",
 }
 """Ending of a file -> how its listing is coloured."""
@@ -84,7 +85,7 @@ def place(file: str) -> str:
         return posixpath.relpath(file, "docs")
     if file == "conf/config.yaml":
         return "configuration/index.md"
-    if path.parts[0] == "conf":
+    if path.parts[0] == "conf" and path.parts[1] != "hydra":
         group = path.parts[1]
         return f"configuration/{group}.md" + (f"#{path.stem}" if path.suffix else "")
     if path.parent.as_posix() == "sweeps" and path.suffix == ".yaml":

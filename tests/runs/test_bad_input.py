@@ -153,7 +153,7 @@ BAD: dict[str, tuple[Prepare, str]] = {
     "truncated checkpoint": (truncated_checkpoint, "must be a whole safetensors or PyTorch file"),
     "unknown prediction type": (
         pipeline(),
-        "prediction_type must be one of: epsilon, flow_prediction, sample",
+        "scheduler_config.json must be one of: epsilon, flow_prediction, sample",
     ),
     "image size not the model's": (lambda root: ["model.image_size=60"], "must be a multiple of 8"),
     "no folder and no hub id": (
