@@ -36,7 +36,7 @@ def row_of(path: Path) -> dict[str, str]:
 
 def test_dashboard(folder: Path) -> None:
     cells = find_cells(folder)
-    (entry,) = facts(cells, ["0"], coordinates(cells))
+    (entry,) = facts(cells, ["0"], coordinates(cells), {}, folder)
     assert entry["figures"] == SHOWN["dashboard"] and entry["gap"] == SHOWN["gap"]
 
 
