@@ -1,4 +1,4 @@
-"""What Hydra takes from packages only below `hydra_plugins`: a sweeper and a launcher of ours.
+"""What Hydra takes from packages only below `hydra_plugins`: sweepers and a launcher of ours.
 
 Every Hydra program on the machine imports this file: what is heavy is imported in the methods, and the
 settings that name these classes are in our own `conf/hydra`.
@@ -14,48 +14,33 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from ood_diffusion.runs.swept import Swept
+
 log = logging.getLogger(__name__)
 
 SCRIPT = """#!/usr/bin/env bash
 # What `ood-diffusion submit` submitted: a task for each run. Resume by: ood-diffusion resume {folder}
 set -euo pipefail
+export SRUN_CPUS_PER_TASK="${{SLURM_CPUS_PER_TASK:-1}}"  # which srun does not take over
 case $SLURM_ARRAY_TASK_ID in
 {runs}
 esac
+TASK="${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"  # SLURM_JOB_ID is the whole array's in one task
 # The signal comes before the time is up. Each requeue goes on with the interrupted batch.
-trap '[ "${{SLURM_RESTART_COUNT:-0}}" -ge 20 ] || scontrol requeue "$SLURM_JOB_ID"' USR1
+trap '[ "${{SLURM_RESTART_COUNT:-0}}" -ge 20 ] || scontrol requeue "$TASK"' USR1
 srun --kill-on-bad-exit=1 {command} "$@" &
 wait $!
 """
 
 
-class Grid(Sweeper):
-    """Every combination of values; those whose runs are complete in the sweep's folder are not run again.
-
-    Args:
-        params: key -> values, as on the command line, which replaces them.
-    """
-
-    hydra_context: HydraContext
-    config: DictConfig
-    launcher: Launcher
-
-    def __init__(self, params: dict[str, str] | None = None) -> None:
-        self.params = params or {}
-
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """What Hydra calls before `sweep`."""
-        self.hydra_context, self.config = hydra_context, config
-        self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
+class Grid(Swept):
+    """Every combination of values; those whose runs are complete in the sweep's folder are not run again."""
 
     def sweep(self, arguments: list[str]) -> Any:
         """Hand the launcher what is to be done, all at once.
@@ -69,8 +54,7 @@ class Grid(Sweeper):
         from ood_diffusion.storage.atomic import atomic_write
 
         folder, dry = Path(self.config.hydra.sweep.dir), self.config.get("dry_run") is True
-        asked = [*(f"{key}={values}" for key, values in self.params.items()), *arguments]
-        runs = combinations(asked, self.hydra_context.config_loader)
+        runs = combinations(self.words(arguments), self.hydra_context.config_loader)
         subdir = OmegaConf.to_container(self.config.hydra.sweep, resolve=False)["subdir"]  # type: ignore[call-overload,index]
         jobs, begun = to_do(folder, runs, str(subdir), dry)
         if begun:
@@ -83,6 +67,27 @@ class Grid(Sweeper):
         for each in ended:
             _ = each.return_value  # raises what ended the run
         return ended
+
+
+class Search(Sweeper):
+    """``sweeper=optuna``: the class of this name in `runs.search`, which is imported when it is used."""
+
+    def __init__(self, **settings: Any) -> None:
+        from ood_diffusion.runs import search
+
+        self.own: Sweeper = getattr(search, type(self).__name__)(**settings)
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """What Hydra calls before `sweep`."""
+        self.own.setup(hydra_context=hydra_context, task_function=task_function, config=config)
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """What that class does."""
+        return self.own.sweep(arguments)
+
+
+class SweepFile(Search):
+    """``sweeper=wandb``, likewise."""
 
 
 class Submit(Launcher):
@@ -101,26 +106,30 @@ class Submit(Launcher):
         """What Hydra calls before anything is written.
 
         Raises:
-            UserError: where there is no SLURM, or nothing is to be computed.
+            UserError: where there is no SLURM, nothing is to be computed, or a search waits for results.
         """
-        from ood_diffusion.checks import UserError
+        from ood_diffusion.checks import UserError, require
+        from ood_diffusion.report.collect.cells import MULTIRUN, read
 
         if config.get("dry_run") is True:
             raise UserError("submit needs dry_run=false, but got true. For a plan, leave out submit.")
+        sweeper = config.hydra.runtime.choices["hydra/sweeper"]
+        remedy = "A search waits for its runs: leave out submit and set launcher=slurm."
+        require(sweeper == "grid", "submit needs sweeper=grid", sweeper, remedy)
         if not shutil.which("sbatch"):
             raise UserError(
                 "submit needs SLURM's sbatch, but it is not on the path. Call it on a login node."
             )
-        self.config = config
+        self.config, self.before = config, read(Path(config.hydra.sweep.dir) / MULTIRUN)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Submit the runs, and say what they are called.
 
         Raises:
-            UserError: if sbatch refuses them; nothing has begun then.
+            UserError: if sbatch refuses them; nothing has begun then, and what lay in the folder still does.
         """
         from ood_diffusion.checks import UserError
-        from ood_diffusion.report.collect.cells import ALONE, MULTIRUN, config_dirs, find_cells
+        from ood_diffusion.report.collect.cells import ALONE, MULTIRUN, config_dirs
         from ood_diffusion.runs.resume import quoted
         from ood_diffusion.storage.atomic import atomic_write
 
@@ -137,18 +146,19 @@ class Submit(Launcher):
         script, logs = folder / "array.sbatch", folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         text = SCRIPT.format(folder=shown, runs="\n".join(tasks), command=shlex.join(of_all))
-        atomic_write(script, text.encode())
         of_array = [
             f"--array=0-{len(tasks) - 1}%{self.array_parallelism}",
             f"--output={str(logs).replace('%', '%%')}/%A_%a.log",
         ]
-        command = ["sbatch", "--parsable", *of_array, *map(str, self.options), str(script)]
-        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = ["sbatch", "--parsable", *of_array, *map(str, self.options)]
+        answer = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
         if answer.returncode:
-            script.unlink()
-            if not find_cells(folder):  # nothing of this sweep will begin
+            if self.before is None:
                 (folder / MULTIRUN).unlink()
+            else:
+                atomic_write(folder / MULTIRUN, self.before)
             raise UserError(f"sbatch refused the runs: {answer.stderr.strip()}")
+        atomic_write(script, text.encode())
         job = answer.stdout.strip().partition(";")[0]
         log.info("Submitted job %s of %d runs, which write to %s/logs", job, len(tasks), shown)
         log.info("  ood-diffusion collect %s    what they have found, even while they run", shown)

@@ -88,13 +88,17 @@ def require_no_failure(folder: Path, fail_fast: object) -> None:
     )
 
 
+class Occupied(UserError):
+    """Another process runs in the folder of a run."""
+
+
 @contextmanager
 def occupied(folder: Path) -> Iterator[None]:
     """Keep `folder` to this run, whose output folder it is, while the block runs.
 
     Raises:
-        UserError: if another process uses it, or another run of this process's sweep has used it; what lies
-            there is left as it is.
+        Occupied: if another process uses it; what lies there is left as it is, here and below.
+        UserError: if another run of this process's sweep has used it.
     """
     rule = "each run needs its own folder"
     remedy = (
@@ -106,7 +110,7 @@ def occupied(folder: Path) -> Iterator[None]:
     try:
         acquire(lock, timeout=0)
     except Timeout:
-        raise UserError(f"{rule}, but got {str(folder)!r}, in which another process runs. {remedy}") from None
+        raise Occupied(f"{rule}, but got {str(folder)!r}, in which another process runs. {remedy}") from None
     try:
         remove_leftovers(folder)
         yield

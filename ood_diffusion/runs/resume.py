@@ -16,6 +16,7 @@ from ood_diffusion.report.collect.cells import (
     ALONE,
     HYDRA,
     MULTIRUN,
+    WITHOUT_EFFECT,
     HydraFile,
     Unreadable,
     config_dirs,
@@ -85,7 +86,8 @@ def resume(words: Sequence[str]) -> list[str]:
         prog="ood-diffusion resume",
         description="Go on with a sweep, or a run, in its own folder. Complete runs stay as they are; "
         "failed and unfinished ones run again in place. Settings replace those of the sweep; what they "
-        "add becomes new runs.",
+        "add becomes new runs. With others of these a run is still the same, unless the sweep varies them: "
+        f"{', '.join(sorted(WITHOUT_EFFECT))}. A search goes on; hydra.sweeper.n_trials=N makes it longer.",
     )
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="of a sweep, or of a run")
     parser.add_argument("settings", metavar="SETTING", nargs="*", help="such as launcher=joblib or eta=0,1")

@@ -8,6 +8,7 @@ with any launcher, tells Optuna what they returned, and keeps all of it in a fil
 import json
 import logging
 import math
+import os
 import shlex
 import warnings
 from collections.abc import Mapping, Sequence
@@ -16,23 +17,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, Transformer
-from hydra.core.plugins import Plugins
-from hydra.plugins.launcher import Launcher
-from hydra.plugins.sweeper import Sweeper
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import OmegaConf, open_dict
 
-from ood_diffusion.checks import Json, require, require_choice, require_integer
+from ood_diffusion.checks import Json, UserError, require, require_choice, require_integer
 from ood_diffusion.extras import import_extra
 from ood_diffusion.figures import Figure
-from ood_diffusion.report.collect.cells import ALONE, CellFolder
+from ood_diffusion.report.collect.cells import (
+    ALONE,
+    MULTIRUN,
+    WITHOUT_EFFECT,
+    CellFolder,
+    config_dirs,
+    key_of,
+)
 from ood_diffusion.report.json_line import one_line
 from ood_diffusion.report.wording import number
+from ood_diffusion.runs.failure import LOCK, Occupied
 from ood_diffusion.runs.objective import names_of
 from ood_diffusion.runs.settings import RICH
+from ood_diffusion.runs.swept import Swept
+from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.terminal import printing
 
 if TYPE_CHECKING:
@@ -47,14 +55,10 @@ NAME = "search"
 """Of the only study in that file."""
 ASKED = "asked"
 """The study's attribute that holds the objective, the space and the settings of all its runs."""
-NOT_ASKED = ("dry_run", "launcher", "logger", "output", "sweeper")
-"""Settings that a search may be continued with other values of."""
 BY_CHANCE = 5
 """Runs at the beginning of a search that are chosen by chance."""
 DRAWS = 4
 """How often Optuna may propose what has been tried, each time as if it ran, before chance proposes."""
-REPLACED = ("hydra.mode=", "hydra.sweep.dir=", "hydra.sweeper.n_trials=")
-"""Words of a command that is continued by one with others."""
 METHODS = ("grid", "random", "bayes")
 
 Space = Mapping[str, "optuna.distributions.BaseDistribution"]
@@ -63,26 +67,8 @@ Values = Mapping[str, Any]
 """Key of an override -> its value."""
 
 
-class Swept(Sweeper):
-    """What both have in common: the command, as a space and the settings of all runs.
-
-    Args:
-        params: of the sweep's file: key -> values, in Hydra's grammar.
-    """
-
-    launcher: Launcher
-    config: DictConfig
-    hydra_context: HydraContext
-
-    def __init__(self, params: Mapping[str, str] | None = None) -> None:
-        self.params = params or {}
-
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Hydra calls it with what launchers need."""
-        self.hydra_context, self.config = hydra_context, config
-        self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
+class Spaced(Swept):
+    """What both have in common: the command, as a space and the settings of all runs."""
 
     def parsed(self, arguments: Sequence[str]) -> tuple[dict[str, Override], list[str]]:
         """What is swept, by key, and the other words; a later word replaces one of the same key.
@@ -91,8 +77,7 @@ class Swept(Sweeper):
             UserError: if nothing is swept.
         """
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        words = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
-        found = {each.get_key_element(): each for each in parser.parse_overrides(words)}
+        found = {each.get_key_element(): each for each in parser.parse_overrides(self.words(arguments))}
         swept = {key: each for key, each in found.items() if each.is_sweep_override()}
         remedy = "Add some, such as level=300,500,700 'eta=interval(0,1)'."
         require(bool(swept), "a search and a W&B sweep need settings with several values", {}, remedy)
@@ -124,7 +109,7 @@ class Swept(Sweeper):
         return chosen(cfg.objective, declared(run))
 
 
-class Search(Swept):
+class Search(Spaced):
     """Optuna proposes, the launcher runs, Optuna is told: until `n_trials` runs have ended.
 
     Args:
@@ -162,17 +147,24 @@ class Search(Swept):
         asked = {
             "objective": objective,
             "space": {key: str(each.input_line).partition("=")[2] for key, each in swept.items()},
-            "fixed": [word for word in fixed if not word.startswith(NOT_ASKED)],
+            "fixed": [word for word in fixed if key_of(word).split(".")[0] not in WITHOUT_EFFECT],
         }
         first = {key: first_of(each) for key, each in swept.items()}
         if self.config.dry_run:
-            begun = self.opened(folder, asked, fixed, first).trials if (folder / STUDY).exists() else []
+            there = (folder / STUDY).exists() and (folder / MULTIRUN).exists()
+            begun = self.opened(folder, asked, fixed, first).trials if there else []
             self.plan(begun, space, fixed, len(objective))
             return
         folder.mkdir(parents=True, exist_ok=True)
-        study = self.opened(folder, asked, fixed, first)
-        OmegaConf.save(self.config, folder / "multirun.yaml")
-        failures = self.search(study, space, fixed)
+        try:
+            lock = FileLock(folder / LOCK).acquire(timeout=0)
+        except Timeout:
+            remedy = "Wait for its end, or take another folder by hydra.sweep.dir=FOLDER."
+            raise UserError(f"a search is running in {folder}. {remedy}") from None
+        with lock:
+            study = self.opened(folder, asked, fixed, first)
+            atomic_write(folder / MULTIRUN, OmegaConf.to_yaml(self.config).encode())
+            failures = self.search(study, space, fixed)
         if self.config.output != "quiet":
             with printing():
                 print("\n".join(self.found(study, objective, folder)), flush=True)
@@ -196,16 +188,17 @@ class Search(Swept):
         import optuna
         from optuna.storages.journal import JournalFileBackend
 
-        path = folder / STUDY
-        new = not path.exists()
-        figures = self.objective(settings(fixed, first)) if new else []
-        directions: list[Any] = ["maximize" if each.better == "higher" else "minimize" for each in figures]
-        storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
-        if new:
+        storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / STUDY)))
+        begun = NAME in optuna.get_all_study_names(storage)
+        study = optuna.load_study(storage=storage, study_name=NAME) if begun else None
+        if study is None or ASKED not in study.user_attrs:  # new, or killed before it had begun
+            better = [each.better for each in self.objective(settings(fixed, first))]
+            directions: list[Any] = ["maximize" if each == "higher" else "minimize" for each in better]
+            if begun:
+                optuna.delete_study(storage=storage, study_name=NAME)
             study = optuna.create_study(storage=storage, study_name=NAME, directions=directions)
             study.set_user_attr(ASKED, asked)
-        study = optuna.load_study(storage=storage, study_name=NAME)
-        before = study.user_attrs.get(ASKED, {})
+        before = study.user_attrs[ASKED]
         remedy = "Repeat the command that began it, or take another folder by hydra.sweep.dir=FOLDER."
         for name, got in asked.items():
             was = before.get(name)
@@ -229,10 +222,12 @@ class Search(Swept):
                 batch.append(study.trials[-1])
             if not batch:
                 return failures
-            words = [settings(fixed, each.params) for each in batch]
-            for trial, job in zip(batch, self.launcher.launch(words, batch[0].number), strict=True):
+            words = [job(fixed, each) for each in batch]
+            for trial, ended in zip(batch, self.launcher.launch(words, batch[0].number), strict=True):
                 try:
-                    value = job.return_value
+                    value = ended.return_value
+                except Occupied as error:  # it goes on: the next command asks again
+                    failures.append(error)
                 except Exception as error:
                     failures.append(error)
                     study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
@@ -254,7 +249,8 @@ class Search(Swept):
         while len(study.trials) < self.n_trials and (values := proposal(study, space, self.seed)) is not None:
             add_running(study, space, values)
         if waiting := [each for each in study.trials if not each.state.is_finished()]:
-            self.launcher.launch([settings(fixed, each.params) for each in waiting], waiting[0].number)
+            hidden = ".dry_run/" if begun else ""  # beside the runs, not in them
+            self.launcher.launch([job(fixed, each, hidden) for each in waiting], waiting[0].number)
         files = Path(self.config.hydra.sweep.dir).rglob(PLAN)
         costs = spent((Plan.from_json(json.loads(each.read_text())) for each in files), False, False)
         most, runs = max((total([cost]).most for cost in costs), default=0), len(waiting)
@@ -271,10 +267,8 @@ class Search(Swept):
             command = CellFolder(folder / str(trial.number)).command
             values = dict(zip(names, trial.values, strict=True))
             best.append({"run": trial.number, "objective": values, "set": trial.params, "command": command})
-        hydra = self.config.hydra.overrides
-        kept = [word for word in hydra.hydra if not word.startswith(REPLACED)]
-        more = [f"hydra.sweep.dir={folder}", f"hydra.sweeper.n_trials={len(trials) + self.n_trials}"]
-        again = shlex.join(["ood-diffusion", "-m", *kept, *hydra.task, *more])
+        more = f"hydra.sweeper.n_trials={len(trials) + self.n_trials}"
+        again = shlex.join(["ood-diffusion", "resume", os.path.relpath(folder), more])
         if self.config.output == "json":
             return [one_line({"search": str(folder), "runs": len(trials), "best": best, "continue": again})]
         lines = [f"{len(ended)} of {len(trials)} runs have returned {', '.join(names)}."]
@@ -284,7 +278,7 @@ class Search(Swept):
         return [*lines, "To search on:", f"  {again}"]
 
 
-class SweepFile(Swept):
+class SweepFile(Spaced):
     """Prints what ``wandb sweep`` takes, and runs nothing.
 
     Args:
@@ -321,7 +315,9 @@ class SweepFile(Swept):
             found["metric"] = {"name": figure.path, "goal": goal}
         found["parameters"] = {key: self.parameter(each) for key, each in swept.items()}
         kept = [word for word in fixed if not word.startswith(("sweeper=", "objective="))]
-        found |= {"program": "ood-diffusion", "command": ["${program}", "${args_no_hyphens}", *kept, ALONE]}
+        own = config_dirs(self.config.hydra.runtime)
+        command = ["${program}", *own, "${args_no_hyphens}", *kept, ALONE]
+        found |= {"program": "ood-diffusion", "command": command}
         print(yaml.safe_dump(found, sort_keys=False), end="", flush=True)
 
     def parameter(self, swept: Override) -> dict[str, Any]:
@@ -435,6 +431,11 @@ def rounded(value: Any, digits: int) -> Any:
 def settings(fixed: Sequence[str], values: Values) -> list[str]:
     """The overrides of one run."""
     return [*fixed, *(f"{key}={text(value)}" for key, value in values.items())]
+
+
+def job(fixed: Sequence[str], trial: "FrozenTrial", above: str = "") -> list[str]:
+    """The overrides of a trial's run, whose folder is its number."""
+    return [*settings(fixed, trial.params), f"hydra.sweep.subdir={above}{trial.number}"]
 
 
 def text(value: Any) -> str:

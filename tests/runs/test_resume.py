@@ -1,5 +1,7 @@
 """A sweep goes on in its own folder: what is complete stays, the rest runs in place, numbers are kept."""
 
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,15 @@ def test_how_runs_are_carried_out_makes_them_no_others(tmp_path: Path) -> None:
     assert left(tmp_path, "eta=0,1", "output=json", "logger=none") == {"1": "eta=1 output=json logger=none"}
     varied = left(tmp_path, "eta=0", "trainer.devices=1,2")
     assert varied == {"1": "eta=0 trainer.devices=1"}, "what the sweep varies makes a run"
+
+
+def test_what_changes_no_result_makes_no_other_run(tmp_path: Path) -> None:
+    """Such as a smaller batch after one that was too large for the memory."""
+    complete(tmp_path / "0", "eta=0", "batch_size=32")
+    how = ("batch_size=8", "store_mode=readonly", "store=a", "checkpoints=b", "data=c", "objective=fid")
+    assert left(tmp_path, "eta=0,1", *how) == {"1": f"eta=1 {' '.join(how)}"}
+    assert list(left(tmp_path, "eta=0", "batch_size=8,32")) == ["1"], "unless the sweep varies it"
+    assert list(left(tmp_path, "eta=0", "steps=8")) == ["1"]
 
 
 def test_of_two_runs_alike_the_complete_one_counts(tmp_path: Path) -> None:
@@ -161,6 +172,56 @@ def test_a_sweep_goes_on_in_its_folder(tmp_path: Path) -> None:
     assert find(tmp_path / "s").shortfalls() == ["4 of 4 runs are complete."]
     nothing = run_cli(tmp_path, "resume", "s")
     assert nothing.returncode == 0 and nothing.stderr == "3 of 3 runs are complete in s\n"
+
+
+STUBS = {
+    "sbatch": """cat > script; echo "$@" > options; [ ! -e refuse ] || { echo no >&2; exit 1; }; echo 7""",
+    "srun": """echo "$SRUN_CPUS_PER_TASK" > cpus; kill -USR1 $PPID""",
+    "scontrol": """echo "$@" > control""",
+}
+"""What of SLURM a submitted sweep calls."""
+
+
+@pytest.fixture
+def slurm(tmp_path: Path) -> str:
+    """The path with `STUBS`, whose commands write into the working folder."""
+    (tmp_path / "bin").mkdir()
+    for name, text in STUBS.items():
+        (tmp_path / "bin" / name).write_text(f"#!/usr/bin/env bash\n{text}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    return f"{tmp_path}/bin:{os.environ['PATH']}"
+
+
+def test_a_task_requeues_itself_alone_and_has_its_cpus(tmp_path: Path, slurm: str) -> None:
+    done = run_cli(tmp_path, "submit", "-m", "eta=0,1", "hydra.sweep.dir=s", PATH=slurm)
+    assert done.returncode == 0, done.stderr
+    assert "--cpus-per-task=8" in (tmp_path / "options").read_text()
+    assert (tmp_path / "script").read_bytes() == (tmp_path / "s/array.sbatch").read_bytes()
+    own = {"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "1", "SLURM_JOB_ID": "7"}
+    own |= {"SLURM_CPUS_PER_TASK": "8", "PATH": slurm}
+    subprocess.run(["bash", "s/array.sbatch"], cwd=tmp_path, env={**os.environ, **own}, check=False)
+    assert (tmp_path / "control").read_text() == "requeue 7_1\n"
+    assert (tmp_path / "cpus").read_text() == "8\n"
+
+
+def test_a_refused_submission_leaves_an_earlier_one(tmp_path: Path, slurm: str) -> None:
+    (tmp_path / "refuse").touch()
+    words = ("submit", "-m", "hydra.sweep.dir=s")
+    refused = run_cli(tmp_path, *words, "eta=0,1", PATH=slurm)
+    assert refused.returncode == 2 and not list((tmp_path / "s").glob("*.*"))
+    (tmp_path / "refuse").unlink()
+    assert run_cli(tmp_path, *words, "eta=0,1", PATH=slurm).returncode == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "s").glob("*.*")}
+    (tmp_path / "refuse").touch()
+    assert run_cli(tmp_path, *words, "eta=0,0.5", PATH=slurm).returncode == 2
+    assert {path.name: path.read_bytes() for path in (tmp_path / "s").glob("*.*")} == before
+    assert {*before} == {"multirun.yaml", "array.sbatch"}
+
+
+def test_a_search_is_not_submitted(tmp_path: Path, slurm: str) -> None:
+    done = run_cli(tmp_path, "submit", "-m", "+sweep=search", "hydra.sweep.dir=s", PATH=slurm)
+    assert done.returncode == 2 and "set launcher=slurm" in done.stderr
+    assert not (tmp_path / "s").exists() and not (tmp_path / "options").exists()
 
 
 def test_submit_without_slurm(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from itertools import product
@@ -12,16 +13,19 @@ from typing import Any
 import optuna
 import pytest
 import yaml
+from filelock import FileLock
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.figures import Figure
 from ood_diffusion.report.results import SCHEMA
 from ood_diffusion.runs import search as module
+from ood_diffusion.runs.failure import LOCK, Occupied
 from ood_diffusion.runs.objective import COST, chosen, names_of, returned
 from ood_diffusion.runs.outcome import RunFailure
 from ood_diffusion.runs.search import Search, distribution, proposal, size
@@ -138,8 +142,10 @@ class FakeLauncher:
         self.task, self.stop_at = task, stop_at
         self.rounds: list[list[int]] = []
         self.words: dict[int, list[str]] = {}
+        self.all: list[Sequence[str]] = []
 
     def launch(self, words: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
+        self.all += words
         self.rounds.append([*range(first, first + len(words))])
         return [self.run(number, each) for number, each in enumerate(words, first)]
 
@@ -189,8 +195,6 @@ def searched(
 
 
 def study_in(folder: Path) -> optuna.Study:
-    from optuna.storages.journal import JournalFileBackend
-
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / module.STUDY)))
     return optuna.load_study(study_name=module.NAME, storage=storage)
 
@@ -249,7 +253,51 @@ def test_a_dry_run_plans_what_is_left_and_leaves_the_study_alone(
     launcher = FakeLauncher(parabola)
     study = searched(tmp_path, launcher, n_trials=5, dry_run=True, output="rich")
     assert launcher.rounds == [[3, 4]] and len(study.trials) == 3
+    assert [words[-1] for words in launcher.all] == [f"hydra.sweep.subdir=.dry_run/{n}" for n in (3, 4)]
     assert "A search of 2 runs" in capsys.readouterr().out
+
+
+def test_a_search_that_runs_is_left_alone(tmp_path: Path) -> None:
+    with FileLock(tmp_path / LOCK), pytest.raises(UserError, match="a search is running in"):
+        searched(tmp_path, launcher := FakeLauncher(parabola))
+    assert launcher.rounds == [] and not (tmp_path / module.STUDY).exists()
+
+
+def test_a_run_that_another_process_still_runs_has_not_failed(tmp_path: Path) -> None:
+    """As a job that outlives the search which has submitted it."""
+    busy = {1}
+
+    def task(values: dict[str, float]) -> float:
+        if 1 in busy and len(launcher.words) == 2:
+            raise Occupied("another process runs there")
+        return parabola(values)
+
+    launcher = FakeLauncher(task)
+    with pytest.raises(Occupied):
+        searched(tmp_path, launcher, n_trials=3)
+    assert [each.state.name for each in study_in(tmp_path).trials] == ["COMPLETE", "RUNNING", "COMPLETE"]
+    busy.clear()
+    again = FakeLauncher(parabola)
+    study = searched(tmp_path, again, n_trials=5, n_jobs=2)
+    folders = [words[-1].partition("subdir=")[2] for words in again.all]
+    assert folders == ["1", "3", "4"] and {each.state.name for each in study.trials} == {"COMPLETE"}
+
+
+def test_a_search_killed_at_its_birth_begins_anew(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / module.STUDY).touch()
+    assert len(searched(tmp_path / "empty", FakeLauncher(parabola), n_trials=1).trials) == 1
+    (tmp_path / "named").mkdir()
+    storage = optuna.storages.JournalStorage(JournalFileBackend(str(tmp_path / "named" / module.STUDY)))
+    optuna.create_study(storage=storage, study_name=module.NAME)
+    study = searched(tmp_path / "named", FakeLauncher(parabola), n_trials=1, objective="density")
+    assert study.direction.name == "MAXIMIZE" and len(study.trials) == 1
+
+
+def test_what_changes_no_result_may_change_when_it_goes_on(tmp_path: Path) -> None:
+    searched(tmp_path, FakeLauncher(parabola), "fail_fast=false", "batch_size=32", n_trials=1)
+    how = ["fail_fast=true", "batch_size=8", "trainer=ddp", "logger=none", "store_mode=fresh"]
+    assert len(searched(tmp_path, FakeLauncher(parabola), *how, n_trials=2).trials) == 2
 
 
 def test_runs_that_fail_are_told_and_raised_in_the_end(tmp_path: Path) -> None:
@@ -310,23 +358,25 @@ def test_the_command_searches_and_goes_on_and_collect_reads_it(tmp_path: Path) -
         "objective=fid",
         "eta=interval(0,1)",
         "level=300,500",
-        "hydra.sweep.dir=s",
+        r"hydra.sweep.dir='it\'s'",
     ]
     assert run_cli(tmp_path, *command, "hydra.sweeper.n_trials=2", "output=quiet").returncode == 0
-    done = run_cli(tmp_path, *command, "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=2")
+    more = ["hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=2", "output=rich", "batch_size=6"]
+    done = run_cli(tmp_path, "resume", "it's", *more)
     assert done.returncode == 0, done.stderr
-    study = study_in(tmp_path / "s")
+    study = study_in(tmp_path / "it's")
     fids = {}
     for trial in study.trials:
-        (found,) = results(tmp_path / "s" / str(trial.number))
+        (found,) = results(tmp_path / "it's" / str(trial.number))
         assert found["cell"]["eta"] == trial.params["eta"] and found["cell"]["level"] == trial.params["level"]
         fids[trial.number] = found["metrics"]["sets"]["samples"]["fid"]
     assert {each.number: each.value for each in study.trials} == pytest.approx(fids)
     best = min(fids, key=lambda number: fids[number])
     assert f"3 of 3 runs have returned fid.\nBest: run {best}, fid" in done.stdout
     assert f"eta={study.best_params['eta']}" in done.stdout.splitlines()[-3]
-    assert "hydra.sweep.dir=s hydra.sweeper.n_trials=6" in done.stdout.splitlines()[-1]
-    assert run_cli(tmp_path, "collect", "s").stdout.count("3 of 3 runs are complete") == 1
+    words = shlex.split(done.stdout.splitlines()[-1])
+    assert words == ["ood-diffusion", "resume", "it's", "hydra.sweeper.n_trials=6"]
+    assert run_cli(tmp_path, "collect", "it's").stdout.count("3 of 3 runs are complete") == 1
 
 
 def test_the_dry_run_of_a_search_bounds_its_calls(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def queued(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def left(folder: Path, *words: str) -> str:
     """The job that `ood-diffusion submit` leaves to the cluster."""
-    done = run_cli(folder, "submit", *words, "hydra.sweep.dir=sweep")
+    done = run_cli(folder, "submit", "--cpus-per-task=1", *words, "hydra.sweep.dir=sweep")
     assert done.returncode == 0, done.stderr
     assert "ood-diffusion collect sweep" in done.stderr and "ood-diffusion resume sweep" in done.stderr
     return done.stderr.partition("Submitted job ")[2].partition(" ")[0]

@@ -43,6 +43,17 @@ ALONE = "hydra.mode=RUN"
 """Without it the file of a sweep, which is among the overrides, would start the whole sweep."""
 HOW = frozenset({"dry_run", "fail_fast", "launcher", "logger", "output"})
 """Settings, and groups of them, that say how a run is carried out and what is told of it: no coordinates."""
+WITHOUT_EFFECT = HOW | {
+    "batch_size",
+    "checkpoints",
+    "data",
+    "objective",
+    "store",
+    "store_mode",
+    "sweeper",
+    "trainer",
+}
+"""Those whose values make no other results: a run with others is the same run."""
 MOST_BYTES = 100_000_000
 """Of a file that is read: a run writes far smaller ones."""
 

@@ -9,7 +9,15 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from ood_diffusion.checks import Json
-from ood_diffusion.report.collect.cells import HOW, Overrides, Runtime, Unreadable, key_of, parse_yaml, read
+from ood_diffusion.report.collect.cells import (
+    WITHOUT_EFFECT,
+    Overrides,
+    Runtime,
+    Unreadable,
+    key_of,
+    parse_yaml,
+    read,
+)
 
 EVERY = ("grid", "basic")
 """Sweepers, ours and Hydra's, that take every combination; what another does cannot be known beforehand."""
@@ -83,7 +91,7 @@ def combinations(overrides: Iterable[str], loader: Any = None) -> list[list[str]
 
 
 def recipes(runs: Iterable[Sequence[str]], space: Sequence[Sequence[str]]) -> list[frozenset[str]]:
-    """What makes each run of a sweep the run it is: its overrides, but not how it is carried out.
+    """What makes each run of a sweep the run it is: its overrides, but not those `WITHOUT_EFFECT`.
 
     Args:
         runs: overrides of each.
@@ -91,8 +99,8 @@ def recipes(runs: Iterable[Sequence[str]], space: Sequence[Sequence[str]]) -> li
     """
     fixed = set.intersection(*map(set, space)) if space else set()
     varied = {key_of(each) for run in space for each in run if each not in fixed}
-    beside = {*HOW, "trainer"}
     keys = [[(each, key_of(each)) for each in run] for run in runs]
     return [
-        frozenset(o for o, key in run if key in varied or key.split(".")[0] not in beside) for run in keys
+        frozenset(o for o, key in run if key in varied or key.split(".")[0] not in WITHOUT_EFFECT)
+        for run in keys
     ]
