@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import LIMIT
+from tests.cli import LIMIT, ROOT
 
 HEAVY = {"torch", "pytorch_lightning", "diffusers", "torchvision", "scipy", "matplotlib", "wandb", "numpy"}
 ANSWERS = [
@@ -53,3 +53,11 @@ def test_nobody_reads_on(tmp_path: Path) -> None:
     assert running.stdout is not None and running.stderr is not None
     running.stdout.close()
     assert running.stderr.read() == "" and running.wait() == 1
+
+
+def test_other_hydra_programs_import_next_to_nothing_of_it() -> None:
+    """Hydra looks through `hydra_plugins` whatever program it starts."""
+    code = "import sys, hydra_plugins.ood_diffusion_sweeps; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    own = {name for name in done.stdout.split() if name.startswith("ood_diffusion")}
+    assert own == {"ood_diffusion", "ood_diffusion.runs", "ood_diffusion.runs.swept"}
