@@ -76,6 +76,10 @@ class TensorStore:
         self._held: BinaryIO | None = None
         self._looked = False
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For another rank, which holds the store by a lock of its own."""
+        return {**self.__dict__, "_held": None}
+
     @staticmethod
     def place(root: Path, kind: str, recipe: Mapping[str, Any]) -> Path:
         """The folder of a store."""

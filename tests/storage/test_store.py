@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import pickle
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,13 @@ def test_missing_keeps_order_and_sees_other_writers(tmp_path: Path) -> None:
     assert store.missing(["x", "y", "x"]) == ["x", "y"]
     make(tmp_path).write(["y"], rows(1))
     assert store.missing(["x", "y"]) == ["x"]
+
+
+def test_a_store_that_is_in_use_travels_to_another_rank(tmp_path: Path) -> None:
+    used = make(tmp_path)
+    used.write(["a"], rows(1))
+    assert used.missing(["a", "b"]) == ["b"]
+    assert torch.equal(pickle.loads(pickle.dumps(used)).read(["a"]), used.read(["a"]))
 
 
 def test_another_recipe_is_another_folder(tmp_path: Path) -> None:
