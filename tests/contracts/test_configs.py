@@ -118,7 +118,7 @@ def test_sweeper(name: str) -> None:
     """Composes with its plugin; that it runs cells: tests/runs/test_search.py."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         sweeper = compose("config", [f"sweeper={name}"], return_hydra_config=True).hydra.sweeper
-    assert {"grid": "Grid", "optuna": "Optuna", "wandb": "WandbFile"}[name] in sweeper._target_
+    assert {"grid": "Grid", "optuna": "Search", "wandb": "SweepFile"}[name] in sweeper._target_
 
 
 @pytest.mark.parametrize("name", choices("trainer"))
