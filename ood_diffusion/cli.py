@@ -63,11 +63,11 @@ def job(cfg: "DictConfig") -> float | tuple[float, ...] | None:
         "joblib",
     )  # ends them all
     with reported() if alone or stops else nullcontext():
-        require_no_failure(folder, cfg.fail_fast)
         if is_dry_run(cfg):
             with explained(folder, cfg):
                 dry_run(cfg, names, folder)
             return None
+        require_no_failure(folder, cfg.fail_fast)
         with occupied(folder) if leads() else nullcontext(), recorded(folder), explained(folder, cfg):
             read_settings(cfg)
             side_by_side = not alone and config.runtime.choices["launcher"] in ("joblib", "local")

@@ -160,6 +160,8 @@ def test_a_sweep_goes_on_in_its_folder(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "s").iterdir() if path.is_dir()) == ["0", "1"]
     assert find(tmp_path / "s").not_begun == {tmp_path / "s": 1}
     before = (tmp_path / "s/0/results.json").stat()
+    planned = run_cli(tmp_path, "resume", "s", "eta=0,0.5,1", "dry_run=true")
+    assert planned.returncode == 0, "fail_fast plans what is left"
     again = run_cli(tmp_path, "resume", "s", "eta=0,0.5,1", "fail_fast=false")
     assert again.returncode == 0, again.stderr
     assert "1 of 3 runs are complete in s\n" in again.stderr and "Resume:" not in again.stderr
