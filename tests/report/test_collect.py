@@ -72,7 +72,7 @@ def test_a_setting_inside_a_group_is_a_coordinate_where_it_was_set(tmp_path: Pat
 
 
 def test_the_command_says_what_is_missing(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert not collect([str(sweep)])
+    assert not collect([str(sweep), "--wide"])
     said = capsys.readouterr().out
     assert "2 of 4 runs are complete." in said
     assert "failed: 10: eta must lie between 0 and 1, but got 7. Try 0." in said

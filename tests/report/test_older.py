@@ -48,7 +48,7 @@ def test_leaderboard(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_collect(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert collect([str(folder)])
+    assert collect([str(folder), "--wide"])
     row = row_of(folder / "cells.csv")
     assert {name: row[name] for name in SHOWN["collect"]} == SHOWN["collect"]
     said = capsys.readouterr().out
