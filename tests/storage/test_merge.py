@@ -25,6 +25,13 @@ def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merge, "MANY", N)
 
 
+@pytest.fixture
+def indexed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small stores have an index, and nothing is merged."""
+    monkeypatch.setattr(merge, "MANY", 1000)
+    monkeypatch.setattr(index, "FEWEST", 4)
+
+
 def shards(store: TensorStore) -> list[Path]:
     return sorted((store.folder / "shards").glob("*.safetensors"))
 
@@ -182,11 +189,10 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return opened
 
 
+@pytest.mark.usefixtures("indexed")
 def test_opening_reads_the_headers_of_new_shards_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merge, "MANY", 1000)
-    monkeypatch.setattr(index, "FEWEST", 4)
     store, opened = filled(tmp_path), counting(monkeypatch)
     assert make(tmp_path).missing(IDS) == [] and len(opened) == N
     assert len(read_index(store.folder)) == N
@@ -199,11 +205,8 @@ def test_opening_reads_the_headers_of_new_shards_only(
 
 
 @pytest.mark.parametrize("damage", [b"", b"no", b"x\n{}", None])
-def test_an_index_that_is_lost_or_damaged_is_made_again(
-    damage: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(merge, "MANY", 1000)
-    monkeypatch.setattr(index, "FEWEST", 4)
+@pytest.mark.usefixtures("indexed")
+def test_an_index_that_is_lost_or_damaged_is_made_again(damage: bytes | None, tmp_path: Path) -> None:
     path = filled(tmp_path).folder / "index"
     make(tmp_path).missing(IDS)
     whole = path.read_bytes()
@@ -215,11 +218,10 @@ def test_an_index_that_is_lost_or_damaged_is_made_again(
     assert make(tmp_path).missing(IDS) == []
 
 
+@pytest.mark.usefixtures("indexed")
 def test_an_entry_counts_for_the_version_of_the_shard_that_it_was_made_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merge, "MANY", 1000)
-    monkeypatch.setattr(index, "FEWEST", 4)
     store, opened = filled(tmp_path), counting(monkeypatch)
     make(tmp_path).missing(IDS)
     opened.clear()
