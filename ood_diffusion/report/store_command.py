@@ -24,7 +24,8 @@ from ood_diffusion.report.collect.rows import status
 from ood_diffusion.report.results import SCHEMA, Results
 from ood_diffusion.report.wide import Screen, print_fitting, screen
 from ood_diffusion.report.wording import MISSING, number
-from ood_diffusion.storage.inventory import Held, damaged, inventory, remove, remove_rest
+from ood_diffusion.storage.holding import RECIPE
+from ood_diffusion.storage.inventory import GOING, Held, damaged, inventory, remove, remove_rest
 
 DAY = 86_400
 UNITS = ("B", "kB", "MB", "GB")
@@ -69,6 +70,9 @@ def store(arguments: Sequence[str]) -> bool:
     asked = parser().parse_args(arguments)
     folder = Path(asked.store)
     require(os.path.isdir(folder), "store needs a folder that exists", str(folder), "Set --store FOLDER.")
+    known = any(any(folder.glob(f"*/{name}")) for name in (f"*/{RECIPE}", f"{GOING}*"))
+    remedy = "Try outputs/store, or what the setting `store` was."
+    require(known or not any(folder.iterdir()), "--store must be a folder of stores", str(folder), remedy)
     console = screen()
     if asked.action == "du":
         console.print(sums(inventory(folder)))
@@ -197,6 +201,8 @@ def verify(console: Screen, folder: Path) -> bool:
     console.print(Text(f"{items:,} items in {len(entries)} stores verified, {len(faults)} shards damaged."))
     if faults:
         console.print(Text("A run that needs what was in them sets them aside and makes it again."))
+    for path in sorted(folder.glob("*/*/shards/*.damaged")):
+        console.print(Text(f"set aside by a run, nothing needs it: {path}"), soft_wrap=True)
     return not faults
 
 

@@ -101,6 +101,9 @@ def resume(words: Sequence[str]) -> list[str]:
         raise UserError(f"cannot resume {asked.folder}: {error}. Start it anew, in another folder.") from None
     remedy = "Try a folder below outputs/sweeps or outputs/runs."
     require(bool(found), "resume needs the folder of a sweep or of a run", str(asked.folder), remedy)
+    if not sweep and not asked.settings and [status(run).word for run in find_cells(folder)] == ["complete"]:
+        print(f"{printable(str(asked.folder))} is complete", file=sys.stderr)
+        sys.exit(0)
     hydra = found["hydra"]
     places = {"hydra.sweep.dir": folder if sweep else folder.parent}
     if not sweep:

@@ -84,7 +84,7 @@ def sizes(path: Path) -> Iterator[tuple[int, float]]:
 
 
 def damaged(folder: Path) -> Iterator[tuple[str, str]]:
-    """Name and fault of every shard of a store that is not what was written, also of those set aside."""
+    """Name and fault of every shard of a store that is not what was written."""
     for name in on_disk(folder):
         try:
             header = read_header(folder, name)
@@ -97,8 +97,6 @@ def damaged(folder: Path) -> Iterator[tuple[str, str]]:
             continue
         except Damage as damage:
             yield name, str(damage)
-    for path in sorted((folder / "shards").glob("*.damaged")):
-        yield path.name, "it was found damaged by a run"
 
 
 def remove(folder: Path) -> bool:

@@ -177,12 +177,16 @@ def test_verify_names_what_is_damaged(
     said = capsys.readouterr().out
     assert f"damaged: {shard.relative_to(Path.cwd())}: the content of b is not what was written" in said
     assert "1 shards damaged" in said
+    os.replace(shard, aside := f"{shard}.damaged")  # as the next run does, which makes its items again
+    assert store(["verify"])
+    assert f"set aside by a run, nothing needs it: {os.path.relpath(aside)}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["ls", "--store", "nowhere"], "store needs a folder that exists, but got 'nowhere'"),
+        (["ls", "--store", "."], "--store must be a folder of stores, but got '.'"),
         (["prune", "--runs", "nowhere"], "--runs must be a folder that exists, but got 'nowhere'"),
         (["prune", "--run", "nowhere"], "--run must be a folder of runs, but got 'nowhere'"),
         (["prune", "--older-than", "month"], "--older-than must be a number of days, but got 'month'"),

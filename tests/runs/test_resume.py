@@ -172,6 +172,7 @@ def test_a_sweep_goes_on_in_its_folder(tmp_path: Path) -> None:
     }
     assert etas == {"0": 0, "1": 0.75, "2": 0.5, "3": 1}
     assert find(tmp_path / "s").shortfalls() == ["4 of 4 runs are complete."]
+    assert run_cli(tmp_path, "resume", "s/1").stderr == "s/1 is complete\n"
     nothing = run_cli(tmp_path, "resume", "s")
     assert nothing.returncode == 0 and nothing.stderr == "3 of 3 runs are complete in s\n"
 

@@ -41,7 +41,7 @@ def test_damage_is_named_and_left_where_it_is(damage: object, tmp_path: Path) ->
     ((name, why),) = damaged(store.folder)
     assert name == shard.name and why and shard.exists()
     os.replace(shard, f"{shard}.damaged")
-    assert [name for name, _ in damaged(store.folder)] == [f"{shard.name}.damaged"]
+    assert list(damaged(store.folder)) == []
 
 
 def test_nothing_goes_while_a_run_uses_it(tmp_path: Path) -> None:
