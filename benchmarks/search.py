@@ -22,7 +22,7 @@ import optuna
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from ood_diffusion.report.figures import BLUE, INK, ORANGE, Drawing, panel, svg
-from ood_diffusion.runs.search import distribution, proposal, size
+from ood_diffusion.runs.space import distribution, proposal, size
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "outputs" / "search"

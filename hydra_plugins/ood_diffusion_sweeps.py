@@ -69,13 +69,15 @@ class Grid(Swept):
         return ended
 
 
-class Search(Sweeper):
-    """``sweeper=optuna``: the class of this name in `runs.search`, which is imported when it is used."""
+class Deferred(Sweeper):
+    """A sweeper of ours that is imported when it is used."""
 
     def __init__(self, **settings: Any) -> None:
-        from ood_diffusion.runs import search
+        self.own = self.kind()(**settings)
 
-        self.own: Sweeper = getattr(search, type(self).__name__)(**settings)
+    def kind(self) -> type[Sweeper]:
+        """Its class."""
+        raise NotImplementedError
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """What Hydra calls before `sweep`."""
@@ -86,8 +88,24 @@ class Search(Sweeper):
         return self.own.sweep(arguments)
 
 
-class SweepFile(Search):
-    """``sweeper=wandb``, likewise."""
+class Search(Deferred):
+    """``sweeper=optuna``."""
+
+    def kind(self) -> type[Sweeper]:
+        """Its class."""
+        from ood_diffusion.runs.search import Search
+
+        return Search
+
+
+class SweepFile(Deferred):
+    """``sweeper=wandb``."""
+
+    def kind(self) -> type[Sweeper]:
+        """Its class."""
+        from ood_diffusion.runs.sweep_file import SweepFile
+
+        return SweepFile
 
 
 class Submit(Launcher):

@@ -94,10 +94,8 @@ def parser() -> argparse.ArgumentParser:
         "their difference, the same draws side by side. Exit status 0 if all runs are complete, else 1.",
     )
     made.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folder of a run; two or more")
-    where = (
-        "a .csv or .parquet file, with the pictures beside it (default: comparison.csv in the folder that "
-    )
-    where += "holds the runs)"
+    where = "a .csv or .parquet file; the pictures go to FILE_draws.png, without its ending (default: "
+    where += "comparison.csv in the folder that holds the runs)"
     made.add_argument("--output", metavar="FILE", type=Path, help=where)
     return made
 
@@ -123,13 +121,8 @@ def opened(folders: Sequence[Path]) -> list[CellFolder]:
         require(not cell.damage, "compare needs runs that can be read", f"{name}: {cell.damage}", again)
         there = [] if cell.results else [each.folder for each in walk(cell.folder).cells]
         inside = [folder for folder in there if folder != cell.folder]
-        remedy = (
-            f"Name runs in it, such as {shown(inside[0])}."
-            if inside
-            else "This run has not finished a stage yet."
-            if there
-            else "Name another folder."
-        )
+        remedy = "This run has not finished a stage." if there else "Name another folder."
+        remedy = f"Name runs in it, such as {shown(inside[0])}." if inside else remedy
         require(bool(cell.results), "compare needs runs that have left a results.json", name, remedy)
     return cells
 

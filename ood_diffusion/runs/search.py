@@ -1,45 +1,29 @@
-"""Sweepers of ours: a search, in which Optuna chooses the runs, and a file for W&B, which hands them out.
+"""A search, in which Optuna chooses the runs of a sweep.
 
-Both read a sweep as Hydra's own sweeper does (values of the sweep's file, then those of the command line), so
-that one space serves a grid, a search and W&B. A search proposes by ask and tell: it launches a round of runs
-with any launcher, tells Optuna what they returned, and keeps all of it in a file beside the runs.
+It proposes by ask and tell: it launches a round of runs with any launcher, tells Optuna what they returned,
+and keeps all of it in a file beside the runs.
 """
 
 import json
 import logging
-import math
 import os
 import shlex
-import warnings
 from collections.abc import Mapping, Sequence
-from itertools import count, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from filelock import FileLock, Timeout
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override, Transformer
-from omegaconf import OmegaConf, open_dict
+from omegaconf import OmegaConf
 
-from ood_diffusion.checks import Json, UserError, require, require_choice, require_integer
+from ood_diffusion.checks import Json, UserError, require, require_integer
 from ood_diffusion.extras import import_extra
-from ood_diffusion.figures import Figure
-from ood_diffusion.report.collect.cells import (
-    ALONE,
-    MULTIRUN,
-    WITHOUT_EFFECT,
-    CellFolder,
-    config_dirs,
-    key_of,
-)
+from ood_diffusion.report.collect.cells import MULTIRUN, WITHOUT_EFFECT, CellFolder, key_of
 from ood_diffusion.report.json_line import one_line
 from ood_diffusion.report.wording import number
 from ood_diffusion.runs.failure import LOCK, Occupied
 from ood_diffusion.runs.objective import names_of
 from ood_diffusion.runs.settings import RICH
-from ood_diffusion.runs.swept import Swept
+from ood_diffusion.runs.space import Space, Spaced, Values, distribution, first_of, proposal, settings
 from ood_diffusion.storage.atomic import atomic_write
 from ood_diffusion.terminal import printing
 
@@ -47,66 +31,12 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-log = logging.getLogger(__name__)
-
 STUDY = "study.log"
 """In the folder of a search: Optuna's journal of it, which its dashboard reads as well."""
 NAME = "search"
 """Of the only study in that file."""
 ASKED = "asked"
 """The study's attribute that holds the objective, the space and the settings of all its runs."""
-BY_CHANCE = 5
-"""Runs at the beginning of a search that are chosen by chance."""
-DRAWS = 4
-"""How often Optuna may propose what has been tried, each time as if it ran, before chance proposes."""
-METHODS = ("grid", "random", "bayes")
-
-Space = Mapping[str, "optuna.distributions.BaseDistribution"]
-"""Key of an override -> the values that it may have."""
-Values = Mapping[str, Any]
-"""Key of an override -> its value."""
-
-
-class Spaced(Swept):
-    """What both have in common: the command, as a space and the settings of all runs."""
-
-    def parsed(self, arguments: Sequence[str]) -> tuple[dict[str, Override], list[str]]:
-        """What is swept, by key, and the other words; a later word replaces one of the same key.
-
-        Raises:
-            UserError: if nothing is swept.
-        """
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        found = {each.get_key_element(): each for each in parser.parse_overrides(self.words(arguments))}
-        swept = {key: each for key, each in found.items() if each.is_sweep_override()}
-        remedy = "Add some, such as level=300,500,700 'eta=interval(0,1)'."
-        require(bool(swept), "a search and a W&B sweep need settings with several values", {}, remedy)
-        return swept, [str(each.input_line) for each in found.values() if not each.is_sweep_override()]
-
-    def objective(self, first: Sequence[str]) -> list[Figure]:
-        """The figures that are the objective, from the parts of one run, assembled as for a dry run.
-
-        Args:
-            first: the overrides of that run.
-
-        Raises:
-            UserError: for settings that no run can have, or an objective that it does not measure.
-        """
-        from ood_diffusion.runs.configuration import GROUPS
-        from ood_diffusion.runs.dry_run import assembled
-        from ood_diffusion.runs.objective import chosen, declared
-
-        cfg = self.hydra_context.config_loader.load_sweep_config(self.config, list(first))
-        before = HydraConfig.instance().cfg
-        HydraConfig.instance().set_config(cfg)
-        try:
-            names = {group: str(cfg.hydra.runtime.choices[group]) for group in GROUPS}
-            with open_dict(cfg):
-                del cfg["hydra"]
-            run = assembled(cfg, names, Path(self.config.hydra.sweep.dir))
-        finally:
-            HydraConfig.instance().cfg = before
-        return chosen(cfg.objective, declared(run))
 
 
 class Search(Spaced):
@@ -278,169 +208,9 @@ class Search(Spaced):
         return [*lines, "To search on:", f"  {again}"]
 
 
-class SweepFile(Spaced):
-    """Prints what ``wandb sweep`` takes, and runs nothing.
-
-    Args:
-        method: "grid", "random" or "bayes", by which W&B chooses the runs.
-        params: of the sweep's file.
-    """
-
-    def __init__(self, method: str, params: Mapping[str, str] | None = None) -> None:
-        super().__init__(params)
-        require_choice("hydra.sweeper.method", method, METHODS)
-        self.method = method
-
-    def sweep(self, arguments: list[str]) -> None:
-        """Print the file.
-
-        Raises:
-            UserError: for what W&B cannot hand out.
-        """
-        swept, fixed = self.parsed(arguments)
-        names = names_of(self.config.objective)
-        require(
-            len(names) == 1 or (not names and self.method != "bayes"),
-            "a W&B sweep by method=bayes needs one objective, one by another method at most one",
-            self.config.objective,
-            "Set objective to the name of one figure.",
-        )
-        question = self.config.hydra.runtime.choices.get("sweep")
-        given = {"project": self.config.logger.get("project"), "name": question, "method": self.method}
-        found: Json = {key: value for key, value in given.items() if value}
-        if names:
-            first = {key: first_of(each) for key, each in swept.items()}
-            (figure,) = self.objective(settings(fixed, first))
-            goal = "maximize" if figure.better == "higher" else "minimize"
-            found["metric"] = {"name": figure.path, "goal": goal}
-        found["parameters"] = {key: self.parameter(each) for key, each in swept.items()}
-        kept = [word for word in fixed if not word.startswith(("sweeper=", "objective="))]
-        own = config_dirs(self.config.hydra.runtime)
-        command = ["${program}", *own, "${args_no_hyphens}", *kept, ALONE]
-        found |= {"program": "ood-diffusion", "command": command}
-        print(yaml.safe_dump(found, sort_keys=False), end="", flush=True)
-
-    def parameter(self, swept: Override) -> dict[str, Any]:
-        """The values of a setting, in W&B's words."""
-        value = swept.value()
-        if not isinstance(value, IntervalSweep):
-            return {"values": choices(swept)}
-        remedy = "Write choice(…) or range(…), or set hydra.sweeper.method=bayes."
-        require(self.method != "grid", "a grid needs values that can be counted", swept.input_line, remedy)
-        kind = "int_uniform" if isinstance(value.start, int) else "uniform"
-        kind = "log_uniform_values" if "log" in value.tags else kind
-        return {"distribution": kind, "min": value.start, "max": value.end}
-
-
-def choices(swept: Override) -> list[Any]:
-    """The values of a setting that can be counted, each once: numbers, and text in Hydra's grammar.
-
-    Raises:
-        UserError: if there are none.
-    """
-    values = list(dict.fromkeys(swept.sweep_iterator(Transformer.encode)))
-    require(bool(values), "a setting that is searched must have values", swept.input_line, "Correct it.")
-    return values
-
-
-def first_of(swept: Override) -> Any:
-    """The first value of a setting, or the least."""
-    value = swept.value()
-    return value.start if isinstance(value, IntervalSweep) else choices(swept)[0]
-
-
-def distribution(swept: Override) -> "optuna.distributions.BaseDistribution":
-    """The values of a setting, in Optuna's words: numbers of equal distances are in order, others are not."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    value = swept.value()
-    if isinstance(value, IntervalSweep):
-        low, high, by_factors = float(value.start or 0), float(value.end or 0), "log" in value.tags
-        rule = "an interval must go from a number to a larger one (by tag(log, …): from above 0)"
-        require(low < high and (low > 0 or not by_factors), rule, swept.input_line, "Correct it.")
-        if isinstance(value.start, int) and isinstance(value.end, int):
-            return IntDistribution(value.start, value.end, log=by_factors)
-        return FloatDistribution(low, high, log=by_factors)
-    values = choices(swept)
-    numbers: list[Any] = sorted(each for each in values if type(each) in (int, float))
-    steps = {rounded(float(b - a), 6) for a, b in pairwise(numbers)}
-    if len(steps) != 1 or len(numbers) < len(values):
-        return CategoricalDistribution(values)
-    low, high = numbers[0], numbers[-1]
-    if all(isinstance(each, int) for each in numbers):
-        return IntDistribution(low, high, step=int(*steps))
-    return FloatDistribution(low, high, step=float(*steps))
-
-
-def proposal(study: "optuna.Study", space: Space, seed: int) -> dict[str, Any] | None:
-    """What the next run of a search should try, by a Gaussian process; None: nothing is left.
-
-    It depends on the seed and on the study alone, so that a search that was interrupted goes on as if it had
-    not been. Nothing is proposed twice, as the sampler would where values can be counted.
-
-    Args:
-        study: the trials so far, running ones among them.
-        space: the values.
-        seed: of chance.
-    """
-    import optuna
-
-    tried = [each.params for each in study.trials]
-    if len(tried) >= size(space):
-        return None
-    seed += len(tried)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        sampler: Any = optuna.samplers.GPSampler(seed=seed, n_startup_trials=BY_CHANCE)
-    draft = optuna.create_study(directions=study.directions, sampler=sampler)
-    draft.add_trials(study.trials)
-    for draws in count(1):
-        trial = draft.ask(dict(space))
-        values = {key: tidy(value, space[key]) for key, value in trial.params.items()}
-        if values not in tried:
-            return values
-        if draws == DRAWS:
-            draft.sampler = optuna.samplers.RandomSampler(seed=seed)
-    raise AssertionError
-
-
-def size(space: Space) -> float:
-    """How many combinations there are; infinite where a number may be any of an interval."""
-    from optuna.distributions import CategoricalDistribution
-
-    def values(of: Any) -> float:
-        if isinstance(of, CategoricalDistribution):
-            return len(of.choices)
-        return math.inf if of.step is None else round((of.high - of.low) / of.step) + 1
-
-    return math.prod(values(each) for each in space.values())
-
-
-def tidy(value: Any, of: Any) -> Any:
-    """A proposed value with no more digits than anybody would type."""
-    if not isinstance(value, float) or not hasattr(of, "low"):
-        return value
-    return min(max(rounded(value, 6 if of.step is None else 12), of.low), of.high)
-
-
-def rounded(value: Any, digits: int) -> Any:
-    """A number with so many significant digits."""
-    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
-
-
-def settings(fixed: Sequence[str], values: Values) -> list[str]:
-    """The overrides of one run."""
-    return [*fixed, *(f"{key}={text(value)}" for key, value in values.items())]
-
-
 def job(fixed: Sequence[str], trial: "FrozenTrial", above: str = "") -> list[str]:
     """The overrides of a trial's run, whose folder is its number."""
     return [*settings(fixed, trial.params), f"hydra.sweep.subdir={above}{trial.number}"]
-
-
-def text(value: Any) -> str:
-    """A value as it stands in an override."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def add_running(study: "optuna.Study", space: Space, values: Values) -> None:

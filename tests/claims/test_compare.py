@@ -211,7 +211,7 @@ def test_the_command(
         (["0", "sub/../0"], "two to 26 different runs"),
         (["0", "nowhere"], "folders that exist, but got 'nowhere'"),
         (["0", "."], r"left a results.json, but got '\.'. Name runs in it, such as 0"),
-        (["0", "new"], "got 'new'. This run has not finished a stage yet"),
+        (["0", "new"], "got 'new'. This run has not finished a stage"),
         (["0", "old"], "schema 0"),
         (["0", "1", "--output", "a.pdf"], "must be a file that ends in .csv or .parquet"),
     ],

@@ -28,7 +28,8 @@ from ood_diffusion.runs import search as module
 from ood_diffusion.runs.failure import LOCK, Occupied
 from ood_diffusion.runs.objective import COST, chosen, names_of, returned
 from ood_diffusion.runs.outcome import RunFailure
-from ood_diffusion.runs.search import Search, distribution, proposal, size
+from ood_diffusion.runs.search import Search
+from ood_diffusion.runs.space import distribution, proposal, size
 from tests.cli import MEANS, QUICK, TINY, results, run_cli
 
 FID = Figure("metrics/sets/samples/fid", better="lower")
