@@ -12,6 +12,7 @@ from PIL import Image
 
 from ood_diffusion.report.json_line import json_line
 from ood_diffusion.report.tracking import log as tracking
+from ood_diffusion.report.tracking import tracker
 from ood_diffusion.runs import execute as execution
 from ood_diffusion.runs.configuration import GROUPS
 from ood_diffusion.runs.execute import execute
@@ -60,7 +61,7 @@ def broken(*_: object, **__: object) -> None:
 FAULTS = {
     "plots": (Figure, "savefig"),
     "pictures": (Image.Image, "save"),
-    "W&B, logging": (execution, "log_results"),
+    "W&B, logging": (tracker, "log_results"),
     "W&B, starting": (tracking, "_started"),
     "tables": (execution, "print_summary"),
     "the model's card": (execution, "print_card"),

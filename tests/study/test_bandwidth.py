@@ -326,7 +326,7 @@ def test_what_auto_found_is_on_disk_before_the_next_stage(
     knobs = SimpleNamespace(**dict.fromkeys(KNOBS, 1))
     model = SimpleNamespace(digest=lambda: "w")
     workspace = Workspace(
-        tmp_path, cast(Stores, None), cast(Ranks, SimpleNamespace(device=torch.device("cpu")))
+        tmp_path, Stores(tmp_path / "store"), cast(Ranks, SimpleNamespace(device=torch.device("cpu")))
     )
     parts = {
         "names": {"domain": "d", "extractor": "e"},
