@@ -18,7 +18,7 @@ HELPERS = {
     "measure",
     "naive",
     "networks",
-    "noised_collage",
+    "recipes",
     "scale",
     "search",
     "solvers",
