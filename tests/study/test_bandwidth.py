@@ -36,9 +36,9 @@ from ood_diffusion.study.bandwidth.band import (
     eta_bands,
     half_fall,
 )
-from ood_diffusion.study.bandwidth.plots import band_plot, curves_plot, recommendation_plot
+from ood_diffusion.study.bandwidth.plots import band_plot, curves_plot, eta_plot, recommendation_plot
 from ood_diffusion.study.bandwidth.recommend import level_score, recommend_level, unexplained
-from ood_diffusion.study.bandwidth.section import Band, HalfWay, Level, Point, Real
+from ood_diffusion.study.bandwidth.section import Band, EtaBand, EtaBands, HalfWay, Level, Point, Real
 from ood_diffusion.study.bandwidth.settings import BandwidthSettings
 from ood_diffusion.study.bandwidth.stage import Bandwidth, domain_identity
 from ood_diffusion.study.bandwidth.walk import (
@@ -427,7 +427,9 @@ def test_levels_that_cannot_be_are_found_before_anything_is_computed(tmp_path: P
 
 def test_plots_are_svg_whatever_was_found() -> None:
     levels, fids = [at_level(500.0, 0.0)], {500.0: Estimate(90.0, 80.0, 100.0, 4)}
+    band = EtaBand(0.6, 0.5, 0.8, 4, censored=False, recognised=[1.0, 0.25])
     for text in (
+        eta_plot(EtaBands([0.0, 1.0], band, band, Estimate(0.0, -0.1, 0.1, 4))),
         curves_plot(levels, levels, 0.9),
         band_plot(levels, levels),
         recommendation_plot(levels, fids, 500.0, 70.0),

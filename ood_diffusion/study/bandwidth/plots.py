@@ -55,7 +55,10 @@ def band_plot(levels: Sequence[Level], training: Sequence[Level]) -> Drawing:
 
 
 def eta_plot(found: EtaBands) -> Drawing:
-    """Share of inverted images (%) that are still recognised, against eta, of both domains; SVG text."""
+    """Share of inverted images (%) that are still recognised, against eta, of both domains; SVG text.
+
+    Shaded: the unseen domain's band, up to the eta at which half are lost.
+    """
     figure, axes = panel("eta", "nearest to its own original (%)")
     for band, name, colour, marker in (
         (found.unseen, "unseen domain", BLUE, "o-"),
@@ -63,6 +66,7 @@ def eta_plot(found: EtaBands) -> Drawing:
     ):
         shares = [100 * share for share in band.recognised]
         axes.plot(found.etas, shares, marker, color=colour, markersize=4, label=name)
+    axes.axvspan(0, found.unseen.value, color=BLUE, alpha=0.12, linewidth=0)
     axes.axhline(100 / found.unseen.n, color=INK, linewidth=1, linestyle=":", label="chance")
     axes.set_ylim(-3, 103)
     return svg(figure, axes)
