@@ -34,7 +34,7 @@ PARTS = ("model", "domain", "solver", "grid", "extractor", *WAY)
 
 @dataclass(frozen=True)
 class Run:
-    """One cell that can be ranked.
+    """One run that can be ranked.
 
     Args:
         board: model and domain.
@@ -88,7 +88,7 @@ def coordinates(cells: Sequence[CellFolder]) -> list[str]:
 
 
 def read(cell: CellFolder, names: Sequence[str]) -> Run:
-    """A cell's coordinates and figures."""
+    """A run's coordinates and figures."""
     results = whole(cell.results)
     unused = at(results, "metrics/making/uses_prior") is False
     way = {name: coordinate_word(cell, name) for name in (*WAY, *names)}

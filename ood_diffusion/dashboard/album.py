@@ -1,4 +1,4 @@
-"""The pictures of all cells, each different one once."""
+"""The pictures of all runs, each different one once."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ Filled = tuple[list[str], list[dict[str, list[int]]]]
 
 @dataclass(frozen=True)
 class Plan:
-    """How many pictures of a kind a cell shows, their longest side in pixels, and whether without loss."""
+    """How many pictures of a kind a run shows, their longest side in pixels, and whether without loss."""
 
     count: int
     side: int
@@ -44,7 +44,7 @@ class Album:
     encoded: dict[tuple[bytes, int, bool], str] = field(default_factory=dict)
 
     def fill(self, cells: Sequence[CellPictures], plan: Plan, room: int) -> Filled | None:
-        """Encode the first pictures of each kind of each cell.
+        """Encode the first pictures of each kind of each run.
 
         Args:
             cells: kind -> pictures, of each cell.
@@ -52,7 +52,7 @@ class Album:
             room: characters that all pictures together may take.
 
         Returns:
-            The different pictures, and for each cell: kind -> places of its pictures among them; None as soon
+            The different pictures, and for each run: kind -> places of its pictures among them; None as soon
             as there is no room.
         """
         places: dict[str, int] = {}

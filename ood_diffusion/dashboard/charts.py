@@ -42,7 +42,7 @@ def specifications() -> dict[str, Json]:
 
 
 def curve(setting: str, logarithmic: bool, from_zero: bool) -> alt.LayerChart:
-    """Points with 95 % intervals, and a line through their means over cells that differ in the seed only.
+    """Points with 95 % intervals, and a line through their means over runs that differ in the seed only.
 
     Args:
         setting: its name.
@@ -75,9 +75,9 @@ def titled(made: alt.LayerChart) -> alt.LayerChart:
 
 
 def gap_scatter() -> alt.LayerChart:
-    """A point per cell, with the intervals of both figures; rows have "gap", "gap_low" and "gap_high".
+    """A point per run, with the intervals of both figures; rows have "gap", "gap_low" and "gap_high".
 
-    Cells of one place have the same gap: its interval is drawn once, through the median of their points, for
+    Runs of one place have the same gap: its interval is drawn once, through the median of their points, for
     each colour.
     """
     base = alt.Chart().transform_filter("isValid(datum.value) && isValid(datum.gap)")
@@ -97,9 +97,9 @@ def gap_scatter() -> alt.LayerChart:
 
 
 def heat_map() -> alt.LayerChart:
-    """A tile per model and domain with the median over its cells; the brightest is the best.
+    """A tile per model and domain with the median over its runs; the brightest is the best.
 
-    Where no direction is better the brightest is the largest. Tiles of selected cells are outlined: faded
+    Where no direction is better the brightest is the largest. Tiles of selected runs are outlined: faded
     colours would not be those of the scale.
     """
     shade = "(datum.most - datum.value) / (datum.most - datum.least)"
@@ -188,10 +188,10 @@ def importance() -> alt.LayerChart:
 
 
 def parallel() -> alt.LayerChart:
-    """A line per cell through its settings and the figure, each on an axis from bottom to top.
+    """A line per run through its settings and the figure, each on an axis from bottom to top.
 
     A row is a point of a line, with "axis", its "place" from the left and "y" in [0, 1], or a "tick", which
-    belongs to no cell.
+    belongs to no run.
     """
     base = alt.Chart()
     axis = alt.Axis(orient="top", labelAngle=0, labelLimit=110, domain=False, ticks=False, grid=True)
@@ -228,7 +228,7 @@ def parallel() -> alt.LayerChart:
 def chart(*layers: alt.Chart, height: int | alt.Step = 260) -> alt.LayerChart:
     """Layers on one another, as wide as the page allows; what the page switches are parameters.
 
-    "metric" is what is drawn, "lower" whether lower is better, "selected" whether any cell that is shown
+    "metric" is what is drawn, "lower" whether lower is better, "selected" whether any run that is shown
     is selected, "ink" the colour of what is no category. A row has "faded", 1 if others are selected, else 0.
     """
     params = [

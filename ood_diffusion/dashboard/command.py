@@ -1,4 +1,4 @@
-"""`ood-diffusion dashboard FOLDER …`: the cells below folders as one page that needs no network."""
+"""`ood-diffusion dashboard FOLDER …`: the runs below folders as one page that needs no network."""
 
 import argparse
 import importlib.util
@@ -21,17 +21,17 @@ AGAIN = 20
 
 
 def dashboard(arguments: Sequence[str], wait: Callable[[float], None] = time.sleep) -> bool:
-    """Write the page of the cells below the folders that the command line names.
+    """Write the page of the runs below the folders that the command line names.
 
     Args:
         arguments: the words after the command.
         wait: lets so many seconds pass.
 
     Returns:
-        Whether every cell is complete.
+        Whether every run is complete.
 
     Raises:
-        UserError: if a folder is not there, no cell is in any of them, the output is no .html file, or
+        UserError: if a folder is not there, no run is in any of them, the output is no .html file, or
             Altair is not installed.
     """
     asked = parser().parse_args(arguments)

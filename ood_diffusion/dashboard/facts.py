@@ -1,4 +1,4 @@
-"""What the page knows of every cell, as plain data."""
+"""What the page knows of every run, as plain data."""
 
 import math
 import os
@@ -37,13 +37,13 @@ BESIDE = (
     ),
     *("n_training", "training_domain", "training", "baseline"),
 )
-"""Settings that change no sample: by them cells are not told apart."""
+"""Settings that change no sample: by them runs are not told apart."""
 Points = list[list[float]]
 """Each ``[x, value]`` or ``[x, value, low, high]``."""
 
 
 class Facts(TypedDict):
-    """One cell, as the script of the page reads it."""
+    """One run, as the script of the page reads it."""
 
     folder: str
     status: str
@@ -74,12 +74,12 @@ def facts(
     equal: Mapping[str, Mapping[str, str]],
     page: Path,
 ) -> list[Facts]:
-    """One entry per cell.
+    """One entry per run.
 
     Args:
         cells: the cells.
         labels: where each lies, as the page calls it.
-        names: coordinates by which cells are filtered and told apart.
+        names: coordinates by which runs are filtered and told apart.
         equal: figure -> what must be equal where it is compared -> its path in results.
         page: folder of the page.
     """
@@ -127,7 +127,7 @@ def tracked(results: Results) -> str:
 
 
 def coordinates(cells: Sequence[CellFolder]) -> list[str]:
-    """Names by which the cells are told apart: model, domain, and whatever differs and changes samples."""
+    """Names by which the runs are told apart: model, domain, and whatever differs and changes samples."""
     differ = [name for name in differing(cells) if name.partition(".")[0] not in BESIDE]
     return list(dict.fromkeys(["model", "domain", *differ]))
 
@@ -139,7 +139,7 @@ def on_axis(cell: CellFolder, name: str) -> float | None:
 
 
 def comparable(cell: CellFolder, gap: str) -> dict[str, list[float]]:
-    """A cell's figures with their intervals; the domain gap only from where `gap` says."""
+    """A run's figures with their intervals; the domain gap only from where `gap` says."""
     found = measured(cell.results, "dashboard")
     if not at(cell.results, gap):
         found.pop(GAP, None)

@@ -1,4 +1,4 @@
-"""The domain gap of a place: a cell measures it, and it is true of all cells there."""
+"""The domain gap of a place: a run measures it, and it is true of all runs there."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -15,10 +15,10 @@ PLACE = ("model", "domain", "extractor")
 
 
 def gaps(cells: Sequence[CellFolder]) -> list[tuple[str, list[float]]]:
-    """Of each cell where in results its place's gap comes from, and the gap; empty where none was measured.
+    """Of each run where in results its place's gap comes from, and the gap; empty where none was measured.
 
     Several stages measure it, by FIDs of different images. At a place there is one kind, the first that any
-    cell there has. A cell that measured that kind has its own gap. FID falls as images become more, so that
+    run there has. A run that measured that kind has its own gap. FID falls as images become more, so that
     the others have the gap from the most images; of several, the mean.
     """
     places = [place(cell) for cell in cells]

@@ -39,7 +39,7 @@ DRAWN = ("series", "ink", "card")
 def page(
     cells: Sequence[CellFolder], labels: Sequence[str], waiting: int, folder: Path, again: int | None = None
 ) -> tuple[str, int]:
-    """The HTML of cells called `labels`; `waiting` more have not begun.
+    """The HTML of runs called `labels`; `waiting` more have not begun.
 
     Args:
         cells: the runs.
@@ -49,7 +49,7 @@ def page(
         again: seconds after which it loads itself anew; None if it does not.
 
     Returns:
-        The text, and how many pictures of a kind any cell shows at most: fewer than it has where the page
+        The text, and how many pictures of a kind any run shows at most: fewer than it has where the page
         would exceed 5 MB, none where it would even so.
     """
     data = {**data_of(cells, labels, waiting, folder), "again": again}
@@ -105,7 +105,7 @@ def data_of(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int, fo
 
 
 def counts(cell: CellFolder) -> dict[str, int]:
-    """How many references and samples a cell has."""
+    """How many references and samples a run has."""
     found = {
         "references": at(cell.results, "cell/n_references"),
         "samples": at(cell.results, "cell/n_samples"),

@@ -17,7 +17,7 @@ def standings(cells: Sequence[CellFolder]) -> Json:
 
     Returns:
         "rows", each with a "label" that says in what its way differs from others on its board and with "at",
-        the coordinates of the cells that it is made of (a prior that is not used may be any); "columns":
+        the coordinates of the runs that it is made of (a prior that is not used may be any); "columns":
         name -> head, for those that say something.
     """
     told = heads(cells)
@@ -52,7 +52,7 @@ def label(board: Sequence[Json], names: Sequence[str]) -> None:
 
 
 def at(model: str, domain: str, standing: Standing) -> dict[str, str]:
-    """Coordinates by their names in the cells, but for those of a prior that is not used."""
+    """Coordinates by their names in the runs, but for those of a prior that is not used."""
     found: dict[str, str] = {**{name: getattr(standing, name) for name in WAY}, **standing.others}
     unused = standing.prior == MISSING
     used = {k: value for k, value in found.items() if not (unused and k.partition(".")[0] == "prior")}

@@ -1,4 +1,4 @@
-"""A cell as one line of JSON, for scripts: short enough that lines of several processes never mix."""
+"""A run as one line of JSON, for scripts: short enough that lines of several processes never mix."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ LEFT_OUT = {"metrics": ("better", "intervals", "making")}
 
 
 def json_line(folder: Path) -> str:
-    """The figures of a finished cell and where its files are, from the `results.json` in its folder.
+    """The figures of a finished run and where its files are, from the `results.json` in its folder.
 
     Returns:
         One line without its end. `report` is null where this run wrote none.
@@ -34,7 +34,7 @@ def json_line(folder: Path) -> str:
 
 
 def plan_lines(plans: Mapping[Path, Plan]) -> list[str]:
-    """Of every cell that would run: folder, network calls by stage (fewest, most), why it would fail."""
+    """Of every planned run: folder, network calls by stage (fewest, most), why it would fail."""
     reasons = failures(list(plans.values()))
     return [
         one_line(

@@ -17,7 +17,7 @@ from ood_diffusion.report.sheets import SEPARATOR, SHADE
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """The images of one cell, in the order in which they are shown.
+    """The images of one run, in the order in which they are shown.
 
     Args:
         references: the few images given; uint8 ``[n, 3, H, W]``.

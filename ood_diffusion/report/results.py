@@ -1,6 +1,6 @@
-"""The words of `results.json`: every number a cell can report, its unit and its range.
+"""The words of `results.json`: every number a run can report, its unit and its range.
 
-A cell that stops early has fewer keys: a stage that did not run leaves its section out, and readers
+A run that stops early has fewer keys: a stage that did not run leaves its section out, and readers
 must cope. Numbers that are not finite are stored as `null`, because JSON has no word for them. Readers check
 a file against these types first (`collect.cells`): of a stage's own section they say what readers rely on.
 """
@@ -24,7 +24,7 @@ its meaning, its type or its place."""
 
 
 class Cell(TypedDict, total=False):
-    """The settings that identify one cell; `level` and `steps` as in the schedule, `eta` in [0, 1]."""
+    """The settings that identify one run; `level` and `steps` as in the schedule, `eta` in [0, 1]."""
 
     model: str
     domain: str
@@ -355,7 +355,7 @@ class FewShot(Tested, total=False):
 
 
 class Results(TypedDict, total=False):
-    """Everything one cell reports; `figures`: `Figure.as_json` of those to be measured; `tracking`: "url" of
+    """Everything one run reports; `figures`: `Figure.as_json` of those to be measured; `tracking`: "url" of
     the W&B run, if it is online; `stores`: kind and fingerprint of those that it has used."""
 
     schema: int

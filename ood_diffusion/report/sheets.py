@@ -1,7 +1,7 @@
 """Single pictures out of the sheets that a run leaves in its folder.
 
 The sheets are what a finished run keeps of its pictures: whole (PNG loses nothing), in the order of drawing,
-and in the folder that people copy. The store has the same pictures and more, but to find them there the cell
+and in the folder that people copy. The store has the same pictures and more, but to find them there the run
 must be assembled anew, network and all, and the store may be on another machine.
 """
 

@@ -17,7 +17,7 @@ from ood_diffusion.report.wording import SETS, number
 
 
 def summary_table(results: Results) -> Table:
-    """The cell in one table: sets as columns, and each number under the set that it describes."""
+    """The run in one table: sets as columns, and each number under the set that it describes."""
     cell, metrics = results.get("cell", {}), results.get("metrics", {})
     title = Text(f"{cell.get('domain', 'unseen domain')}, drawn by {cell.get('model', 'a frozen model')}")
     judged = metric_table(results, "terminal")

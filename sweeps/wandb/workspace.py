@@ -1,4 +1,4 @@
-"""The W&B workspace that compares the cells of a sweep (docs/wandb.md). It needs the extra `workspaces`.
+"""The W&B workspace that compares the runs of a sweep (docs/wandb.md). It needs the extra `workspaces`.
 
 python sweeps/wandb/workspace.py --entity ME --group eta_2026-11-25_20-32-09-049545
 """
@@ -135,7 +135,7 @@ def main() -> None:
     """Save the chart of the heat maps, then the workspace that shows it."""
     import wandb
 
-    parser = argparse.ArgumentParser(description="Save a W&B workspace that compares the cells of a sweep.")
+    parser = argparse.ArgumentParser(description="Save a W&B workspace that compares the runs of a sweep.")
     parser.add_argument("--entity", required=True, help="user or team on W&B")
     parser.add_argument("--project", default="ood-diffusion", help="logger.project of the runs")
     parser.add_argument("--group", required=True, help="of the sweep: its name and that of its folder")

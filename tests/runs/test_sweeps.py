@@ -30,7 +30,7 @@ SEARCH = "search"
 SWEEPS = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml") if path.stem != SEARCH)
 HEAD = re.compile(
     r"# @package _global_\n# .+ \(C\d+\): .+\?\n#\n# The figure: .+(\n# .+)*\n#\n"
-    r"# Cells: (?P<cells>[\d,]+)\n# Calls: (?P<calls>[\d,]+)\n"
+    r"# Runs: (?P<runs>[\d,]+)\n# Calls: (?P<calls>[\d,]+)\n"
     r"# On 2 CPU cores: (?P<minutes>[\d.]+) minutes of network \(100 calls/s\).+\n#\n"
     r"#   (?P<command>ood-diffusion .+)\n"
 )
@@ -67,11 +67,11 @@ def test_the_questions_are_there() -> None:
 @pytest.mark.parametrize("name", SWEEPS)
 def test_the_head_is_true_but_for_the_calls(name: str) -> None:
     said = head(name)
-    assert int(said["cells"]) == len(combinations([f"{key}={value}" for key, value in params(name).items()]))
+    assert int(said["runs"]) == len(combinations([f"{key}={value}" for key, value in params(name).items()]))
     assert float(said["minutes"]) == round(int(said["calls"].replace(",", "")) / 6000, 1)
     assert said["command"] == f"ood-diffusion -m +sweep={name}"
     page = (ROOT / "sweeps" / "README.md").read_text()
-    assert f"`{said['command']}` | {said['cells']} | {said['calls']} |" in page
+    assert f"`{said['command']}` | {said['runs']} | {said['calls']} |" in page
 
 
 @pytest.mark.parametrize("name", SWEEPS)

@@ -1,1 +1,1 @@
-"""What many runs left: cells, rows, tables on disk."""
+"""What many runs left, as rows and as tables on disk."""

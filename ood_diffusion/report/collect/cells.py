@@ -1,7 +1,7 @@
-"""The cells below a folder: what Hydra, the run and its failure left there, read while others still run.
+"""The runs below a folder: what Hydra, a run and its failure left there, read while others still run.
 
-Every file is read and checked here, once. One that is damaged makes its cell a damaged one; what the others
-say is shown as ever.
+Every file is read and checked here, once. A damaged one makes its run a damaged one; what the others say is
+shown as ever.
 """
 
 import functools
@@ -29,7 +29,7 @@ from ood_diffusion.report.schema import mismatch, unbounded
 from ood_diffusion.report.wording import MISSING
 
 CONFIG, HYDRA = ".hydra/config.yaml", ".hydra/hydra.yaml"
-"""Where Hydra writes a cell's configuration, and how it was composed, before the cell begins."""
+"""Where Hydra writes a run's configuration, and how it was composed, before the run begins."""
 RESULTS, ERROR, MULTIRUN = "results.json", "error.txt", "multirun.yaml"
 PREVIOUS = "results.previous.json"
 """Of an earlier attempt, until the present one has ended well."""
@@ -66,7 +66,7 @@ class Config(TypedDict):
 
 
 class Overrides(TypedDict):
-    """Of a command line, or of a sweep for one cell."""
+    """Of a command line, or of a sweep for one of its runs."""
 
     task: list[str]
     hydra: NotRequired[list[str]]
@@ -88,7 +88,7 @@ class Runtime(TypedDict):
 
 
 class Composition(TypedDict):
-    """Hydra's own settings of a cell, as far as readers rely on them; `verbose` is their end."""
+    """Hydra's own settings of a run, as far as readers rely on them; `verbose` is their end."""
 
     overrides: Overrides
     runtime: Runtime
@@ -108,7 +108,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Contents:
-    """What the files of a cell say: nothing where they are not there, or damaged.
+    """What the files of a run say: nothing where they are not there, or damaged.
 
     Args:
         config: `config.yaml`.
@@ -129,7 +129,7 @@ class Contents:
 
 @dataclass(frozen=True)
 class CellFolder:
-    """One run or one cell of a sweep.
+    """A run, alone or of a sweep.
 
     Args:
         folder: its output folder.
@@ -230,7 +230,7 @@ class CellFolder:
 
 @dataclass(frozen=True)
 class Walked:
-    """What lies below a folder, but for hidden folders and what is inside a cell or a store.
+    """What lies below a folder, but for hidden folders and what is inside a run or a store.
 
     Args:
         cells: every folder in which a cell was begun, in natural order: 2 before 10.
@@ -246,7 +246,7 @@ class Walked:
 
 
 def walk(root: Path) -> Walked:
-    """Look through `root`, which may be a cell itself."""
+    """Look through `root`, which may be a run itself."""
     cells: list[CellFolder] = []
     sweeps: list[Path] = []
     links: list[Path] = []
@@ -266,7 +266,7 @@ def walk(root: Path) -> Walked:
 
 
 def find_cells(root: Path) -> list[CellFolder]:
-    """The cells below `root`, dry runs among them."""
+    """The runs below `root`, dry runs among them."""
     return walk(root).cells
 
 
@@ -389,9 +389,9 @@ def short(found: object) -> str:
 
 
 def differing(cells: Sequence[CellFolder]) -> list[str]:
-    """The coordinates in which the cells are not all alike, in the order of the first cell's.
+    """The coordinates in which the runs are not all alike, in the order of the first run's.
 
-    Cells of which nothing is known are not like any other, and make no difference.
+    Runs of which nothing is known are not like any other, and make no difference.
     """
     known = [cell for cell in cells if cell.results or (cell.config and cell.choices)]
     names = dict.fromkeys(name for cell in known for name in cell.names)
@@ -399,7 +399,7 @@ def differing(cells: Sequence[CellFolder]) -> list[str]:
 
 
 def coordinate_word(cell: CellFolder, name: str) -> str:
-    """A coordinate as text; `MISSING` where the cell has no such thing."""
+    """A coordinate as text; `MISSING` where the run has no such thing."""
     value = cell.coordinate(name)
     return MISSING if value is None else word(value)
 

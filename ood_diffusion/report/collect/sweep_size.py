@@ -30,7 +30,7 @@ class Sweeper(TypedDict, total=False):
 
 
 class Sweep(TypedDict):
-    """How its cells are made."""
+    """How its runs are made."""
 
     runtime: Runtime
     sweeper: Sweeper

@@ -14,7 +14,7 @@ UNMEASURED = (
 
 
 def sums(plans: Sequence[Plan]) -> list[str]:
-    """Calls to do; and without what is on disk; and if, besides, no cell shared anything."""
+    """Calls to do; and without what is on disk; and if, besides, no run shared anything."""
     now = total(spent(plans))
     empty = total(spent(plans, stored=False))
     alone = total(spent(plans, stored=False, shared=False))
@@ -43,13 +43,13 @@ def estimates(plans: Sequence[Plan]) -> list[str]:
 
 
 def failures(plans: Sequence[Plan]) -> dict[int, str]:
-    """Number of a cell that cannot run -> why: a mistake in its settings, or latents that nobody makes."""
+    """Number of a run that cannot run -> why: a mistake in its settings, or latents that nobody makes."""
     reasons = {i: plan.mistake or lacking(plans, i) for i, plan in enumerate(plans)}
     return {i: reason for i, reason in reasons.items() if reason}
 
 
 def lacking(plans: Sequence[Plan], i: int) -> str:
-    """What cell i needs and nobody has made or makes before it; empty if there is nothing."""
+    """What run i needs and nobody has made or makes before it; empty if there is nothing."""
     made = {(work.store, item) for plan in plans[: i + 1] for work in plan.works for item in work.items}
     for store, items in plans[i].needs.items():
         if missing := sum(not there and (store, item) not in made for item, there in items.items()):

@@ -1,4 +1,4 @@
-"""What cells would ask of the network, and what that costs when they are run one after the other."""
+"""What runs would ask of the network, and what that costs when they are run one after the other."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,11 +19,11 @@ class Calls(NamedTuple):
 
 @dataclass(frozen=True)
 class Work:
-    """One predict loop of one cell.
+    """One predict loop of one run.
 
     Args:
         stage: the stage that runs it.
-        store: the folder where its results go; equal for cells that share them.
+        store: the folder where its results go; equal for runs that share them.
         items: identity of each result -> whether it is on disk already.
         calls: network calls per item.
         batch: items per network call; the last batch is filled up to it. Ranks share whole batches, so that
@@ -60,7 +60,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Plan:
-    """One cell before it is run.
+    """A run before it begins.
 
     Args:
         works: its predict loops, in the order in which they run.
@@ -70,7 +70,7 @@ class Plan:
         network: what determines the speed of a call: digest of the weights, precision, compile.
         outputs: the folder where earlier runs may have measured that speed.
         notes: what the figures leave open.
-        mistake: why the cell cannot run; empty if it can.
+        mistake: why it cannot run; empty if it can.
     """
 
     works: Sequence[Work] = ()
@@ -93,12 +93,12 @@ class Plan:
 
 
 def spent(plans: Iterable[Plan], stored: bool = True, shared: bool = True) -> list[dict[str, Calls]]:
-    """Network calls of every stage of every cell, cells in the given order.
+    """Network calls of every stage of every run, runs in the given order.
 
     Args:
-        plans: the cells.
+        plans: the runs.
         stored: whether what is on disk is used; otherwise the store is taken to be empty.
-        shared: whether a cell uses what the cells before it have made.
+        shared: whether a run uses what the runs before it have made.
     """
     done: set[tuple[str, str]] = set()
     costs = []
@@ -115,6 +115,6 @@ def spent(plans: Iterable[Plan], stored: bool = True, shared: bool = True) -> li
 
 
 def total(costs: Iterable[Mapping[str, Calls]]) -> Calls:
-    """The sum over cells and stages."""
+    """The sum over runs and stages."""
     calls = [calls for cost in costs for calls in cost.values()]
     return Calls(sum(c.least for c in calls), sum(c.most for c in calls))

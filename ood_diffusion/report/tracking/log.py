@@ -1,4 +1,4 @@
-"""One W&B run per cell, which never prompts, never hangs and never costs a result.
+"""A W&B run for each run, which never prompts, never hangs and never costs a result.
 
 The mode is always explicit. Online needs a key at hand and an answer within `init_timeout` seconds;
 otherwise the run is kept offline in the folder (``wandb sync`` uploads it later), and if W&B cannot start
@@ -47,7 +47,7 @@ def open_run(settings: Mapping[str, Any], config: Json, folder: Path) -> "Run | 
         settings: "mode" ("auto", "online", "offline", "disabled"; default "auto"), "init_timeout" and
             "finish_timeout" in seconds (defaults 30 and 300), and what ``wandb.init`` takes: "project",
             "entity", "name", "group", "job_type", "tags", "notes".
-        config: what determines the cell. Lists become text: W&B groups runs by scalars, those of nested
+        config: what determines the run. Lists become text: W&B groups runs by scalars, those of nested
             dictionaries by their dotted names.
         folder: where ``wandb/`` is made.
 
@@ -145,7 +145,7 @@ def numbers(results: Results) -> dict[str, float | int | str]:
 
 
 def sheets(pictures: Pictures) -> dict[str, Tensor]:
-    """Name -> uint8 ``[3, h, w]``: the images of a cell, `SHOWN` of each kind at most, on sheets."""
+    """Name -> uint8 ``[3, h, w]``: the images of a run, `SHOWN` of each kind at most, on sheets."""
     found = {"references": grid(pictures.references[:SHOWN], 8)} if len(pictures.references) else {}
     if found and pictures.reconstructions is not None:
         pair = pictures.references[:SHOWN], pictures.reconstructions[:SHOWN]

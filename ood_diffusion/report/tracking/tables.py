@@ -1,4 +1,4 @@
-"""Pictures beside their figures, row by row, and the cell as one row: what W&B shows as tables.
+"""Pictures beside their figures, row by row, and the run as one row: what W&B shows as tables.
 
 W&B keeps the pictures of a table outside the run: copies lie in a staging folder, whose absolute path is all
 that an offline run knows of them, and ``wandb sync`` passes over those that are gone without a word. So they
@@ -40,11 +40,11 @@ Row = tuple[int | float | Tensor | None, ...]
 
 
 def tables(results: Results, pictures: Pictures) -> dict[str, object]:
-    """What `Run.log` takes: the cell as one row; its pictures as tables and, for keeps, as pages.
+    """What `Run.log` takes: the run as one row; its pictures as tables and, for keeps, as pages.
 
     Args:
-        results: of the cell.
-        pictures: the images of the cell; a table has `ROWS` of them at most.
+        results: of the run.
+        pictures: the images of the run; a table has `ROWS` of them at most.
     """
     wandb = import_wandb()
     found: dict[str, object] = {"tables/cell": wandb.Table(*cell_row(results))}
@@ -57,8 +57,8 @@ def tables(results: Results, pictures: Pictures) -> dict[str, object]:
 
 
 def cell_row(results: Results) -> tuple[list[str], list[list[Any]]]:
-    """Columns and the only row of a cell: its coordinates, then the figures that it declared, measured or
-    not, as W&B puts the rows of many cells together; a coordinate that is called as a figure is (precision)
+    """Columns and the only row of a run: its coordinates, then the figures that it declared, measured or
+    not, as W&B puts the rows of many runs together; a coordinate that is called as a figure is (precision)
     is a "(setting)".
     """
     names, found = columns([results], "tracking"), measured(results, "tracking")
@@ -71,7 +71,7 @@ def picture_rows(pictures: Pictures, held_out: float | None) -> dict[str, tuple[
     """Name -> columns and rows: how well references were rebuilt, how far samples are from them.
 
     Args:
-        pictures: the images of the cell.
+        pictures: the images of the run.
         held_out: mean distance of held-out images to their nearest reference; a sample's novelty is its own
             distance over it.
     """
