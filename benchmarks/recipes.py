@@ -1,12 +1,12 @@
 """Recipes for new images against a collage of pixels, most of them not in the package (docs/concepts.md).
 
-    python -m benchmarks.recipes [data=FOLDER] [DOMAIN …]
+    python -m benchmarks.recipes [table=choices] [data=FOLDER] [DOMAIN …]
 
 Without domains: all of `DOMAINS`; buildings are read from `buildings-64.zip` in the folder data=…. 48
 references, 64 new images by 8 steps of `cats_64`, seed 0, 512 held-out images. Printed: by domain the FID of
 a collage of pixels, and below it that of every other recipe minus it, paired; and in the worst domain
 the shares of near-copies, mixtures and variants, of the last two the larger of those in pixels and in
-features.
+features. table=choices: what it is worth to choose among such collages, by the network or without it.
 """
 
 import itertools
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 from torch import Generator, Tensor
+from torch.fft import irfft2, rfft2
 from torch.nn.functional import adaptive_avg_pool2d
 
 from ood_diffusion import load_domain, load_model
@@ -42,6 +43,9 @@ from ood_diffusion.statistics.feature_intervals import Influence, fid_influence
 
 REFERENCES, IMAGES, HELD_OUT, STEPS, BATCH = 48, 64, 512, 8, 32
 DOMAINS = {"galaxies": "galaxies_sim", "radiation fields": "radiation_sim", "buildings": "image_zip"}
+
+Denoiser = Callable[[Tensor, float], Tensor]
+"""Noisy images and their level -> an estimate of the clean ones."""
 
 
 def streams(name: str, n: int = IMAGES) -> list[Generator]:
@@ -109,6 +113,14 @@ class Screen:
         eps = torch.cat([self.model.eps(part, level) for part in noisy.split(BATCH)])
         return (noisy - self.schedule.sigma(level) * eps) / self.schedule.alpha(level)
 
+    def filtered(self, noisy: Tensor, level: float) -> Tensor:
+        """The estimate of the best linear filter for the references' mean and power spectrum."""
+        alpha, mean = self.schedule.alpha(level), self.pictures.mean(dim=0)
+        power = rfft2(self.pictures - mean, norm="ortho").abs().square().mean(dim=0)
+        gain = alpha * power / (alpha**2 * power + self.schedule.sigma(level) ** 2)
+        waves = gain * rfft2(noisy - alpha * mean, norm="ortho")
+        return mean + irfft2(waves, s=mean.shape[-2:], norm="ortho")
+
 
 def parts(bank: Tensor, width: float = 8, noise: float = 0, n: int = IMAGES) -> Tensor:
     """Parts of four references side by side, variance kept."""
@@ -150,23 +162,32 @@ def painted(screen: Screen, level: float) -> Tensor:
     return z
 
 
-def chosen(screen: Screen, of: int = 4, levels: Sequence[float] = (30, 100)) -> Tensor:
-    """Of so many collages of pixels for one, those whose seams look least like seams to the network.
+def chosen(screen: Screen, of: int, denoise: Denoiser, levels: Sequence[float] = (30, 100)) -> Tensor:
+    """Of so many collages of pixels for one, those whose seams look least like seams to a denoiser.
 
     Denoising errors sum up to a log-likelihood (Guo et al. 2005): here their excess over those of the same
     places in the references, per place that is shared.
     """
     x, weights = parts(screen.pictures, n=of * IMAGES), shares(screen, of * IMAGES)
-    excess = torch.zeros(len(x))
+    excess, both = torch.zeros(len(x)), torch.cat([screen.pictures, x])
     for level in levels:
         noise = screen.schedule.sigma(level) * normal([generator(0, "error")], x.shape[1:])
-        both = torch.cat([screen.pictures, x])
-        cleaned = screen.cleaned(screen.schedule.alpha(level) * both + noise, level)
+        cleaned = denoise(screen.schedule.alpha(level) * both + noise, level)
         of_references, error = (cleaned - both).square().mean(dim=1).tensor_split([REFERENCES])
         own = torch.einsum("nrhw,rhw->nhw", weights, of_references)
         excess += (error - own).mean(dim=(1, 2)) * screen.schedule.s(level) ** -2
-    seams = 1 - weights.amax(dim=1).mean(dim=(1, 2))
-    return x[(excess / seams).argsort()[:IMAGES]]
+    return x[(excess / seams(weights)).argsort()[:IMAGES]]
+
+
+def seams(weights: Tensor) -> Tensor:
+    """How much of each collage is shared, ``[n]``."""
+    return 1 - weights.amax(dim=1).mean(dim=(1, 2))
+
+
+def fewest_seams(screen: Screen, of: int) -> Tensor:
+    """Of so many collages of pixels for one, those of which least is shared."""
+    order = seams(shares(screen, of * IMAGES)).argsort()
+    return parts(screen.pictures, n=of * IMAGES)[order[:IMAGES]]
 
 
 def inverted(screen: Screen, level: float, h: float) -> Tensor:
@@ -234,7 +255,7 @@ RECIPES: dict[str, Callable[[Screen], Tensor]] = {
     "the same, noise of level 30, removed by the network": lambda s: noised(s, 30),
     "the same, mean of 8 such copies": lambda s: averaged(s, 30),
     "the same, seams drawn by the network from level 300": lambda s: painted(s, 300),
-    "the same, the quarter whose seams the network denoises best": chosen,
+    "the same, the quarter whose seams the network denoises best": lambda s: chosen(s, 4, s.cleaned),
     "the same, inverted to level 300, noise 0.1 of the prior": lambda s: inverted(s, 300, 0.1),
     "collage of latents": lambda s: s.decoded(parts(s.bank(500)), 500),
     "collage of latents, floor 30": lambda s: s.decoded(parts(s.bank(500, 30)), 500),
@@ -243,6 +264,14 @@ RECIPES: dict[str, Callable[[Screen], Tensor]] = {
     "draw from 6 clusters": lambda s: s.decoded(clusters(s.bank(500), 6), 500),
     "draw from 12 factors and a diagonal": lambda s: s.decoded(factors(s.bank(500), 12), 500),
     "draw from `kde`, learned bandwidth": lambda s: s.decoded(learned_kde(s.bank(500)), 500),
+}
+
+CHOICES: dict[str, Callable[[Screen], Tensor]] = {
+    "collage of pixels": lambda s: parts(s.pictures),
+    "one in four, chosen by a linear filter": lambda s: chosen(s, 4, s.filtered),
+    "one in eight, chosen by a linear filter": lambda s: chosen(s, 8, s.filtered),
+    "one in eight, chosen by the network": lambda s: chosen(s, 8, s.cleaned),
+    "one in eight, with the fewest seams": lambda s: fewest_seams(s, 8),
 }
 
 
@@ -260,7 +289,7 @@ def main(arguments: Sequence[str]) -> None:
     heads = ["recipe", *names, "near-copies", "mixtures", "variants"]
     print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|", flush=True)
     collages: list[Influence] = []
-    for recipe, make in RECIPES.items():
+    for recipe, make in (CHOICES if given.get("table") == "choices" else RECIPES).items():
         found = [screen.judged(as_stored(make(screen), torch.uint8)) for screen in screens]
         if not collages:
             collages = [fid for fid, _ in found]
