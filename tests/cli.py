@@ -25,6 +25,8 @@ QUICK = [
 """Overrides that put a network known in closed form, which costs nothing, in place of the embedded one."""
 MEANS = ["extractor._target_=tests.faults.networks.Means", "extractor.input_size=2"]
 """Overrides that judge by twelve means instead of an ImageNet network."""
+UNREPORTED = "stages=[invert,reconstruct,sample,evaluate]"
+"""The main job without its page, for what has no part in it: a third of a quick run."""
 GATED = [*QUICK, "model.network._target_=tests.faults.parts.Gated"]
 """`QUICK`, and the network waits after the first batch until `go` lies in the folder."""
 LIMIT = 1800

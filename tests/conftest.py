@@ -1,5 +1,6 @@
 """One thread per test process: `make test` runs as many processes as there are cores."""
 
+import gc
 import os
 import signal
 
@@ -46,3 +47,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         {item.path for item in items if item.get_closest_marker(name)} for name in ("slurm", "slow")
     )
     items.sort(key=lambda item: (item.path not in slurm, item.path not in slow))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported by now is garbage in no test, and need not be looked through again."""
+    gc.freeze()

@@ -2,11 +2,12 @@
 
 Started as ``python -m tests.zygote``; each line on its standard input is a job as JSON, answered by a line
 with the exit status. A fork is a process of its own, as if the command had just been started: before the
-fork nothing ran but imports.
+fork nothing ran but imports, and what fills caches of Hydra's and Matplotlib's, a second of each run.
 """
 
 import gc
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -20,6 +21,7 @@ import ood_diffusion
 
 def serve() -> None:
     import_everything()
+    fill_caches()
     gc.freeze()  # what was imported is garbage in no fork
     from ood_diffusion import cli
 
@@ -76,6 +78,22 @@ def import_everything() -> None:
         "wandb",
     ):
         importlib.import_module(name)
+
+
+def fill_caches() -> None:
+    """Of Hydra's grammar and Matplotlib's fonts."""
+    from hydra import compose, initialize_config_dir
+    from matplotlib.figure import Figure
+
+    from ood_diffusion.compat import hydra_apart
+    from ood_diffusion.runs.configuration import conf_folder
+
+    with hydra_apart(), initialize_config_dir(conf_folder(), version_base="1.3"):
+        compose("config", ["eta=0.5", "stages=[invert]"])
+    figure = Figure()
+    figure.add_subplot().set_xlabel("$x^2$")
+    for kind in ("svg", "pdf"):
+        figure.savefig(io.BytesIO(), format=kind)
 
 
 def run(main: object) -> int:

@@ -112,7 +112,8 @@ def test_a_program_of_hydras_may_call_it(tmp_path: Path, monkeypatch: pytest.Mon
             (cfg.mine, len(invert(MODEL, IMAGES[:1], steps=2)), GlobalHydra.instance().hydra is running)
         )
 
-    monkeypatch.setattr("sys.argv", ["program", f"hydra.run.dir={tmp_path}/out"])
+    quiet = ["hydra/job_logging=none", "hydra/hydra_logging=none"]  # loggers are this process's
+    monkeypatch.setattr("sys.argv", ["program", f"hydra.run.dir={tmp_path}/out", *quiet])
     program()
     assert seen == [(1, 1, True)]
 

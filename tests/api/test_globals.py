@@ -82,6 +82,7 @@ def every_call(size: int = 64) -> None:
         invert(model, images, level=0.5)
 
 
+@pytest.mark.slow
 def test_nothing_global_is_changed(resolvers: None, tmp_path: Path) -> None:
     every_call()  # what libraries do when they are imported stays
     (tmp_path / "theirs.yaml").write_text("mine: ${now:x}\n")

@@ -311,7 +311,14 @@ def test_every_part_of_ours_states_a_version() -> None:
     assert found <= set(PARTS), "name it in PARTS, then run python -m tests.contracts.test_versions"
 
 
-@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
+LARGE = (Inception, VGG16)
+"""What takes seconds."""
+
+
+@pytest.mark.parametrize(
+    "part",
+    [pytest.param(part, id=part.__name__, marks=pytest.mark.slow if part in LARGE else ()) for part in PARTS],
+)
 def test_numbers_change_with_the_version_only(part: type, tmp_path: Path) -> None:
     then, now = json.loads(FILE.read_text()).get(part.__name__), measured(part, tmp_path)
     assert then is not None and then["versions"] == now["versions"], (

@@ -21,6 +21,7 @@ def eps(x: Tensor, t: float) -> Tensor:
     return torch.tanh(x) * (0.3 + t / 2000)
 
 
+@pytest.mark.slow
 def test_encode_and_decode_are_inverse_with_the_embedded_model() -> None:
     model = build(composed().model)
     ramp = torch.linspace(-1, 1, 64)

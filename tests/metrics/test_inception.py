@@ -33,6 +33,7 @@ def weights(tmp_path, monkeypatch):
     return path
 
 
+@pytest.mark.slow
 def test_features_of_other_weights_say_so(weights):
     extractor = Inception(str(weights))
     images = torch.randint(

@@ -141,7 +141,7 @@ def test_broken_weights(tmp_path, kind, content):
         kind(str(path))
 
 
-@pytest.mark.parametrize("kind", [DINOv2, Inception, VGG16])
+@pytest.mark.parametrize("kind", [DINOv2, Inception, pytest.param(VGG16, marks=pytest.mark.slow)])
 def test_weights_of_another_network(tmp_path, kind):
     path = tmp_path / "other.pth"
     torch.save({"a": torch.zeros(1)}, path)

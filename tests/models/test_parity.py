@@ -333,6 +333,7 @@ def test_denoising_is_diffusers(family: Callable[[Path], Case], tmp_path: Path) 
     assert max(found.values()) < LIMIT, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [unet, unet_edm, stable_diffusion_3], ids=lambda family: family.__name__)
 def test_inversion_comes_back(family: Callable[[Path], Case], tmp_path: Path) -> None:
     """In float64, with a network that was trained for a second: of random weights it would prove nothing. A

@@ -55,6 +55,8 @@ def test_missing_shapes_are_seen_while_the_spectrum_stays() -> None:
     assert not found["intensity_mean"].differs
 
 
+@pytest.mark.slow
+@pytest.mark.statistics
 @pytest.mark.parametrize("domain", ["galaxies", "radiation"])
 def test_other_real_pictures_are_not_flagged_more_often_than_promised(domain: str) -> None:
     """Random halves of one set: 50 repetitions at 5 % give more than 6 in 4 % of cases."""

@@ -133,6 +133,7 @@ def test_the_profile_falls_as_the_disc_does() -> None:
     assert np.allclose(radial_profile(grey(np.zeros((1, 16, 16))), 8), 1)
 
 
+@pytest.mark.slow
 def test_measures_agree_with_statmorph() -> None:
     statmorph = pytest.importorskip(
         "statmorph", reason="statmorph, the reference for morphology, is not installed"

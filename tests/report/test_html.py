@@ -1,3 +1,5 @@
+"""The page of a run: what stands on it, and nothing that it needs from elsewhere."""
+
 import base64
 import io
 import re
@@ -18,6 +20,12 @@ from ood_diffusion.report.wording import number, percent, spread
 from tests.report.fake import arrays, images, pictures, results
 
 VOID = {"meta", "img", "br", "hr", "link", "wbr", "input"}
+
+
+@pytest.fixture(autouse=True)
+def no_files_of_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the page: tests/report/test_figures.py, tests/runs/test_fields.py."""
+    monkeypatch.setattr("ood_diffusion.report.html.save", lambda path, drawn: None)
 
 
 class Page(HTMLParser):

@@ -29,6 +29,7 @@ def test_flatten_names_numbers_by_their_path_and_drops_the_missing() -> None:
     assert flat == {"metrics/sets/samples/fid": 1.5, "cell/seed": 3}
 
 
+@pytest.mark.slow
 def test_an_offline_run_holds_numbers_config_and_visible_images(tmp_path: Path) -> None:
     settings = {"mode": "auto", "project": "trial", "tags": ("a", "b"), "name": None}
     config = {"level": 600, "conf": {"stage": {"interference": {"etas": [0.0, 0.5]}}, "name": None}}

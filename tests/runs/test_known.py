@@ -91,6 +91,7 @@ def there(folder: Path, *words: str) -> list[bool]:
     return list(Known(made(folder, *QUICK, *MEANS, *words)).samples.values())
 
 
+@pytest.mark.slow
 def test_samples_that_were_made_among_more_or_fewer_are_known(tmp_path: Path) -> None:
     """Whatever else their address holds that does not change them."""
     whole(made(tmp_path, *QUICK, "eta=0.5"))

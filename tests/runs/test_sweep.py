@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from tests.cli import MEANS, QUICK, TINY, calls, results, run_cli
+from tests.cli import QUICK, TINY, calls, results, run_cli
 
 
 def test_six_cells_invert_twice(tmp_path: Path) -> None:
-    done = run_cli(tmp_path, "-m", *TINY, *QUICK, *MEANS, "domain=galaxies_sim,radiation_sim", "eta=0,0.5,1")
+    grid = ["domain=galaxies_sim,radiation_sim", "eta=0,0.5,1", "stages=[invert,reconstruct,sample]"]
+    done = run_cli(tmp_path, "-m", *TINY, *QUICK, *grid)
     assert done.returncode == 0, done.stderr
     assert len(results(tmp_path)) == 6
     cells = {(r["cell"]["domain"], r["cell"]["eta"]) for r in results(tmp_path)}

@@ -53,7 +53,8 @@ def test_offline_run_holds_the_results(tmp_path: Path) -> None:
 
 def test_two_cells_are_two_runs(tmp_path: Path) -> None:
     overrides = [word for word in TINY if not word.startswith("logger")]
-    done = run_cli(tmp_path, "-m", *overrides, *QUICK, *MEANS, "eta=0,1", HOME=str(tmp_path), **WITHOUT_A_KEY)
+    grid = ["-m", "eta=0,1", "stages=[invert,sample]"]
+    done = run_cli(tmp_path, *grid, *overrides, *QUICK, HOME=str(tmp_path), **WITHOUT_A_KEY)
     assert done.returncode == 0, done.stderr
     cells = sorted((tmp_path / "outputs" / "sweeps").glob("*/[0-9]"))
     assert [offline_log.history(cell)["cell/eta"] for cell in cells] == [0, 1]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.cli import GATED, LIMIT, MEANS, QUICK, TINY, results, run_cli, start_cli
+from tests.cli import GATED, LIMIT, MEANS, TINY, results, run_cli, start_cli
 
 JOB = [
     *(t for t in TINY if "n_references" not in t and "n_samples" not in t),
@@ -98,14 +98,6 @@ def test_a_multirun_gives_every_cell_its_ranks_and_its_folder_and_resumes(two: P
     assert [r["cost"]["network_calls"]["invert"] for r in cells] == [2 * n, 0]
     after = items(two / "outputs/store", "latents")
     assert before.keys() == after.keys() and all(torch.equal(before[i], after[i]) for i in before)
-
-
-def test_a_mistake_that_ranks_find_is_reported_once(tmp_path: Path) -> None:
-    done = run_cli(tmp_path, *JOB, *QUICK, *DDP, "stages=[train]")
-    said = "the stage train runs on one device"
-    assert done.returncode == 2
-    assert done.stderr.count("error:") == 1 and said in done.stderr and "Traceback" not in done.stderr
-    assert said in next(tmp_path.rglob("error.txt")).read_text()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from PIL import Image
 
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.stages.inspect import warn
-from tests.cli import MEANS, QUICK, TINY, results, run_cli
+from tests.cli import MEANS, QUICK, TINY, UNREPORTED, results, run_cli
 from tests.models.tiny_pipelines import save_ddpm, save_edm, save_ldm
 
 
@@ -55,7 +55,7 @@ def test_the_main_job_on_other_borders(model: str, tmp_path: Path) -> None:
         save_ldm(tmp_path / "p", "vq")
     else:
         (save_edm if model == "edm" else save_ddpm)(tmp_path / "p")
-    done = run_cli(tmp_path, *TINY, *MEANS, f"model={model}", "model.path=p", "level=400")
+    done = run_cli(tmp_path, *TINY, *MEANS, UNREPORTED, f"model={model}", "model.path=p", "level=400")
     assert done.returncode == 0, done.stderr
     (r,) = results(tmp_path)
     assert r["weights"]["before"] == r["weights"]["after"]
