@@ -31,16 +31,17 @@ class Network(nn.Module):
         return (1 - alpha**2).sqrt() * x / (alpha**2 * self.variance + 1 - alpha**2)
 
 
-network = Network(deviation=0.5)
-# network.load_state_dict(torch.load("my_weights.pt", weights_only=True))
-model = load_torch_module(network, image_size=64, prediction_type="epsilon", schedule=schedule)
+if __name__ == "__main__":
+    network = Network(deviation=0.5)
+    # network.load_state_dict(torch.load("my_weights.pt", weights_only=True))
+    model = load_torch_module(network, image_size=64, prediction_type="epsilon", schedule=schedule)
 
-references, held_out = load_domain("galaxies_sim", model, n_references=64, n_held_out=128)
-bank = invert(model, references, steps=16)
-print(f"round trip: {psnr(generate(model, bank), references).mean():.1f} dB")
+    references, held_out = load_domain("galaxies_sim", model, n_references=64, n_held_out=128)
+    bank = invert(model, references, steps=16)
+    print(f"round trip: {psnr(generate(model, bank), references).mean():.1f} dB")
 
-# The same bank, two priors: one line each.
-for prior in ("gaussian", "span"):
-    samples = generate(model, draw(bank, 64, sampler="draw", prior=prior))
-    save_image(samples[:32] / 255, f"own_model_{prior}.png", nrow=8, padding=2)
-    print(f"\n{prior}: {evaluate(samples, held_out, references)}")
+    # The same bank, two priors: one line each.
+    for prior in ("gaussian", "span"):
+        samples = generate(model, draw(bank, 64, sampler="draw", prior=prior))
+        save_image(samples[:32] / 255, f"own_model_{prior}.png", nrow=8, padding=2)
+        print(f"\n{prior}: {evaluate(samples, held_out, references)}")
