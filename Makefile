@@ -62,8 +62,8 @@ bench: .venv/dev ## speed, as ratios measured side by side; wants an idle machin
 results: .venv/dev ## the tables and pictures of the documentation (hours; a second call continues); DATA=FOLDER, ONLY='default pictures'
 	$(BIN)/python docs/results.py $(ONLY) $(if $(DATA),data=$(DATA))
 
-docs: .venv/dev ## the documentation as a site, in build/site
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+docs: .venv/dev ## the documentation as a site, in build/site; runs the gallery's commands, for some minutes
+	GALLERY=1 NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	@echo "Open build/site/index.html"
 
 clean: ## remove the environment and build products (outputs/ stays)

@@ -1,14 +1,17 @@
 """The hook of mkdocs.yml: pages that lie elsewhere in the repository or are made of it, links, formulas.
 
 None of them is committed: README.md is the first page as it stands, `conf/` is the configuration reference.
+With GALLERY=1 in the environment the commands of the gallery are run, and what they print and draw is added.
 """
 
+import os
 import posixpath
 import re
 from pathlib import Path
 
 import configuration
 import formulas
+import gallery
 import links
 import reference
 from mkdocs.config.defaults import MkDocsConfig
@@ -41,8 +44,10 @@ BREAKPOINT = {"76.25em": "70em", "76.234375em": "69.984375em"}
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Let docstrings have formulas."""
+    """Let docstrings have formulas, and one of several versions a list of all, which opens from no disk."""
     config.markdown_extensions.append(formulas.SphinxFormulas())
+    if os.environ.get("MIKE_DOCS_VERSION"):
+        config.extra["version"] = {"provider": "mike"}
     return config
 
 
@@ -56,7 +61,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         if place(found).startswith("files.md")
     }
     conf = ROOT / "conf"
-    made = {
+    made: dict[str, str | bytes] = {
         **{site: (ROOT / page).read_text(encoding="utf-8") for page, site in ELSEWHERE.items()},
         "configuration/index.md": configuration.knobs(conf / "config.yaml"),
         **{f"configuration/{g}.md": configuration.page(g, conf / g) for g in configuration.groups(conf)},
@@ -67,6 +72,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "reference/command_line.md": reference.command_line(),
         "reference/results.md": reference.results_words(),
     }
+    if os.environ.get("GALLERY"):
+        for site, (page, pictures) in gallery.all_executed(ROOT / "docs" / "gallery").items():
+            files.remove(files.src_uris[site])
+            made |= {site: links.rewritten(page, f"docs/{site}", site, place), **pictures}
     for site, content in made.items():
         files.append(File.generated(config, site, content=content))
     return files

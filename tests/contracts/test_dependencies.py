@@ -23,6 +23,7 @@ NOT_IMPORTED = {
     "hydra-submitit-launcher": ("conf/launcher/slurm.yaml", "override /hydra/launcher: submitit_slurm"),
     "numcodecs": ("pyproject.toml", "numcodecs>="),
     "latex2mathml": ("docs/site/formulas.py", "latex2mathml"),
+    "mike": ("mkdocs.yml", "- mike "),
     "mkdocs": ("docs/site/pages.py", "from mkdocs."),
     "mkdocs-material": ("mkdocs.yml", "name: material"),
     "mkdocstrings": ("mkdocs.yml", "- mkdocstrings:"),

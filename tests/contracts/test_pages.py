@@ -12,7 +12,16 @@ from tests.composed import composed
 DOCS = Path(__file__).parents[2] / "docs"
 LINES = [
     line
-    for page in ("claims.md", "concepts.md", "fields.md", "models.md", "paper.md", "sampling.md", "wandb.md")
+    for page in (
+        "claims.md",
+        "concepts.md",
+        "fields.md",
+        "hour.md",
+        "models.md",
+        "paper.md",
+        "sampling.md",
+        "wandb.md",
+    )
     for block in re.findall(r"```bash\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
     for line in block.splitlines()
     if line.startswith("ood-diffusion")
