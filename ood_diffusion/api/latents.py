@@ -183,7 +183,9 @@ def generate(
         batch_size=batch_size,
     ) as opened_run:
         run = opened_run.at(dtype=latents.dtype)
-        _check_values(latents.values, model.state_shape)
+        channels, *sides = model.state_shape
+        maps = len(run.levels) - 1 if run.solver.noise_maps else 0
+        _check_values(latents.values, ((1 + maps) * channels, *sides))
         require(
             dict(latents.model) == model.recipe(),
             "latents must be decoded by the model that inverted them",
@@ -199,7 +201,7 @@ def _trajectory(run: Run) -> tuple[float, int, Solver, Grid]:
     return run.levels[-1], run.settings.steps, run.solver, run.grid
 
 
-def _check_values(values: Tensor, shape: tuple[int, int, int]) -> None:
+def _check_values(values: Tensor, shape: tuple[int, ...]) -> None:
     require(
         values.dtype == torch.float32 and values.shape[1:] == shape and len(values) >= 1,
         f"latents.values must be float32 [n, {', '.join(map(str, shape))}] with n >= 1",

@@ -133,6 +133,11 @@ class Solver(ABC):
     name: str
     stochastic = False
     """Whether ``eta > 0`` is defined."""
+    noise_maps = False
+    """Whether a latent is not a state alone but, along the channels, a state and the noise of every step down
+    from it, with `eta` and `seed` of the solver's own (`EditFriendly`)."""
+    eta: float
+    seed: int
 
     @abstractmethod
     def step(self, eps: EpsFunction, x: Tensor, at: Step, history: History) -> Tensor:

@@ -93,9 +93,18 @@ class Inverter(Trajectory):
 
     def rows(self, batch: Batch) -> Tensor:
         """``batch["data"]``: images ``[B, C, H, W]`` -> latents at the last level, float32
-        ``[B, *state_shape]``."""
+        ``[B, *state_shape]``, with as many channels more as the solver's noise maps have."""
         x = self.model.encode(to_unit_range(batch["data"]))
-        return self._integrate(inverting(self.model), batch, x, self.levels)
+        if not self.solver.noise_maps:
+            return self._integrate(inverting(self.model), batch, x, self.levels)
+        streams = streams_of(self.solver.seed, batch)
+        return self._integrate(
+            self.model.eps,  # in the arithmetic of denoising, whose errors are in the maps
+            batch,
+            x,
+            self.levels,
+            draw_noise=lambda: to_device(normal(streams, x.shape[1:]), x.device),
+        )
 
 
 class StatesInverter(Trajectory):
@@ -153,11 +162,10 @@ class Generator(Trajectory):
         self.eta, self.seed, self.dtype_stored = eta, seed, dtype
 
     def rows(self, batch: Batch) -> Tensor:
-        """``batch["data"]``: latents float32 ``[B, *state_shape]`` -> images ``[B, C, H, W]``."""
+        """``batch["data"]``: latents as `Inverter` makes them, float32 -> images ``[B, C, H, W]``."""
         z = batch["data"]
-        ids = batch["ids"] + batch["ids"][-1:] * (len(z) - len(batch["ids"]))
-        streams = [generator(self.seed, "noise", i) for i in ids]
-        steps = len(self.levels) - 1 if self.eta else 0
+        streams = streams_of(self.seed, batch)
+        steps = len(self.levels) - 1 if self.eta and not self.solver.noise_maps else 0
         with drawn_ahead(lambda: pinned(normal(streams, z.shape[1:]), z.device), steps) as noise:
             x = self._integrate(
                 self.model.eps,
@@ -178,6 +186,12 @@ class Generator(Trajectory):
         if self.finite is not None:
             require_finite("images", batch["ids"], self.finite)
         return images
+
+
+def streams_of(seed: int, batch: Batch) -> list[torch.Generator]:
+    """Of the noise of each row; a row that only fills the batch has that of the last item."""
+    ids = batch["ids"] + batch["ids"][-1:] * (len(batch["data"]) - len(batch["ids"]))
+    return [generator(seed, "noise", i) for i in ids]
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def walk(
     solver: Solver, schedule: Schedule, levels: Sequence[float], eta: float, answer: Callable[[], float]
 ) -> int:
     """How often `solver` asks a network that answers ``answer()`` for every pixel."""
-    x = torch.zeros(1, 1, 2, 2)
+    x = torch.zeros(1, len(levels), 2, 2)  # wide enough for noise maps
     asked = 0
 
     def eps(state: Tensor, level: float) -> Tensor:

@@ -45,6 +45,12 @@ def check(run: Run) -> None:
             f"{run.dtype} of shape {run.model.image_shape}",
             f"{stage.photographs} Leave it out: stages=[{others}].",
         )
+        require(
+            not ("states" in stage.needs and run.solver.noise_maps),
+            f"the stage {name} needs latents that are states of the trajectory, without noise maps",
+            f"solver={run.names['solver']}",
+            f"Choose another solver, or a number for level and stages=[{others}].",
+        )
         stage.check(run)
     if "draws" in needs:
         check_learners(run)

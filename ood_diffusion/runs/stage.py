@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from ood_diffusion.runs.known import Known
     from ood_diffusion.runs.run import Run
 
-Need = Literal["images", "level", "draws", "features", "metrics"]
-"""images: of the domain; level: the run's own, which level=auto has to find first; draws: prior, sampler and
-selection; features: the extractor; metrics: all of them, and images enough for each."""
+Need = Literal["images", "level", "states", "draws", "features", "metrics"]
+"""images: of the domain; level: the run's own, which level=auto has to find first; states: latents that are
+states of the trajectory and nothing more; draws: prior, sampler and selection; features: the extractor;
+metrics: all of them, and images enough for each."""
 
 
 class Stage(ABC):

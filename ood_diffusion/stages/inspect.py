@@ -48,7 +48,7 @@ class Inspect(Stage):
     to `model.png` in the run folder, the rest to `results.json`.
     """
 
-    needs: ClassVar[frozenset[Need]] = frozenset()
+    needs: ClassVar[frozenset[Need]] = frozenset({"states"})
 
     def __call__(self, run: Run, earlier: Results) -> Results:
         """The card of the model."""

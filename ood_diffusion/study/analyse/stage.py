@@ -48,7 +48,7 @@ class AnalyseSection:
 class Analyse(AnalyseSettings, Stage):
     """Round trips, then the statistics of latents at every level."""
 
-    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "features"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "states", "features"})
 
     def __call__(self, run: Run, earlier: Results) -> dict[str, AnalyseSection]:
         """The figures, and the checks of C1 to C4."""

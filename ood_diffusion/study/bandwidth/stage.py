@@ -70,7 +70,7 @@ SELECTING = {"seed", "limit", "device", "image_size"}
 class Bandwidth(BandwidthSettings, Stage):
     """The band at every level, the level that it recommends, and the band of the training domain's images."""
 
-    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "features"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "states", "features"})
     figures: ClassVar[tuple[Figure, ...]] = (
         Figure(
             "bandwidth/gap/value",

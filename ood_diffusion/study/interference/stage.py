@@ -65,7 +65,7 @@ SHOWN = 8
 class Interference(InterferenceSettings, Stage):
     """A probe of the domain on the run's own samples, the same latents at every eta, and other samplers."""
 
-    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "draws", "metrics"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "states", "draws", "metrics"})
     figures: ClassVar[tuple[Figure, ...]] = (
         Figure(
             "interference/training_domain/fid_unseen/value",

@@ -48,7 +48,7 @@ class Likelihood(Stage):
         batch_size: images at a time; the gradients take several times the memory of an inversion.
     """
 
-    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "states"})
     figures: ClassVar[tuple[Figure, ...]] = (
         Figure(
             "likelihood/unseen/mean/value",

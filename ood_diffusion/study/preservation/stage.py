@@ -54,7 +54,7 @@ SHOWN = 8
 class Preservation(PreservationSettings, Stage):
     """The model's own images, every baseline, and the same images again."""
 
-    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "draws", "features"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"images", "level", "states", "draws", "features"})
 
     def __call__(self, run: Run, earlier: Results) -> dict[str, PreservationSection]:
         """The figures, and the checks of C8 and of the baselines.
