@@ -1,6 +1,6 @@
 """Edit-friendly inversion: the noise with which a stochastic solver comes back to the image exactly."""
 
-from ood_diffusion.checks import require_integer, require_positive
+from ood_diffusion.checks import require, require_integer, require_positive
 from ood_diffusion.diffusion.ddim import DDIM
 
 
@@ -26,7 +26,8 @@ class EditFriendly(DDIM):
     noise_maps = True
 
     def __init__(self, eta: float, seed: int) -> None:
-        without = "Without noise there is nothing to invert to: set eta=1, or choose another solver."
+        without = "Without noise there are no noise maps: set eta=1, or choose another solver."
         require_positive("eta with solver=edit_friendly", eta, without)
+        require(eta <= 1, "eta must be at most 1 (ancestral)", eta, "Try 1.")
         require_integer("solver.seed", seed, 0, "Leave it to seed.")
         self.eta, self.seed = float(eta), seed

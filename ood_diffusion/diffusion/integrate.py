@@ -31,8 +31,8 @@ def integrate(
 
     Args:
         eps: the frozen network's noise estimate.
-        x: states at ``levels[0]``, float32 ``[B, C, H, W]``; with a solver of `noise_maps`, to denoise, latents
-            ``[B, len(levels) * C, H, W]``.
+        x: states at ``levels[0]``, float32 ``[B, C, H, W]``; to be denoised with a solver of `noise_maps`:
+            latents ``[B, len(levels) * C, H, W]``.
         schedule: the noise schedule.
         levels: strictly ascending (inversion) or strictly descending (denoising).
         solver: the numerical method.

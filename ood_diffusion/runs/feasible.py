@@ -49,7 +49,7 @@ def check(run: Run) -> None:
             not ("states" in stage.needs and run.solver.noise_maps),
             f"the stage {name} needs latents that are states of the trajectory, without noise maps",
             f"solver={run.names['solver']}",
-            f"Choose another solver, or a number for level and stages=[{others}].",
+            "Choose another solver or leave the stage out; level=auto brings the stage bandwidth.",
         )
         stage.check(run)
     if "draws" in needs:

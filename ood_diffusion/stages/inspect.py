@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ood_diffusion.diffusion.ddim import DDIM
 from ood_diffusion.diffusion.schedule import Schedule
 from ood_diffusion.lightning.progress import Meter
 from ood_diffusion.lightning.trajectory import Generator
@@ -48,7 +49,7 @@ class Inspect(Stage):
     to `model.png` in the run folder, the rest to `results.json`.
     """
 
-    needs: ClassVar[frozenset[Need]] = frozenset({"states"})
+    needs: ClassVar[frozenset[Need]] = frozenset()
 
     def __call__(self, run: Run, earlier: Results) -> Results:
         """The card of the model."""
@@ -110,7 +111,8 @@ def own_images(run: Run) -> tuple[Tensor, float | None]:
     settings, model = run.settings, run.model
     levels = run.grid(model.schedule, float(model.schedule.timesteps), settings.steps)
     device = run.workspace.ranks.device
-    module = Generator(model, run.solver, levels, settings.eta, settings.seed, run.dtype)
+    solver = DDIM() if run.solver.noise_maps else run.solver  # there are no maps: the noise is fresh
+    module = Generator(model, solver, levels, settings.eta, settings.seed, run.dtype)
     model.to(device)
     n = min(settings.n_samples, SHOWN)
     ids = [str(i) for i in range(n)]

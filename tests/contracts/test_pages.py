@@ -20,6 +20,7 @@ LINES = [
         "models.md",
         "paper.md",
         "sampling.md",
+        "solvers.md",
         "wandb.md",
     )
     for block in re.findall(r"```bash\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)

@@ -28,6 +28,7 @@ from ood_diffusion.controls.wiener import Wiener
 from ood_diffusion.diffusion.ab2 import AB2
 from ood_diffusion.diffusion.ddim import DDIM
 from ood_diffusion.diffusion.dpmpp_2m import DPMpp2M
+from ood_diffusion.diffusion.edit_friendly import EditFriendly
 from ood_diffusion.diffusion.fixed_point import FixedPoint
 from ood_diffusion.diffusion.grids import uniform_lambda
 from ood_diffusion.diffusion.heun import Heun
@@ -109,8 +110,12 @@ def solved(solver: Solver) -> list[Tensor]:
 
     x = wave(2, 3, 8, 8)
     ways = [(LEVELS, 0.0), (LEVELS[::-1], 0.0)] + [(LEVELS[::-1], 0.7)] * solver.stochastic
-    noise = partial(wave, *x.shape)
-    return [integrate(eps, x, LINEAR, levels, solver, eta, noise) for levels, eta in ways]
+    noise, wide = partial(wave, *x.shape), wave(2, 3 * len(LEVELS), 8, 8)
+    starts = [x, wide if solver.noise_maps else x, x]
+    return [
+        integrate(eps, start, LINEAR, levels, solver, eta, noise)
+        for start, (levels, eta) in zip(starts, ways, strict=False)
+    ]
 
 
 def drawn(*priors: Prior) -> list[Tensor]:
@@ -236,6 +241,7 @@ def clip(folder: Path) -> list[Tensor]:
 PARTS: dict[type, Callable[[Path], list[Tensor]]] = {
     **{type(each): lambda _, each=each: solved(each) for each in (DDIM(), AB2(), Heun(), DPMpp2M(), UniPC())},
     FixedPoint: lambda _: solved(FixedPoint(1e-5, 30)),
+    EditFriendly: lambda _: solved(EditFriendly(0.7, 0)),
     Gaussian: lambda _: drawn(Gaussian("scalar"), Gaussian("per_coordinate")),
     KDE: lambda _: drawn(KDE(0.5)),
     Shrunk: lambda _: drawn(Shrunk(0.3), Shrunk(None)),

@@ -24,7 +24,7 @@ WHOLE = 5
 """One of so many cases runs to its end; the others end where all is assembled and nothing computed."""
 CHOICES: dict[str, tuple[str, ...]] = {
     "domain": ("galaxies_sim", "radiation_sim"),
-    "solver": ("ddim", "ab2", "heun", "dpmpp_2m", "unipc", "fixed_point"),
+    "solver": ("ddim", "ab2", "heun", "dpmpp_2m", "unipc", "fixed_point", "edit_friendly"),
     "grid": ("uniform_lambda", "uniform_t", "karras"),
     "prior": ("gaussian", "span", "shrunk", "spectral", "kde", "standard_normal"),
     "sampler": ("draw", "slerp", "linear_combination", "copy_references"),

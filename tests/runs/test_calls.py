@@ -6,6 +6,7 @@ from torch import Tensor
 from ood_diffusion.diffusion.ab2 import AB2
 from ood_diffusion.diffusion.ddim import DDIM
 from ood_diffusion.diffusion.dpmpp_2m import DPMpp2M
+from ood_diffusion.diffusion.edit_friendly import EditFriendly
 from ood_diffusion.diffusion.fixed_point import FixedPoint
 from ood_diffusion.diffusion.grids import uniform_lambda
 from ood_diffusion.diffusion.heun import Heun
@@ -32,7 +33,7 @@ class Thrice(Solver):
 @pytest.mark.parametrize(
     ("solver", "calls"),
     [
-        *((each, STEPS) for each in (DDIM(), AB2(), DPMpp2M(), UniPC())),
+        *((each, STEPS) for each in (DDIM(), AB2(), DPMpp2M(), UniPC(), EditFriendly(1.0, 0))),
         (Heun(), 2 * STEPS - 1),
         (Thrice(), 3 * STEPS),
     ],

@@ -55,6 +55,7 @@ SETTINGS = [
     (["compile=maybe"], "compile must be true or false"),
     (["solver=heun", "eta=0.5"], "heun is deterministic: eta must be 0, but got 0.5"),
     (["solver=fixed_point", "solver.tolerance=0"], "solver.tolerance must be positive"),
+    (["solver=edit_friendly"], "eta with solver=edit_friendly must be positive, but got 0.0. Without noise"),
     (["extractor=inception"], "weights-inception-2015-12-05"),
     (["domain=image_folder", "domain.path=nowhere"], "nowhere"),
     (["model.weights=nowhere"], "nowhere does not exist"),
