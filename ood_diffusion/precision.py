@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ood_diffusion.checks import UserError
+
 if TYPE_CHECKING:
     import torch
 
@@ -14,8 +16,22 @@ PRECISIONS = {
     "fp32": "IEEE single precision everywhere (TensorFloat-32 off, also in cuDNN, where PyTorch has it on)",
     "tf32": "TensorFloat-32 in matrix products and convolutions on an NVIDIA GPU; elsewhere the same as fp32",
     "bf16": "bfloat16 autocast: products and convolutions with 8 significant bits",
+    "fp16": "float16 autocast on a GPU, for those that emulate bf16: 11 significant bits, up to 65,504",
 }
 """Choices of the setting `precision`."""
+
+
+def check_precision(precision: str, device: str) -> None:
+    """Raise `UserError` for float16 on a CPU, where PyTorch computes it many times slower than fp32.
+
+    Args:
+        precision: a key of `PRECISIONS`.
+        device: type of the device that computes ("cpu", "cuda", …).
+    """
+    if (precision, device) == ("fp16", "cpu"):
+        raise UserError(
+            "precision=fp16 needs a GPU, but the network computes on the CPU. Use precision=fp32."
+        )
 
 
 def effective(precision: str, device: "torch.device") -> str:
@@ -51,12 +67,14 @@ def arithmetic(precision: str, device: str) -> Iterator[None]:
     """
     import torch
 
+    check_precision(precision, device)
     switches = tf32_switches()
     before = [getattr(product, name) for product, name, _, _ in switches]
     for product, name, on, off in switches:
         setattr(product, name, on if precision == "tf32" else off)
     try:
-        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+        reduced = torch.float16 if precision == "fp16" else torch.bfloat16
+        with torch.autocast(device, reduced, enabled=precision in ("bf16", "fp16")):
             yield
     finally:
         for (product, name, _, _), choice in zip(switches, before, strict=True):

@@ -26,7 +26,7 @@ def load_model(
 
     Args:
         name: a file in ``conf/model``, like "cats_64" or "diffusers"; None: the command's default.
-        precision: arithmetic inside the network: "fp32", "tf32" or "bf16".
+        precision: arithmetic inside the network: "fp32", "tf32", "bf16" or, on a GPU, "fp16".
         compile: whether `torch.compile` fuses it.
         settings: values in that file, like ``weights="unet.safetensors"``; dictionaries are merged.
 

@@ -10,6 +10,7 @@ import os
 import pickle
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 import pytorch_lightning as pl
@@ -41,7 +42,7 @@ class Ranks:
         self.make_trainer = make_trainer
         self.rank, self.size = 0, 1
 
-    @property
+    @cached_property
     def device(self) -> torch.device:
         """Where this rank computes."""
         return self.make_trainer().strategy.root_device

@@ -2,7 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from functools import wraps
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from ood_diffusion.statistics.feature_intervals import Influence
 from ood_diffusion.statistics.intervals import proportion_interval
 
 Side = Literal["real", "generated"]
+Answer = TypeVar("Answer")
 
 
 class FeatureMetric(Metric):
@@ -158,6 +160,29 @@ class RowMetric(FeatureMetric):
     def rows(self, side: Side) -> Tensor:
         """All feature vectors of one side, float64 ``[n, d]``."""
         return flat_state(getattr(self, side)).reshape(-1, max(int(self.width), 1))
+
+
+def once(function: Callable[..., Answer]) -> Callable[..., Answer]:
+    """`function` of a tensor and settings, not called again while it is asked the same as the last time.
+
+    For the real side: all sets of a run, and of the runs of a sweep, are compared with the same images.
+    Its answers must not be written to.
+    """
+    last: tuple[Tensor, tuple[object, ...], Answer] | None = None
+
+    @wraps(function)
+    def ask(tensor: Tensor, *settings: object) -> Answer:
+        nonlocal last
+        if last is None or last[1] != settings or not same(last[0], tensor):
+            last = tensor.clone(), settings, function(tensor, *settings)
+        return last[2]
+
+    return ask
+
+
+def same(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors hold the same numbers, in the same form and place."""
+    return (a.shape, a.dtype, a.device) == (b.shape, b.dtype, b.device) and torch.equal(a, b)
 
 
 def of_images(

@@ -9,7 +9,7 @@ from torch.nn.functional import pad
 
 from ood_diffusion.checks import require
 from ood_diffusion.figures import Figure
-from ood_diffusion.metrics.feature_metric import FeatureMetric, Side, flat_state, require_images
+from ood_diffusion.metrics.feature_metric import FeatureMetric, Side, flat_state, once, require_images
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.feature_intervals import Influence, fid_influence, fid_interval
 
@@ -28,7 +28,7 @@ def frechet_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tenso
     values of M, in less than half the time at d = 2048.
 
     Args:
-        mean_a: float64 ``[d]``, as `mean_b`.
+        mean_a: float64 ``[d]``, as `mean_b`; a is the side that stays the same over many calls, if one does.
         cov_a: float64 ``[d, d]``, symmetric and positive semi-definite, as `cov_b`; any rank.
 
     Returns:
@@ -46,7 +46,7 @@ def frechet_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tenso
         "Take both sets of features from one extractor.",
     )
     between = (mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace()
-    product = factor(cov_a).T @ factor(cov_b)
+    product = factor_of_real(cov_a).T @ factor(cov_b)
     gram = product @ product.T if product.shape[0] <= product.shape[1] else product.T @ product
     overlap = torch.linalg.eigvalsh(gram).clamp_min(0).sqrt().sum()
     distance: Tensor = (between - 2 * overlap).clamp_min(0)
@@ -91,6 +91,9 @@ def moments(scatters: Tensor) -> tuple[Tensor, Tensor]:
     return mean, (scatters[1:, 1:] - torch.outer(total, mean)) / (count - 1)
 
 
+scatter_of_real, moments_of_real, factor_of_real = once(scatter), once(moments), once(factor)
+
+
 class FID(FeatureMetric):
     """`frechet_distance` of streamed features; memory O(d²) however many images.
 
@@ -120,7 +123,8 @@ class FID(FeatureMetric):
     def accumulate(self, features: Tensor, side: Side) -> None:
         """Add float64 ``[B, d]`` to the sums of one side."""
         state = f"{side}_scatter"
-        setattr(self, state, [sum(getattr(self, state), start=scatter(features).reshape(-1))])
+        sums = scatter_of_real(features) if side == "real" else scatter(features)
+        setattr(self, state, [sum(getattr(self, state), start=sums.reshape(-1))])
 
     def compute(self) -> dict[str, Tensor]:
         """``{"fid": scalar}``, float64, at least 0.
@@ -131,7 +135,7 @@ class FID(FeatureMetric):
         real, generated = self._total(self.real_scatter), self._total(self.generated_scatter)
         require_images(int(real[0, 0]), 2, "real", "FID")
         require_images(int(generated[0, 0]), 2, "generated", "FID")
-        return {"fid": frechet_distance(*moments(real), *moments(generated))}
+        return {"fid": frechet_distance(*moments_of_real(real), *moments(generated))}
 
     def intervals(
         self, found: Mapping[str, float], real: Tensor, generated: Tensor

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ood_diffusion.figures import Figure
-from ood_diffusion.metrics.feature_metric import RowMetric, require_images
+from ood_diffusion.metrics.feature_metric import RowMetric, once, require_images
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.feature_intervals import Influence, kid_influence, kid_interval
 
@@ -41,7 +41,7 @@ def kernel_mmd(x: Tensor, y: Tensor) -> Tensor:
     require_images(len(y), 2, "generated", "KID")
     x, y = x.double(), y.double()
     between = torch.stack([kernel(rows, y).sum() for rows in torch.split(x, BLOCK)]).sum()
-    return _mean_off_diagonal(x) + _mean_off_diagonal(y) - 2 * between / (len(x) * len(y))
+    return mean_of_real(x) + _mean_off_diagonal(y) - 2 * between / (len(x) * len(y))
 
 
 def _mean_off_diagonal(x: Tensor) -> Tensor:
@@ -52,6 +52,9 @@ def _mean_off_diagonal(x: Tensor) -> Tensor:
         own = kernel(rows, rows)
         sums.append(own.sum() - own.trace() + 2 * kernel(rows, later).sum())
     return torch.stack(sums).sum() / (len(x) * (len(x) - 1))
+
+
+mean_of_real = once(_mean_off_diagonal)
 
 
 class KID(RowMetric):

@@ -14,12 +14,14 @@ from torch import Tensor
 from ood_diffusion.checks import require_integer
 from ood_diffusion.figures import EVERYWHERE, Figure
 from ood_diffusion.metrics.distances import blocks, compared, neighbour_radii
-from ood_diffusion.metrics.feature_metric import RowMetric, require_images
+from ood_diffusion.metrics.feature_metric import RowMetric, once, require_images
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.intervals import proportion_interval
 
 BESIDE = EVERYWHERE - {"collect", "tracking"}
 """Where density and coverage are shown: the tables of many runs have no room for all four."""
+
+radii_of_real = once(neighbour_radii)
 
 
 def prdc(real: Tensor, generated: Tensor, k: int) -> dict[str, Tensor]:
@@ -50,7 +52,7 @@ def prdc(real: Tensor, generated: Tensor, k: int) -> dict[str, Tensor]:
     reason = f"a metric with nearest_k={k}"
     require_images(len(real), k + 1, "real", reason)
     require_images(len(generated), k + 1, "generated", reason)
-    radius, reach = neighbour_radii(real, k), neighbour_radii(generated, k)[:, None]
+    radius, reach = radii_of_real(real, k), neighbour_radii(generated, k)[:, None]
     inside, hits = [], torch.zeros((), dtype=torch.float64, device=real.device)
     covered, reached = torch.zeros(2, len(real), dtype=torch.bool, device=real.device)
     for rows in blocks(len(generated), len(real)):

@@ -4,6 +4,7 @@ Foreign networks are adapted once, here at the border; no loop ever asks what a 
 which noise scale it was trained, or whether its states are images or an autoencoder's latents.
 """
 
+import logging
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -18,6 +19,11 @@ from ood_diffusion.fingerprint import architecture, described, fingerprint, weig
 from ood_diffusion.precision import PRECISIONS, arithmetic, effective
 from ood_diffusion.source import Recipe, identity, network_identity
 
+log = logging.getLogger(__name__)
+
+GRAPHS = 8
+"""For how many shapes of a batch, times kinds of arithmetic, a network is compiled at most. That is PyTorch's
+own ``recompile_limit``, past which it computes eagerly without a word."""
 OURS = f"{__name__.partition('.')[0]}."
 
 
@@ -81,6 +87,8 @@ class FrozenModel(nn.Module):
         """What a configuration made it of, where that is not in `recipe`."""
         self.precision, self.compiled = "fp32", False
         self._compiled: Callable[..., Tensor] | None = None
+        self._graphs: dict[tuple[torch.Size, str], bool] = {}
+        """Shape of a batch and arithmetic -> whether the network is compiled for it."""
 
     def compute_in(self, precision: str, compile: bool) -> Self:
         """Choose how the network computes; x, coefficients and the returned eps stay float32.
@@ -88,13 +96,15 @@ class FrozenModel(nn.Module):
         Args:
             precision: a key of `precision.PRECISIONS`.
             compile: let `torch.compile` fuse the network at its first call, for batches of one fixed
-                shape; on a GPU it is then replayed as a CUDA graph.
+                shape; on a GPU it is then replayed as a CUDA graph. `GRAPHS` shapes and arithmetics at
+                most are compiled, what comes after them is not.
 
         Raises:
             UserError: if `precision` is none of the choices.
         """
         require_choice("precision", precision, PRECISIONS)
         self.precision, self.compiled, self._compiled = precision, compile, None
+        self._graphs.clear()
         return self
 
     def eps(self, x: Tensor, t: float, exact: bool = False) -> Tensor:
@@ -131,7 +141,8 @@ class FrozenModel(nn.Module):
     ) -> Tensor:
         t = max(t, 1.0)
         self.network_calls += len(x)
-        output = self.output(self._network(x), x, t, "fp32" if exact else self.precision)
+        precision = "fp32" if exact else self.precision
+        output = self.output(self._network(x, precision), x, t, precision)
         output = output.to(torch.float32, copy=True)  # a CUDA graph re-uses the memory of its output
         return convert(output, x, t)
 
@@ -172,10 +183,17 @@ class FrozenModel(nn.Module):
         """States at level 0 to images, float32 ``[B, 3, H, W]``, not clipped to [-1, 1]."""
         return states
 
-    def _network(self, x: Tensor) -> Callable[..., Tensor]:
+    def _network(self, x: Tensor, precision: str) -> Callable[..., Tensor]:
         if (
             not self.compiled or x.requires_grad
         ):  # who wants several products with one Jacobian gets none compiled
+            return self.network
+        if (graph := (x.shape, precision)) not in self._graphs:
+            self._graphs[graph] = len(self._graphs) < GRAPHS
+            if not self._graphs[graph]:
+                shape = list(x.shape)
+                log.warning("Not compiled for batches of %s in %s: %d others are", shape, precision, GRAPHS)
+        if not self._graphs[graph]:
             return self.network
         if self._compiled is None:
             mode = "reduce-overhead" if x.is_cuda else "default"

@@ -180,10 +180,11 @@ def arms(found: Iterable[Interval], scale: float = 1) -> list[list[float]]:
     return [[below for below, _ in both], [above for _, above in both]]
 
 
-def save(path: Path, drawn: Drawing) -> None:
-    """Write a figure to `path`, which ends with .svg, and to the .pdf beside it."""
+def save(path: Path, drawn: Drawing, pdf: bool = True) -> None:
+    """Write a figure to `path`, which ends with .svg, and to the .pdf beside it if `pdf`."""
     atomic_write(path, drawn.encode())
-    atomic_write(path.with_suffix(".pdf"), drawn.pdf())
+    if pdf:
+        atomic_write(path.with_suffix(".pdf"), drawn.pdf())
 
 
 def svg(figure: Figure, axes: Axes, legend: bool = True) -> Drawing:
@@ -192,5 +193,6 @@ def svg(figure: Figure, axes: Axes, legend: bool = True) -> Drawing:
         figure.legend(loc="outside upper center", ncols=3, fontsize=8.5, labelcolor=INK, frameon=False)
     buffer = io.StringIO()
     with quiet(), mpl.rc_context({"svg.hashsalt": "ood_diffusion", "svg.fonttype": "path"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        # `savefig` would draw it twice
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})  # type: ignore[no-untyped-call]
     return Drawing(buffer.getvalue(), figure)

@@ -1,11 +1,12 @@
 """One self-contained HTML file: no network, no script, at most 2 MB, opened by a double click."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from numpy.typing import NDArray
 
 from ood_diffusion.optional import optional
@@ -27,7 +28,12 @@ Arrays = Mapping[str, NDArray[np.floating]]
 
 
 def write_report(
-    path: Path, results: Results, pictures: Pictures, latent_norms: Arrays, origin_angles: Arrays
+    path: Path,
+    results: Results,
+    pictures: Pictures,
+    latent_norms: Arrays,
+    origin_angles: Arrays,
+    pdf: bool = False,
 ) -> None:
     """Write the page of one cell; sections without numbers or images are left out.
 
@@ -37,6 +43,7 @@ def write_report(
         pictures: the images; the first 24 of each kind are shown, fewer when the page would exceed 2 MB.
         latent_norms: norms of latents per set ("references", "samples"); ``[n]`` each.
         origin_angles: angles at the origin per set, in degrees; ``[n]`` each.
+        pdf: whether the plots that are drawn for the page are written as .pdf, too.
 
     Raises:
         OSError: if the file cannot be written; an older page then stays.
@@ -45,7 +52,7 @@ def write_report(
     with optional("draw the plots of report.html"):
         plots = plots_of(results, pictures, latent_norms, origin_angles)
         for plot in plots:
-            save(path.with_name(f"{plot.name}.svg"), plot.drawn)
+            save(path.with_name(f"{plot.name}.svg"), plot.drawn, pdf)
     claims, further = claim_rows(results, path.parent), stage_plots(results, path.parent)
     small = pictures.references.shape[-1] <= tiles.LOSSLESS
     for count, lossless in PLANS if small else PLANS[1:]:
@@ -53,6 +60,15 @@ def write_report(
         if len(page) <= MAX_BYTES:
             break
     atomic_write(path, page)
+
+
+@cache
+def template() -> Template:
+    """The page's template, compiled."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
 
 def render(
@@ -65,11 +81,8 @@ def render(
     lossless: bool,
 ) -> str:
     """Fill the template, showing the first `count` tiles of each kind; every text is escaped."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     reconstruct: Any = results.get("reconstruct", {})
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return template().render(
         cell=results.get("cell", {}),
         story=story(results),
         headlines=headlines(results),

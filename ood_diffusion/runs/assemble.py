@@ -1,7 +1,8 @@
 """From a composed configuration to a checked `Run`."""
 
-from collections.abc import Mapping
-from functools import cache, partial
+import json
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from ood_diffusion.diffusion.solver import Solver
 from ood_diffusion.domains.base import Domain
 from ood_diffusion.fields.view import View
 from ood_diffusion.lightning.ranks import Ranks
+from ood_diffusion.metrics.base import FeatureExtractor
 from ood_diffusion.metrics.feature_metric import FeatureMetric, of_images
 from ood_diffusion.models.base import OURS, FrozenModel
 from ood_diffusion.models.probe import probe
@@ -87,9 +89,10 @@ def assemble(
         control_recipes={str(name): with_code(plain(part)) for name, part in controls.items()},
         dtype=dtype,
         view=build(cfg.view, View).of(domain.physical_scale),
-        make_extractor=cache(partial(build, cfg.extractor)),
+        make_extractor=extractor_maker(cfg.extractor),
         make_metrics=of_images(
-            {str(name): partial(build, part, FeatureMetric) for name, part in cfg.metric.items()}, dtype
+            {str(name): partial(build, plain(part), FeatureMetric) for name, part in cfg.metric.items()},
+            dtype,
         ),
         workspace=Workspace(run_folder, stores, ranks),
         images=Images(
@@ -132,6 +135,22 @@ def build_model(cfg: DictConfig) -> FrozenModel:
     ours = str(cfg.model._target_).startswith(OURS)  # and states what determines it in its recipe
     model.arguments = plain(cfg.model).get("network") if ours else plain(cfg.model)
     return model.compute_in(cfg.precision, cfg.compile)
+
+
+def extractor_maker(part: DictConfig) -> Callable[[], FeatureExtractor]:
+    """Builds the extractor at its first call: one of this package once for all runs of a sweep; anew for each
+    run a user's, which may remember what it has seen.
+    """
+    if str(part.get("_target_")).startswith(OURS):
+        return partial(kept_extractor, json.dumps(plain(part)))
+    return cache(partial(build, part))
+
+
+@lru_cache(maxsize=1)
+def kept_extractor(settings: str) -> FeatureExtractor:
+    """From its settings as JSON."""
+    extractor: FeatureExtractor = build(json.loads(settings))
+    return extractor
 
 
 def build_domain(part: DictConfig, model: FrozenModel, dtype: torch.dtype = torch.uint8) -> Domain:

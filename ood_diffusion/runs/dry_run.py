@@ -5,13 +5,13 @@ them up, so that it does not matter which launcher runs the cells. Only a run im
 """
 
 import json
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ood_diffusion.checks import UserError, require
@@ -24,6 +24,7 @@ from ood_diffusion.runs.sweep import PLAN, Sweep
 from ood_diffusion.storage.atomic import atomic_write
 
 if TYPE_CHECKING:
+    from ood_diffusion.models.base import FrozenModel
     from ood_diffusion.runs.run import Run
 
 
@@ -52,13 +53,21 @@ def dry_run(cfg: DictConfig, names: dict[str, str], folder: Path) -> None:
 
 def plan(cfg: DictConfig, names: dict[str, str], folder: Path) -> Plan:
     """The plan of one run, after all checks that a run would make before it computes."""
+    from ood_diffusion.runs.assemble import plain
     from ood_diffusion.runs.plan import plan_run
 
-    return plan_run(assembled(cfg, names, folder))
+    read_settings(cfg)  # before a model is loaded
+    asked = {"model": plain(cfg.model), "precision": cfg.precision, "compile": cfg.compile}
+    return plan_run(assembled(cfg, names, folder, loaded(json.dumps(asked))))
 
 
-def assembled(cfg: DictConfig, names: dict[str, str], folder: Path) -> "Run":
-    """A run that can be asked what it would do: all is checked that a run checks, and nothing written."""
+def assembled(
+    cfg: DictConfig, names: dict[str, str], folder: Path, model: "FrozenModel | None" = None
+) -> "Run":
+    """A run that can be asked what it would do: all is checked that a run checks, and nothing written.
+
+    `model` is that of `cfg`, if it is loaded already.
+    """
     read_settings(cfg)
     if cfg.store_mode == "reuse":
         cfg.store_mode = "readonly"  # damaged shards stay where they are
@@ -67,7 +76,15 @@ def assembled(cfg: DictConfig, names: dict[str, str], folder: Path) -> "Run":
 
     ranks = Ranks(partial(build, cfg.trainer))
     ranks.size = ranks_wanted(cfg.trainer)  # to be checked, not to be met
-    return assemble(cfg, names, folder, ranks)
+    return assemble(cfg, names, folder, ranks, model)
+
+
+@lru_cache(maxsize=1)
+def loaded(settings: str) -> "FrozenModel":
+    """The model of these settings (JSON), once for the runs of a sweep: a dry run changes nothing of it."""
+    from ood_diffusion.runs.assemble import build_model
+
+    return build_model(OmegaConf.create(json.loads(settings)))
 
 
 def show(plans: dict[Path, Plan], output: str) -> None:

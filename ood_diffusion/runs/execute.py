@@ -190,10 +190,12 @@ def announce(device: torch.device, precision: str, model: FrozenModel) -> None:
             "python -c 'import torch; print(torch.cuda.is_available())'.", given, os.environ[given]
         )  # fmt: skip
     if precision == "bf16" and may_emulate_bf16(device):
-        fp32, bf16 = (measured_rate(model, device, each)(1) for each in ("fp32", "bf16"))
-        if fp32 > SLOWER * bf16:
-            slower = f"{fp32 / bf16:.1f} times slower"
-            log.warning("bf16 is %s than fp32 on %s. Use precision=fp32.", slower, name_of(device))
+        others = ("fp32",) if device.type == "cpu" else ("fp32", "fp16")
+        rates = {each: measured_rate(model, device, each)(1) for each in ("bf16", *others)}
+        best = max(others, key=lambda each: rates[each])
+        if rates[best] > SLOWER * rates["bf16"]:
+            slower = f"{rates[best] / rates['bf16']:.1f} times slower than {best}"
+            log.warning("bf16 is %s on %s. Use precision=%s.", slower, name_of(device), best)
 
 
 def may_emulate_bf16(device: torch.device) -> bool:

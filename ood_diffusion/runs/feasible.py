@@ -7,6 +7,7 @@ import torch
 from ood_diffusion.checks import require
 from ood_diffusion.diffusion.prediction import TO_EPS
 from ood_diffusion.domains.base import Split
+from ood_diffusion.precision import check_precision
 from ood_diffusion.priors.base import Prior
 from ood_diffusion.runs.images import at_most
 from ood_diffusion.runs.run import Run
@@ -20,6 +21,8 @@ Learner = Prior | Sampler | Selection
 def check(run: Run) -> None:
     """Raise `UserError` for what would only fail after compute has been spent."""
     settings, stages = run.settings, run.stages.values()
+    if settings.precision == "fp16":  # else nobody need know the device yet
+        check_precision(settings.precision, run.workspace.ranks.device.type)
     own = [] if isinstance(settings.level, str) else [settings.level]
     for level in [*own, *(level for stage in stages for level in stage.further_levels(run))]:
         grid = run.at(level=float(level)).levels

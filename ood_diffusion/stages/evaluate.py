@@ -1,6 +1,7 @@
 """New images against held-out images of the domain: FID, KID, precision, recall, novelty."""
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -8,6 +9,7 @@ from torch import Tensor
 from torchmetrics import MetricCollection
 
 from ood_diffusion.figures import EVERYWHERE, Figure, Surface
+from ood_diffusion.fingerprint import described, fingerprint, tensor_digest
 from ood_diffusion.metrics.feature_metric import FeatureMetric
 from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.optional import optional
@@ -32,6 +34,9 @@ Sides = Mapping[str, tuple[Tensor, Tensor]]
 """The held-out images and those that are judged, in each form that metrics take (`FeatureMetric.takes`)."""
 TWIN = "twin"
 """The control that says what the network adds: the recipe of the run on pixels (`conf/control/twin.yaml`)."""
+JUDGED: dict[str, tuple[dict[str, float], dict[str, dict[str, float]]]] = {}
+MOST = 64
+"""Sets whose figures a process remembers."""
 SHOWN = (TWIN, "noiseless")
 """Controls to which the difference of FID is shown wherever FID is."""
 
@@ -109,8 +114,7 @@ def evaluate(run: Run) -> Metrics:
         sides = {view: (its["held_out"], its[name]) for view, its in views.items()}
         made_from = {view: its["references"] for view, its in views.items()}
         known = made_from if name in {"samples", *controls} else None
-        scores[name] = score(run.make_metrics, sides, known)
-        bounds[name] = intervals(run.make_metrics, scores[name], sides, known)
+        scores[name], bounds[name] = judged(run.make_metrics, sides, known)
     ours = influences(run.make_metrics, views, "samples")
     with optional(f"write {FILE}"):
         order = in_order(run.held_out)
@@ -148,6 +152,23 @@ def samples_of(run: Run) -> tuple[TensorStore, list[str]]:
     """The store of the run's new images, and their ids in the order of sampling, repeats included."""
     draws, ids = draw(run)
     return run.decoded(run.settings.eta), run.decoded_ids(draws.digests(ids))
+
+
+def judged(
+    make_metrics: MakeMetrics, sides: Sides, references: Mapping[str, Tensor] | None
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """`score` and `intervals` of one set: not computed again for a set that a run of this process, such as an
+    earlier one of a sweep, has compared with the same images by the same metrics.
+    """
+    seen = {view: [*map(tensor_digest, its)] for view, its in sides.items()}
+    made_from = {view: tensor_digest(each) for view, each in (references or {}).items()}
+    key = fingerprint([described(dict(make_metrics)), seen, made_from])
+    if key not in JUDGED:
+        found = score(make_metrics, sides, references)
+        JUDGED[key] = found, intervals(make_metrics, found, sides, references)
+        for oldest in list(JUDGED)[:-MOST]:
+            del JUDGED[oldest]
+    return deepcopy(JUDGED[key])
 
 
 def score(

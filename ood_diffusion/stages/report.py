@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from ood_diffusion.checks import require
 from ood_diffusion.metrics.novelty import nearest as nearest_of
 from ood_diffusion.optional import optional
 from ood_diffusion.report.html import write_report
@@ -26,9 +27,18 @@ SHOWN = 64
 
 @dataclass(frozen=True)
 class Report(Stage):
-    """Writes `report.html` and the picture grids to the run folder, from what is in the store."""
+    """Writes `report.html` and the picture grids to the run folder, from what is in the store.
 
+    Args:
+        pdf: whether the plots of the page are written as .pdf beside their .svg.
+    """
+
+    pdf: bool = False
     last: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Check the setting."""
+        require(isinstance(self.pdf, bool), "stage.report.pdf must be true or false", self.pdf, "Try true.")
 
     def __call__(self, run: Run, earlier: Results) -> Results:
         """Adds nothing to the results."""
@@ -40,7 +50,7 @@ class Report(Stage):
             for name, image in picture_grids(pictures).items():
                 atomic_write(run.workspace.folder / f"{name}.png", png_bytes(image))
         with optional("write report.html"):
-            write_report(page, earlier, pictures, latents["norms"], latents["origin_angles"])
+            write_report(page, earlier, pictures, latents["norms"], latents["origin_angles"], self.pdf)
         return {}
 
     def share(self, run: Run, known: Known) -> Share:

@@ -1,16 +1,28 @@
 """`precision` and `compile`: inside the network only, and without changing what is frozen."""
 
 import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.diffusion.ddim import DDIM
+from ood_diffusion.diffusion.dpmpp_2m import DPMpp2M
 from ood_diffusion.diffusion.schedule import Schedule
+from ood_diffusion.lightning.loop import Loop
+from ood_diffusion.lightning.trajectory import Generator, Inverter
 from ood_diffusion.metrics.base import FeatureExtractor
-from ood_diffusion.models.base import FrozenModel
-from ood_diffusion.precision import PRECISIONS, effective, tf32_switches
+from ood_diffusion.models.base import GRAPHS, FrozenModel
+from ood_diffusion.precision import PRECISIONS, arithmetic, effective, tf32_switches
+from ood_diffusion.storage.store import TensorStore
 
 
 def tf32_in_use() -> tuple[bool, bool]:
@@ -98,7 +110,7 @@ def test_flags_come_back_after_an_error() -> None:
 def test_weights_stay_what_they_are() -> None:
     model = spied()
     digest = model.digest()
-    for precision in PRECISIONS:
+    for precision in set(PRECISIONS) - {"fp16"}:
         model.compute_in(precision, False).eps(X, 10.0)
     assert model.digest() == digest
 
@@ -120,8 +132,20 @@ def test_addresses_hold_the_effective_arithmetic(monkeypatch: pytest.MonkeyPatch
     assert recipe("fp32", compile=True) != recipe("fp32")
 
 
+def test_fp16_is_for_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What autocast is told of a GPU can be seen without one."""
+    with pytest.raises(UserError, match=r"precision=fp16 needs a GPU, .* Use precision=fp32\."):
+        spied().compute_in("fp16", False).eps(X, 10.0)
+    asked: list[object] = []
+    monkeypatch.setattr(
+        torch, "autocast", lambda *what, enabled: asked.append((*what, enabled)) or nullcontext()
+    )
+    with arithmetic("fp16", "cuda"), arithmetic("fp32", "cpu"):
+        assert asked == [("cuda", torch.float16, True), ("cpu", torch.bfloat16, False)]
+
+
 def test_unknown_precision() -> None:
-    with pytest.raises(UserError, match=r"precision must be one of: bf16, fp32, tf32, but got 'fp8'"):
+    with pytest.raises(UserError, match=r"precision must be one of: bf16, fp16, fp32, tf32, but got 'fp8'"):
         spied().compute_in("fp8", False)
 
 
@@ -151,6 +175,58 @@ def test_compiled_once_for_every_level_and_equal_to_eager() -> None:
     assert counters["stats"]["unique_graphs"] == 1
     assert compiled.network_calls == 8
     assert list(compiled.state_dict()) == list(model.state_dict())
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[torch.Size]]:
+    """Shapes of the batches that graphs were made for, by a backend that counts them and compiles nothing."""
+    made: list[torch.Size] = []
+    compiled = torch.compile
+
+    def counting(graph: torch.fx.GraphModule, inputs: Sequence[Tensor]) -> Callable[..., Any]:
+        made.append(next(each.shape for each in inputs if each.ndim == 4))
+        return graph.forward
+
+    monkeypatch.setattr(
+        torch, "compile", lambda network, dynamic, mode: compiled(network, backend=counting, dynamic=dynamic)
+    )
+    torch.compiler.reset()
+    yield made
+    torch.compiler.reset()
+
+
+@pytest.mark.slow
+def test_no_more_graphs_than_pytorch_makes_and_then_eager(
+    graphs: list[torch.Size], caplog: pytest.LogCaptureFixture
+) -> None:
+    """One for each shape and arithmetic, whatever the level; what comes after them is said once."""
+    model, eager = (Plain.model().compute_in("bf16", compile) for compile in (True, False))
+    asked = [(n, exact) for n in range(1, GRAPHS // 2 + 2) for exact in (True, False)]
+    with torch.inference_mode():
+        for (n, exact), t in product(asked, (1.0, 400.5)):
+            x = X[:1].expand(n, -1, -1, -1)
+            assert torch.allclose(model.eps(x, t, exact), eager.eps(x, t, exact), atol=1e-5)
+    assert [shape[0] for shape in graphs] == [n for n, _ in asked[:GRAPHS]]
+    said = [each for each in caplog.records if each.name == "ood_diffusion.models.base"]
+    assert len(said) == len(asked) - GRAPHS
+
+
+@pytest.mark.slow
+def test_a_run_needs_two_graphs_for_each_size_of_batch(graphs: list[torch.Size], tmp_path: Path) -> None:
+    """Loops of 4 at a time over 9 images and over 3, up near the clean image in fp32, and down with noise."""
+    model, levels = Plain.model().compute_in("bf16", True), [0.0, 10.0, 400.0, 900.0]
+    source = TensorStore(tmp_path, "pictures", {}, torch.uint8)
+    source.write(ids := [f"i{i}" for i in range(9)], torch.zeros(9, 3, 8, 8, dtype=torch.uint8))
+    trainer = partial(pl.Trainer, accelerator="cpu", logger=False, enable_model_summary=False)
+    for n in (9, 3):
+        bank = TensorStore(tmp_path, f"latents{n}", {}, torch.float32)
+        wanted = {i: i for i in ids[:n]}
+        up = Inverter(model, DPMpp2M(), levels)
+        Loop(bank, source, wanted, up, min(4, n), "invert").run(trainer)
+        images = TensorStore(tmp_path, f"images{n}", {}, torch.uint8)
+        down = Generator(model, DDIM(), levels, eta=0.5, seed=0)
+        Loop(images, bank, wanted, down, min(4, n), "generate").run(trainer)
+    assert sorted(shape[0] for shape in graphs) == [3, 3, 4, 4]
 
 
 class Plain(nn.Module):

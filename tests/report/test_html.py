@@ -76,6 +76,14 @@ def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
     assert all(link["href"][1:] in ids for link in page.all("a"))
 
 
+@pytest.mark.parametrize("pdf", [False, True])
+def test_plots_are_written_as_pdf_on_request(tmp_path: Path, pdf: bool) -> None:
+    norms, angles = arrays(108.0, 2.0), arrays(86.0, 1.5)
+    write_report(tmp_path / "report.html", results(), pictures(), norms, angles, pdf)
+    plots, papers = ({path.stem for path in tmp_path.glob(f"*.{kind}")} for kind in ("svg", "pdf"))
+    assert {"latent_norms", "latent_angles"} <= plots and papers == (plots if pdf else set())
+
+
 def test_headings_are_nested_and_named(tmp_path: Path) -> None:
     _, page = write(tmp_path, results(), pictures())
     assert [tag for tag, _ in page.tags if re.fullmatch(r"h\d", tag)] == ["h1"] + ["h2"] * 9

@@ -43,28 +43,31 @@ def test_a_rank_takes_its_own(
 
 
 @pytest.mark.parametrize(
-    ("kind", "capability", "bf16", "warned"),
+    ("kind", "capability", "bf16", "better"),
     [
-        ("cuda", (7, 5), 10.0, True),
-        ("cuda", (7, 5), 30.0, False),
-        ("cuda", (8, 0), 10.0, False),
-        ("cpu", None, 10.0, True),
+        ("cuda", (7, 5), 10.0, "5.0 times slower than fp16"),
+        ("cuda", (7, 5), 49.0, ""),
+        ("cuda", (8, 0), 10.0, ""),
+        ("cpu", None, 10.0, "2.5 times slower than fp32"),
     ],
 )
-def test_bf16_that_is_slower_than_fp32_is_warned_of(
+def test_bf16_that_is_slower_than_others_is_warned_of(
     kind: str,
     capability: object,
     bf16: float,
-    warned: bool,
+    better: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Where a device may have no instructions for it: on a T4 (7.5) as on a CPU, not on an A100 (8.0)."""
-    speeds = {"fp32": 25.0, "bf16": bf16}
+    speeds = {"fp32": 25.0, "fp16": 50.0, "bf16": bf16}
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
     monkeypatch.setattr(
         execute, "measured_rate", lambda model, device, precision: lambda size: speeds[precision]
     )
     announce(torch.device(kind), "bf16", gaussian_model())
-    assert ("bf16 is 2.5 times slower than fp32" in caplog.text) == warned
+    if better:
+        assert f"bf16 is {better}" in caplog.text and f"Use precision={better[-4:]}." in caplog.text
+    else:
+        assert "slower" not in caplog.text

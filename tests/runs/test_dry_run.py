@@ -2,15 +2,19 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.report.plan.work import Calls, Plan, Work, spent
-from ood_diffusion.runs.dry_run import show_sweep
+from ood_diffusion.runs import assemble
+from ood_diffusion.runs.configuration import GROUPS
+from ood_diffusion.runs.dry_run import loaded, plan, show_sweep
 from ood_diffusion.runs.sweep import Sweep
 from tests.cli import QUICK, TINY, results, run_cli
+from tests.composed import composed
 from tests.report.fake import cell
 
 # draws that use the prior and draws that do not; batches of 4 that 10 and 6 do not fill
@@ -62,6 +66,32 @@ def test_the_plan_is_what_a_sweep_then_does(
     ):
         assert words in said
     assert [r["cost"]["network_calls"] for r in results(folder)[:4]] == plan
+
+
+def test_runs_that_share_networks_load_them_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, build = [], assemble.build
+
+    def counting(part: Any, *args: Any, **more: Any) -> Any:
+        made.append(str(part.get("_target_")))
+        return build(part, *args, **more)
+
+    monkeypatch.setattr(assemble, "build", counting)
+    loaded.cache_clear()
+    assemble.kept_extractor.cache_clear()
+
+    def networks(*overrides: str) -> list[str]:
+        made.clear()
+        plan(
+            composed(f"store={tmp_path}", "trainer.accelerator=cpu", *overrides),
+            dict.fromkeys(GROUPS, ""),
+            tmp_path,
+        )
+        return sorted(set(made) & {cfg.model._target_, cfg.extractor._target_})
+
+    cfg = composed()
+    assert len(networks("eta=0")) == 2
+    assert networks("eta=1", "seed=3") == []
+    assert networks("precision=bf16") == [cfg.model._target_]
 
 
 def test_what_is_done_is_known(folder: Path) -> None:

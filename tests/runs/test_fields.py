@@ -133,7 +133,11 @@ def test_the_study_looks_at_fields(tmp_path: Path) -> None:
     asked += ["stage.bandwidth.nearest_k=3", "stage.bandwidth.n_judges=6", "stage.interference.etas=[0]"]
     asked += ["stage.few_shot.counts=[6]", "stage.few_shot.repeats=2", "stage.preservation.n_own=2"]
     asked += ["stage.preservation.sdedit_levels=[300]", "baseline=finetune"]
-    asked += ["stage.preservation.finetune.budgets=[1]", "stage.preservation.finetune.batch_size=4"]
+    asked += [
+        "stage.report.pdf=true",
+        "stage.preservation.finetune.budgets=[1]",
+        "stage.preservation.finetune.batch_size=4",
+    ]
     done = run_cli(tmp_path, *TINY, *NETWORK, *MEANS, *asked)
     assert done.returncode == 0, done.stderr
     (found,) = results(tmp_path)

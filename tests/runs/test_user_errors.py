@@ -51,7 +51,7 @@ SETTINGS = [
     (["store=null"], "store must name a folder, but got None"),
     (["seed=a"], "seed must be an integer"),
     (["batch_size=some"], "batch_size must be an integer"),
-    (["precision=fp8"], "precision must be one of: bf16, fp32, tf32, but got 'fp8'"),
+    (["precision=fp8"], "precision must be one of: bf16, fp16, fp32, tf32, but got 'fp8'"),
     (["compile=maybe"], "compile must be true or false"),
     (["solver=heun", "eta=0.5"], "heun is deterministic: eta must be 0, but got 0.5"),
     (["solver=fixed_point", "solver.tolerance=0"], "solver.tolerance must be positive"),

@@ -1,5 +1,6 @@
 """Judging: the figures of others on the same features, whatever the order, each image once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,18 @@ def sets(run: Run) -> dict[str, Tensor]:
         "references": direct(run, run.pictures.read(list(run.references.values()))),
         "samples": direct(run, store.read(ids)),
     }
+
+
+def test_a_set_that_was_judged_is_not_judged_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor by another run of the process; what one of them does to its figures changes no other's."""
+    first = evaluate(run)
+    monkeypatch.setattr("ood_diffusion.stages.evaluate.score", lambda *_: pytest.fail("judged again"))
+    again = evaluate(run)
+    assert again == first
+    again["intervals"]["references"].clear()
+    assert evaluate(run) == first
+    with pytest.raises(pytest.fail.Exception):
+        evaluate(replace(run, make_metrics={"fid": run.make_metrics["fid"]}))
 
 
 def test_influences_are_left_in_the_order_of_digests(run: Run) -> None:

@@ -2,12 +2,15 @@
 
 from functools import partial
 
+import pytest
 import torch
+from scipy.linalg import lapack
 
 from ood_diffusion.metrics.fid import FID
 from ood_diffusion.metrics.kid import KID
 from ood_diffusion.metrics.memorisation import Memorisation
 from ood_diffusion.metrics.mixture import FeatureMixture, PixelMixture
+from ood_diffusion.metrics.prdc import PRDC
 from ood_diffusion.metrics.texture import Texture
 from ood_diffusion.stages.evaluate import intervals, score
 
@@ -63,3 +66,23 @@ def test_intervals_of_what_was_found() -> None:
         "authentic",
     }
     assert all(each["low"] <= whole[name] <= each["high"] for name, each in made.items())
+
+
+def test_the_real_side_is_computed_once_for_all_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, roots = [], lapack.dpstrf
+
+    def root(*args: object, **kwargs: object) -> object:
+        asked.append(args)
+        return roots(*args, **kwargs)
+
+    monkeypatch.setattr(lapack, "dpstrf", root)
+    make = {"fid": FID, "kid": KID, "prdc": PRDC}
+    real, *sets = torch.randn(5, 40, 6)
+    found = [score(make, {"features": (real.clone(), each)}) for each in sets]
+    assert len(asked) == 1 + len(sets)
+    score(make, {"features": (torch.randn(40, 6), sets[0])})  # other images in between
+    assert [score(make, {"features": (real, each)}) for each in sets] == found
+    real += 1  # the same tensor, but other numbers
+    moved = score(make, {"features": (real, sets[0])})
+    score(make, {"features": (sets[1], sets[0])})
+    assert score(make, {"features": (real, sets[0])}) == moved != found[0]
