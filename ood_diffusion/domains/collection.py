@@ -24,8 +24,9 @@ class Collection(Domain, Generic[Content]):
     """The items of a source as pictures.
 
     Splits: folders `references/` (or `train/`) and `held_out/` (or `val/`, `test/`), all at one depth, are
-    taken as they are; otherwise the items are cut half and half. Items of equal content count once. Every
-    item that is kept is read, checked and hashed on construction; it becomes a picture when it is rendered.
+    taken as they are; otherwise, or if the user selected one of them alone, the items are cut half and half.
+    Items of equal content count once. Every item that is kept is read, checked and hashed on construction; it
+    becomes a picture when it is rendered.
 
     Args:
         image_size: side of the pictures in pixels, or (H, W).
@@ -65,7 +66,7 @@ class Collection(Domain, Generic[Content]):
         self.source, self.preparation = source, preparation
         names = source.names()
         self._report_passed_over(len(names))
-        given = given_splits(names, source.place)
+        given = given_splits(names, source.place, source.classes or ())
         self.halved = given is None
         groups = [list(names)] if given is None else [given[split] for split in SPLITS]
         chosen = [kept(group, len(names), seed, limit) for group in groups]

@@ -22,9 +22,11 @@ class Source(ABC, Generic[Content]):
     Attributes:
         place: what the user pointed at, for messages.
         passed_over: kind -> how many files there are that `names` leaves out.
+        classes: the folders that the user selected by name, if any.
     """
 
     place: str
+    classes: Sequence[str] | None = None
     passed_over: Mapping[str, int] = MappingProxyType({})
 
     @abstractmethod

@@ -1,7 +1,7 @@
 """Recognise the layout of a data set: folders for the two splits, or one heap."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ood_diffusion.checks import require
 from ood_diffusion.domains.base import Split
@@ -21,7 +21,9 @@ FOLDERS: dict[str, Split] = {
 """What published data sets call a folder, in any case and without what `split_of` leaves out -> its split."""
 
 
-def given_splits(names: Sequence[str], place: str) -> dict[Split, list[str]] | None:
+def given_splits(
+    names: Sequence[str], place: str, classes: Collection[str] = ()
+) -> dict[Split, list[str]] | None:
     """Sort names by the split folder they lie in, or return None if there are no such folders.
 
     The folders lie at the top, or all at one depth below other folders (as in a .zip of a folder, or a folder
@@ -30,6 +32,7 @@ def given_splits(names: Sequence[str], place: str) -> dict[Split, list[str]] | N
     Args:
         names: relative names with forward slashes; not empty.
         place: where they are, for the message.
+        classes: folders that the user selected by name. A split folder that is selected alone is a heap.
 
     Raises:
         UserError: if only one of the two splits is there, or pictures lie beside them. Guessing here
@@ -52,6 +55,8 @@ def given_splits(names: Sequence[str], place: str) -> dict[Split, list[str]] | N
     for name, splits in zip(names, layouts, strict=True):
         split = splits[depth] if depth < len(splits) else None
         (found[split] if split else others).append(name)
+    if not all(found.values()) and all(_folders(name)[depth] in classes for name in names):
+        return None
     counts: dict[str, object] = {split: len(found[split]) for split in found}
     counts["elsewhere"] = len(others)
     require(

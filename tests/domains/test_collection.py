@@ -116,6 +116,13 @@ def test_other_classes_may_lie_beside_the_split_folders(afhq: Path) -> None:
         ImageFolder(16, afhq)
 
 
+def test_a_split_folder_that_is_selected_alone_is_halved(afhq: Path) -> None:
+    whole = names(ImageFolder(16, afhq))
+    domain = ImageFolder(16, afhq, classes=["train"])
+    assert all_names(domain) == set(whole["references"]) and domain.halved
+    assert names(ImageFolder(16, afhq, classes=["train", "val"])) == whole
+
+
 def test_an_unknown_class_lists_those_that_are_there(afhq: Path) -> None:
     with pytest.raises(
         UserError, match=r"but got \['wolf'\]\. The folders in .* are: cat, dog, train, val\.$"
