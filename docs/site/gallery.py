@@ -72,7 +72,7 @@ def printed(commands: str, folder: Path) -> str:
         PluginError: if one of them fails, which ends the build.
     """
     scripts = os.path.realpath(os.path.dirname(sys.executable))
-    own = {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "72", "OMP_NUM_THREADS": "1"}
+    own = {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "88", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands],
         cwd=folder,
