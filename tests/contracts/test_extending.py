@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import MEANS, QUICK, TINY, results, run_cli
+from tests.cli import MEANS, QUICK, TINY, UNREPORTED, results, run_cli
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text()
 FILES = dict(re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', PAGE, re.DOTALL))
@@ -24,6 +24,7 @@ def test_the_page_works(command: str, tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     (tmp_path / "mine" / "__init__.py").touch()
     job = [*shlex.split(command), *TINY, *MEANS, *(() if "model=" in command else QUICK)]
+    job += [] if "stage" in command else [UNREPORTED]
     done = run_cli(tmp_path, *job)
     assert done.returncode == 0, done.stderr
     (r,) = results(tmp_path)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ood_diffusion.cli import COMMANDS as READERS
 from ood_diffusion.storage.store import TensorStore
-from tests.cli import MEANS, QUICK, TINY, results, run_cli
+from tests.cli import MEANS, QUICK, TINY, UNREPORTED, results, run_cli
 from tests.report.fake import cell
 from tests.report.fake import results as fake_results
 
@@ -88,6 +88,8 @@ OWN_NETWORK = ("model=", "+sweep=domain_gap", "experiment=train", "inspect")
 """In commands that need a network of their own."""
 
 
+OWN_STAGES = ("stages=", "experiment=", "debug=", "level=auto", "+sweep=", "sweeper=")
+"""Beginnings of words that may choose stages, or need those of the main job; without one, no page is made."""
 CLAIMS_ALONE = "experiment=claims"
 """Its stages all run in the same command with a baseline; one of them is enough here."""
 
@@ -99,6 +101,8 @@ def small(command: str) -> list[str]:
     replaced = {change.split("=")[0] for change in extra}
     if command.strip() == CLAIMS_ALONE:
         extra = [*extra, "stages=[invert,analyse,report]"]
+    if not any(word.startswith(OWN_STAGES) for word in words):
+        extra = [*extra, UNREPORTED]
     if any(word.startswith("logger.") for word in words):
         replaced.add("logger")  # logger=none has no such setting
     kept = replaced | {"logger"} if any(word.startswith("logger=") for word in words) else replaced

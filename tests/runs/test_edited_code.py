@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.cli import MEANS, QUICK, TINY, results, run_cli
+from tests.cli import MEANS, QUICK, TINY, UNREPORTED, results, run_cli
 from tests.contracts.test_extending import FILES
 
 ALL = [
+    UNREPORTED,
     "model=grey",
     "domain=stripes",
     "metric=[fid,mean_shift]",
@@ -76,7 +77,7 @@ def edited(file: Path, old: str, new: str) -> Iterator[None]:
 
 
 def test_the_pages_prior_with_another_formula_gives_other_figures(mine: Path) -> None:
-    command = ["--config-dir", "conf", "prior=laplace", "sampler=draw", *QUICK, *TINY]
+    command = ["--config-dir", "conf", "prior=laplace", "sampler=draw", UNREPORTED, *QUICK, *TINY]
     assert run_cli(mine, *command).returncode == 0
     with edited(mine / "mine" / "laplace.py", "- self.scale", "- 3 * self.scale"):
         assert run_cli(mine, *command).returncode == 0
@@ -124,7 +125,7 @@ class Powers(FeatureExtractor):
     def features(self, images: Tensor) -> Tensor:
         return (self.network(images / 255) ** self.power).flatten(1)
 """
-SHORT = [*QUICK, *TINY, "stages=[invert,reconstruct,sample,evaluate]"]
+SHORT = [*QUICK, *TINY, UNREPORTED]
 
 
 def run_of(folder: Path, *settings: str) -> tuple[float, dict[str, int]]:
