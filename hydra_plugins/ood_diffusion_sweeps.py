@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class Grid(Swept):
         """
         from ood_diffusion.report.collect.cells import MULTIRUN
         from ood_diffusion.report.collect.sweep_size import combinations
-        from ood_diffusion.runs.resume import to_do
+        from ood_diffusion.runs.resume import numbered, to_do
         from ood_diffusion.storage.atomic import atomic_write
 
         folder, dry = Path(self.config.hydra.sweep.dir), self.config.get("dry_run") is True
@@ -63,7 +64,9 @@ class Grid(Swept):
         self.validate_batch_is_legal(jobs)
         if not dry:
             atomic_write(folder / MULTIRUN, OmegaConf.to_yaml(self.config).encode())
-        ended = self.launcher.launch(jobs, initial_job_idx=0) if jobs else []
+        alone = self.config.hydra.runtime.choices["hydra/launcher"] == "basic"  # others run a round at a time
+        rounds = numbered(jobs) if alone else [(0, jobs)] * bool(jobs)
+        ended = [each for number, some in rounds for each in self.launcher.launch(some, number)]
         for each in ended:
             _ = each.return_value  # raises what ended the run
         return ended
@@ -148,7 +151,7 @@ class Submit(Launcher):
         """
         from ood_diffusion.checks import UserError
         from ood_diffusion.report.collect.cells import ALONE, MULTIRUN, config_dirs
-        from ood_diffusion.runs.resume import quoted
+        from ood_diffusion.runs.configuration import quoted
         from ood_diffusion.storage.atomic import atomic_write
 
         hydra = self.config.hydra
@@ -173,6 +176,9 @@ class Submit(Launcher):
         if answer.returncode:
             if self.before is None:
                 (folder / MULTIRUN).unlink()
+                for made in (logs, folder):
+                    with suppress(OSError):  # it holds something
+                        made.rmdir()
             else:
                 atomic_write(folder / MULTIRUN, self.before)
             raise UserError(f"sbatch refused the runs: {answer.stderr.strip()}")

@@ -31,6 +31,8 @@ COMMANDS = {
     "store": "ood_diffusion.report.store_command",
 }
 """Commands that run nothing, and the modules in which they are functions of that name."""
+WRITTEN = {"debug=nan": "debug='nan'"}
+"""Words that Hydra would read otherwise: here as a number."""
 STARTERS = ("resume", "submit")
 """Commands that stand for others: functions of `runs.resume`, from their words to those of the other."""
 
@@ -43,7 +45,7 @@ def job(cfg: "DictConfig") -> float | tuple[float, ...] | None:
     from hydra.types import RunMode
     from omegaconf import OmegaConf
 
-    from ood_diffusion.runs.configuration import GROUPS
+    from ood_diffusion.runs.configuration import GROUPS, require_read
     from ood_diffusion.runs.dry_run import dry_run, is_dry_run
     from ood_diffusion.runs.failure import explained, occupied, recorded, require_no_failure
     from ood_diffusion.runs.launch import launch, leads
@@ -65,10 +67,12 @@ def job(cfg: "DictConfig") -> float | tuple[float, ...] | None:
     with reported() if alone or stops else nullcontext():
         if is_dry_run(cfg):
             with explained(folder, cfg):
+                require_read(cfg, config)
                 dry_run(cfg, names, folder)
             return None
         require_no_failure(folder, cfg.fail_fast)
         with occupied(folder) if leads() else nullcontext(), recorded(folder), explained(folder, cfg):
+            require_read(cfg, config)
             read_settings(cfg)
             side_by_side = not alone and config.runtime.choices["launcher"] in ("joblib", "local")
             place = int(config.job.num) if side_by_side else 0
@@ -106,6 +110,20 @@ def is_setting(word: str) -> bool:
     return word.startswith("~") or ("=" in word and not word.startswith("-"))
 
 
+def completion() -> bool:
+    """Print the commands that a shell may complete to, and leave Hydra the settings in the line that it sent.
+
+    Returns:
+        Whether Hydra has anything to do: it has not where a file or folder is to be completed.
+    """
+    name, *words = os.environ["COMP_LINE"].replace("'", "").replace('"', "").split(" ")
+    begun = words.pop() if words else ""
+    if not words:
+        print(*(each for each in [*COMMANDS, *STARTERS] if each.startswith(begun)))
+    os.environ["COMP_LINE"] = " ".join([name, "-m", *filter(is_setting, words), begun])
+    return words[:1] not in [[each] for each in COMMANDS] and words not in [[each] for each in STARTERS]
+
+
 def main() -> None:
     """Entry point; exit status 0 for success, 2 for a user error, 1 for any other, 128 + n for signal n.
 
@@ -127,14 +145,18 @@ def main() -> None:
     os.environ["MPLBACKEND"] = "svg"  # all that is drawn here; one that is not there would fail every import
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors arrive here instead of being printed there
     try:
-        with reported():
+        completing = sys.argv[1:2] == ["-sc"] and "COMP_LINE" in os.environ  # no message in the user's line
+        with reported(printed=not completing):
+            if completing and not completion():
+                return
             name = sys.argv[1] if len(sys.argv) > 1 else ""
             if name in COMMANDS:
                 sys.exit(0 if getattr(import_module(COMMANDS[name]), name)(sys.argv[2:]) else 1)
             if name in STARTERS:
                 sys.argv[1:] = getattr(resume, name)(sys.argv[2:])
             check_command(sys.argv[1:])
-            sys.argv[1:] = sorted(sys.argv[1:], key=is_setting)  # argparse takes no flags between them
+            words = [WRITTEN.get(word, word) for word in sys.argv[1:]]
+            sys.argv[1:] = sorted(words, key=is_setting)  # argparse takes no flags between them
             try:
                 hydra.main(version_base="1.3", config_path=conf_folder(), config_name="config")(job)()
             except (

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +25,7 @@ from ood_diffusion.claims.compare import (
     settings,
 )
 from ood_diffusion.figures import Figure, at
+from ood_diffusion.report.collect.arguments import folder_of
 from ood_diffusion.report.collect.cells import CellFolder, walk
 from ood_diffusion.report.collect.rows import Line, shown, status
 from ood_diffusion.report.collect.table_file import check_output, write, write_rows
@@ -36,6 +38,8 @@ DRAWS = 8
 """Of each run on the sheet."""
 NAME, FIRST, OTHER = 22, 18, 19
 """Characters that the columns of a table take, about: it has as many runs as fit."""
+SIGNED = ("Software", "ood-diffusion compare")
+"""What the file of a sheet says, so that no other picture is replaced by one."""
 MARGIN = 24
 """Pixels to the left of each row of the sheet, for its letter."""
 
@@ -54,6 +58,12 @@ def compare(arguments: Sequence[str]) -> bool:
     runs = runs_of(opened(asked.runs))
     output = asked.output or folder_of(asked.runs) / "comparison.csv"
     check_output(output)
+    sheet, place = sheet_of(runs), output.with_name(f"{output.stem}_draws.png")
+    if sheet is not None:
+        remedy = "Move it, or take another name by --output FILE."
+        require(
+            is_sheet(place), f"{shown(place)} must be free, or a sheet of compare's", "another file", remedy
+        )
     figures, told = measured_by(runs), settings(runs)
     found = {name: [difference(name, runs[0], run) for run in runs[1:]] for name in figures}
     write_rows(rows(runs, figures, told, found), output)
@@ -77,8 +87,7 @@ def compare(arguments: Sequence[str]) -> bool:
     for how, number in notes.items():
         console.print(Text(f"[{number}] {how}"))
     console.print(Text("±: half the 95 % interval."))
-    if (sheet := sheet_of(runs)) is not None:
-        place = output.with_name(f"{output.stem}_draws.png")
+    if sheet is not None:
         write(place, sheet)
         console.print(Text(what_columns_are(runs)))
         console.print(Text(f"Pictures: {shown(place)}"), soft_wrap=True)
@@ -122,14 +131,10 @@ def opened(folders: Sequence[Path]) -> list[CellFolder]:
         there = [] if cell.results else [each.folder for each in walk(cell.folder).cells]
         inside = [folder for folder in there if folder != cell.folder]
         remedy = "This run has not finished a stage." if there else "Name another folder."
+        remedy = f"It ended with: {shown(cell.error)}" if cell.error else remedy
         remedy = f"Name runs in it, such as {shown(inside[0])}." if inside else remedy
         require(bool(cell.results), "compare needs runs that have left a results.json", name, remedy)
     return cells
-
-
-def folder_of(folders: Sequence[Path]) -> Path:
-    """The deepest folder that holds all of these, from the working folder."""
-    return Path(os.path.relpath(os.path.commonpath([os.path.abspath(folder) for folder in folders])))
 
 
 def rows(
@@ -237,8 +242,21 @@ def sheet_of(runs: Sequence[Run]) -> bytes | None:
         middle = (MARGIN // 2, row * (height + SEPARATOR) + height // 2)
         drawing.text(middle, letter, fill="black", font=ImageFont.load_default(16), anchor="mm")
     buffer = io.BytesIO()
-    image.save(buffer, "png")
+    info = PngInfo()
+    info.add_text(*SIGNED)
+    image.save(buffer, "png", pnginfo=info)
     return buffer.getvalue()
+
+
+def is_sheet(path: Path) -> bool:
+    """Whether a sheet may be written here: nothing is there, or one is."""
+    try:
+        with Image.open(path) as image:
+            return image.info.get(SIGNED[0]) == SIGNED[1]
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def draws(run: Run) -> list[Pixels]:

@@ -1,4 +1,4 @@
-"""`ood-diffusion leaderboard FOLDER`: the ways to propose latents, ranked over all runs below the folder."""
+"""`ood-diffusion leaderboard FOLDER …`: the ways to propose latents, ranked over all runs."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from ood_diffusion.report.wording import FID_WARNING
 
 
 def leaderboard(arguments: Sequence[str]) -> bool:
-    """Write and print the boards of the runs below the folder that the command line names.
+    """Write and print the boards of the runs below the folders that the command line names.
 
     Returns:
         Whether every run is complete.
@@ -27,18 +27,18 @@ def leaderboard(arguments: Sequence[str]) -> bool:
         UserError: if there is no such folder, no run in it that can be ranked, or no way to write the output
             as it is named.
     """
-    folder, output, wide = asked_for(
+    folders, output, wide = asked_for(
         "leaderboard",
         "Rank prior, sampler and selection by FID, over all runs below a folder and over seeds. Exit status "
         "0 if all runs are complete, else 1.",
         arguments,
     )
-    found = find(folder)
+    found = find(*folders)
     boards, told = leaderboards(list(found.cells.values())), heads(list(found.cells.values()))
     require(
         bool(boards),
         "leaderboard needs runs with the stage evaluate",
-        "; ".join([str(folder), *found.shortfalls()[1:]]),
+        "; ".join([", ".join(map(str, folders)), *found.shortfalls()[1:]]),
         "Run it first.",
     )
     rows = [

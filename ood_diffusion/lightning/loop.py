@@ -52,6 +52,8 @@ class Predictor(pl.LightningModule):
         super().__init__()
         self.on_progress: Callable[[float], None] = unreported
         """To be told the (fractional) number of images just completed, by `advance`."""
+        self.description = "outside a loop"
+        """Of the loop that it is in."""
         self.most: int | None = None
         """Rows that fit into memory, once it has run out."""
         self._advanced = 0.0
@@ -135,7 +137,9 @@ class Loop:
         starts = range(rank * rows, len(items), size * rows)
         mine = dict(item for start in starts for item in items[start : start + rows])
         data = StoreDataModule(StoreDataset(self.source, mine), self.batch_size)
-        trainer = make_trainer(callbacks=[StoreWriter(self.target)], enable_progress_bar=False)
+        trainer = make_trainer(enable_progress_bar=False)
+        trainer.callbacks.append(StoreWriter(self.target))  # to those that the settings name
+        trainer.profiler.filename = self.module.description = self.description
         calls = self.module.calls_counter()
         before, self.module.convergence = calls() if calls else 0, Convergence()
         share, device = len(items) / max(1, len(mine)), trainer.strategy.root_device

@@ -38,6 +38,8 @@ class Trajectory(Predictor):
     """
 
     networks: tuple[FrozenModel]
+    looking = False
+    """Whether every state must be finite (`debug=nan`); the results of a batch must be in any case."""
 
     def __init__(self, model: FrozenModel, solver: Solver, levels: Sequence[float]) -> None:
         super().__init__()
@@ -66,10 +68,14 @@ class Trajectory(Predictor):
         visit: Callable[[Tensor], None] = lambda x: None,
         **noise: Any,
     ) -> Tensor:
-        images, history = len(batch["ids"]), History()
-        share = images / (len(levels) - 1)
+        images, steps, history = len(batch["ids"]), len(levels) - 1, History()
+        share, reached = images / steps, itertools.count(1)
+        self._look(f"what enters level {levels[0]:g}", batch, x)
 
         def on_step(state: Tensor) -> None:
+            step = next(reached)
+            a, b = levels[step - 1 : step + 1]
+            self._look(f"the states after step {step} of {steps}, from level {a:g} to {b:g},", batch, state)
             visit(state)
             self.advance(share)
 
@@ -86,6 +92,11 @@ class Trajectory(Predictor):
         )
         self.convergence += history.convergence(images)
         return x
+
+    def _look(self, what: str, batch: Batch, x: Tensor) -> None:
+        if self.looking:
+            ids = batch["ids"]
+            require_finite(f"{self.description}: {what}", ids, finite_rows(x[: len(ids)]))
 
 
 class Inverter(Trajectory):
@@ -176,6 +187,7 @@ class Generator(Trajectory):
                 draw_noise=lambda: to_device(noise(), z.device),
             )
         images = self.model.decode(x)
+        self._look("the decoded images", batch, images)
         self.finite = finite_rows(x, images)
         return as_stored(images, self.dtype_stored)
 

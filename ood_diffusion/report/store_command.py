@@ -23,7 +23,7 @@ from ood_diffusion.report.collect.cells import (
 from ood_diffusion.report.collect.rows import status
 from ood_diffusion.report.results import SCHEMA, Results
 from ood_diffusion.report.wide import Screen, print_fitting, screen
-from ood_diffusion.report.wording import MISSING, number
+from ood_diffusion.report.wording import MISSING, counted, number
 from ood_diffusion.storage.holding import RECIPE
 from ood_diffusion.storage.inventory import GOING, Held, damaged, inventory, remove, remove_rest
 
@@ -89,6 +89,9 @@ def store(arguments: Sequence[str]) -> bool:
     for each in given_up:
         require(os.path.isdir(each), "--run must be a folder of runs", str(each), "Try outputs/runs/….")
     needs = needs_of(runs, folder, given_up)
+    console.print(
+        Text(f"Kept is what {counted(len(needs.cells), 'run')} below {runs} may need."), soft_wrap=True
+    )
     return prune(console, folder, needs, age(asked.older_than), asked.model, asked.yes)
 
 
@@ -144,14 +147,15 @@ def prune(console: Screen, folder: Path, needs: Needs, days: float, model: str |
     require(
         not needs.silent,
         "prune must know what every run needs",
-        f"{len(needs.silent)} runs that do not say so (first: {needs.silent[0] if needs.silent else ''})",
+        f"{counted(len(needs.silent), 'run')} of which that is unknown (first: "
+        f"{needs.silent[0] if needs.silent else ''})",
         "They are not complete, damaged or of an earlier version: run them again, or give them up by --run "
         "FOLDER.",
     )
     require(
         not needs.unseen,
         "prune must see every run",
-        f"{len(needs.unseen)} folders or links that it does not look into (first: "
+        f"{counted(len(needs.unseen), 'place')} that it does not look into (first: "
         f"{needs.unseen[0] if needs.unseen else ''})",
         "Name the folder that holds all runs by --runs, give up what is there by --run FOLDER, or delete the "
         "link.",
@@ -182,7 +186,7 @@ def prune(console: Screen, folder: Path, needs: Needs, days: float, model: str |
             soft_wrap=True,
         )
     size = bytes_word(sum(each.size for each in going if each not in kept))
-    freed = f"{len(going) - len(kept)} stores, {size}"
+    freed = f"{counted(len(going) - len(kept), 'store')}, {size}"
     console.print(Text(f"Deleted: {freed}." if yes else f"No run needs: {freed}. --yes deletes that."))
     return not kept
 
@@ -198,7 +202,12 @@ def verify(console: Screen, folder: Path) -> bool:
     for line in faults:
         console.print(Text(line), soft_wrap=True)
     items = sum(each.items or 0 for each in entries)
-    console.print(Text(f"{items:,} items in {len(entries)} stores verified, {len(faults)} shards damaged."))
+    console.print(
+        Text(
+            f"{counted(items, 'item')} in {counted(len(entries), 'store')} verified, "
+            f"{counted(len(faults), 'shard')} damaged."
+        )
+    )
     if faults:
         console.print(Text("A run that needs what was in them sets them aside and makes it again."))
     for path in sorted(folder.glob("*/*/shards/*.damaged")):

@@ -42,6 +42,11 @@ def number(value: Any) -> str:
     return MISSING if value is None else str(value)
 
 
+def counted(n: int, what: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{n:,} {what}{'s' * (n != 1)}"
+
+
 def percent(share: float | None) -> str:
     """A share in [0, 1] as a percentage with three significant digits."""
     return (

@@ -1,6 +1,7 @@
 """How a run ends: one message, and the exit status."""
 
 import errno
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from ood_diffusion.checks import UserError
+from ood_diffusion.runs.configuration import quoted
 from ood_diffusion.stopping import CONTINUE, stopped_by
 from ood_diffusion.terminal import discard, printable
 
@@ -122,6 +124,12 @@ def explain(error: Exception) -> str:
         )
     if isinstance(error, OverrideParseException):
         why = next(line for line in error.message.splitlines() if not line.startswith("Error parsing"))
+        name, given, value = error.override.partition("=")
+        if given and value:
+            return (
+                f"the value of {name} must be one that Hydra reads, but got {value} ({why}). If it is "
+                f"text, such as a path, quote it: {shlex.quote(f'{name}={quoted(value)}')}"
+            )
         return (
             f"a setting must be written as name=value, but got {error.override!r} ({why}). "
             "`ood-diffusion --help` lists settings and commands."

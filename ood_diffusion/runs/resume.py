@@ -3,13 +3,12 @@
 import argparse
 import itertools
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from hydra.core.override_parser.types import Quote, QuotedString
 
 from ood_diffusion.checks import UserError, require
 from ood_diffusion.report.collect.cells import (
@@ -26,6 +25,7 @@ from ood_diffusion.report.collect.cells import (
 )
 from ood_diffusion.report.collect.rows import status
 from ood_diffusion.report.collect.sweep_size import SweepFile, recipes
+from ood_diffusion.runs.configuration import quoted
 from ood_diffusion.runs.sweep import Sweep
 from ood_diffusion.terminal import printable
 
@@ -68,9 +68,21 @@ def to_do(
     return left, bool(begun)
 
 
-def quoted(value: str) -> str:
-    """A value as Hydra reads it again, whatever is in it."""
-    return QuotedString(value, Quote.single).with_quotes()
+def numbered(jobs: Sequence[list[str]]) -> list[tuple[int, list[list[str]]]]:
+    """Runs, as `to_do` returns them, in rounds of numbers without a gap: Hydra counts on in a round.
+
+    Returns:
+        The number of the first run of each round, and the runs; one round from 0 if folders are no numbers.
+    """
+    rounds: list[tuple[int, list[list[str]]]] = []
+    for job in jobs:
+        if (found := re.search(r"['/](\d+)'$", job[-1])) is None:
+            return [(0, [*jobs])]
+        if rounds and int(found[1]) == rounds[-1][0] + len(rounds[-1][1]):
+            rounds[-1][1].append(job)
+        else:
+            rounds.append((int(found[1]), [job]))
+    return rounds
 
 
 def resume(words: Sequence[str]) -> list[str]:

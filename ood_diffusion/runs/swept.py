@@ -24,7 +24,10 @@ class Swept(Sweeper):
         self.params = params or {}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """What Hydra calls before `sweep`."""
+        """What Hydra calls before `sweep`; `UserError` for a setting that no run can read."""
+        from ood_diffusion.runs.configuration import require_read  # its import changes OmegaConf
+
+        require_read(config, config.hydra)
         self.hydra_context, self.config = hydra_context, config
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config

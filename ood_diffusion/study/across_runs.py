@@ -20,7 +20,7 @@ from ood_diffusion.study.bandwidth.verdict import across_domains
 
 
 def claims(arguments: Sequence[str]) -> bool:
-    """Print and write the checks of every run below the folder that the command line names.
+    """Print and write the checks of every run below the folders that the command line names.
 
     Returns:
         Whether every run is complete; a claim that does not hold is a finding, not a failure.
@@ -28,18 +28,18 @@ def claims(arguments: Sequence[str]) -> bool:
     Raises:
         UserError: if there is no such folder, or no run in it has tested a claim.
     """
-    folder, output, wide = asked_for(
+    folders, output, wide = asked_for(
         "claims",
         "The verdicts on the paper's claims of all runs below a folder, side by side. Exit status 0 if all "
         "runs are complete, whatever they found, else 1.",
         arguments,
     )
-    found = find(folder)
+    found = find(*folders)
     cells = {label: cell for label, cell in found.cells.items() if any(checks_of(cell.results))}
     require(
         bool(cells),
         "claims needs a folder with runs that have tested claims",
-        "; ".join([str(folder), *found.shortfalls()[1:]]),
+        "; ".join([", ".join(map(str, folders)), *found.shortfalls()[1:]]),
         "Run `ood-diffusion experiment=claims` first.",
     )
     write_rows([row for label, cell in cells.items() for row in rows(label, cell)], output)

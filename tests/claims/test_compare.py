@@ -197,6 +197,12 @@ def test_the_command(
     assert float(fid["minus_first_low"]) < -60 and fid["why"].startswith("paired")
     assert compare([*folders[:2], "--output", "eta.csv"])
     assert {path.name for path in tmp_path.iterdir()} == {"sweep", "eta.csv", "eta_draws.png"}
+    assert compare([*folders[:2], "--output", "eta.csv"]), "its own sheet is replaced"
+    for other in (b"notes", png_bytes(images(1, 12, seed=0)[0])):
+        (tmp_path / "plot_draws.png").write_bytes(other)
+        with pytest.raises(UserError, match=r"plot_draws.png must be free, or a sheet of compare's"):
+            compare([*folders[:2], "--output", "plot.csv"])
+        assert (tmp_path / "plot_draws.png").read_bytes() == other and not (tmp_path / "plot.csv").exists()
     sheet = np.asarray(Image.open(tmp_path / "sweep" / "comparison_draws.png"))
     assert sheet.shape == (4 * (12 + SEPARATOR), MARGIN + DRAWS * (12 + SEPARATOR), 3)
     for i in range(4):
@@ -212,6 +218,7 @@ def test_the_command(
         (["0", "nowhere"], "folders that exist, but got 'nowhere'"),
         (["0", "."], r"left a results.json, but got '\.'. Name runs in it, such as 0"),
         (["0", "new"], "got 'new'. This run has not finished a stage"),
+        (["0", "failed"], "got 'failed'. It ended with: eta must lie between 0 and 1."),
         (["0", "old"], "schema 0"),
         (["0", "1", "--output", "a.pdf"], "must be a file that ends in .csv or .parquet"),
     ],
@@ -221,6 +228,7 @@ def test_errors(arguments: list[str], message: str, tmp_path: Path, monkeypatch:
     for name in "01":
         cell(tmp_path / name, found=found())
     cell(tmp_path / "new")
+    cell(tmp_path / "failed", error="eta must lie between 0 and 1.")
     cell(tmp_path / "old", found={**found(), "schema": 0})
     (tmp_path / "sub").mkdir()
     with pytest.raises(UserError, match=message):

@@ -20,7 +20,9 @@ from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.lightning.trajectory import Generator, Inverter
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.pixels import to_bytes, to_unit_range
+from ood_diffusion.runs.assemble import build
 from ood_diffusion.storage.store import TensorStore
+from tests.composed import composed
 from tests.lightning.networks import GaussianNetwork, exact_scale, gaussian_model
 
 LEVEL, STEPS = 600.0, 100
@@ -163,6 +165,24 @@ def test_no_pixels_come_from_what_is_no_number(tmp_path: Path, hides: bool, bad:
     assert target.missing(ids)[:2] == ["z2", "z3"]  # the batch before stays
     with pytest.raises(UserError, match="finite numbers"), torch.inference_mode():
         module.images({"ids": ids, "data": latents.read(ids)})
+
+
+def test_debug_nan_names_stage_step_levels_and_item(tmp_path: Path) -> None:
+    latents, model = bank(tmp_path, "given"), Diverging(hides=True, bad=math.nan)
+    latents.write(
+        ids := [f"z{i}" for i in range(6)], torch.zeros(6, 3, 8, 8).index_fill_(0, torch.tensor(3), 3.0)
+    )
+    levels = uniform_lambda(model.schedule, LEVEL, STEPS)
+    below = [step for step, level in enumerate(levels[::-1][:-1], 1) if level < 100]
+    module, target = (
+        Generator(model, DDIM(), levels, 0.0, 0),
+        TensorStore(tmp_path, "images", {}, torch.uint8),
+    )
+    debugging = partial(build, composed("debug='nan'", "trainer.accelerator=cpu").trainer)
+    told = f"sample: the states after step {below[0]} of {STEPS}, from level .*, must .* infinity for z3"
+    with pytest.raises(UserError, match=told):
+        predict_into(target, latents, {i: i for i in ids}, module, Ranks(debugging), 2, "sample")
+    assert target.missing(ids)[:2] == ["z2", "z3"]
 
 
 def test_noise_belongs_to_the_item_not_to_the_batch(tmp_path: Path) -> None:

@@ -75,9 +75,9 @@ def test_the_command_says_what_is_missing(sweep: Path, capsys: pytest.CaptureFix
     assert not collect([str(sweep), "--wide"])
     said = capsys.readouterr().out
     assert "2 of 4 runs are complete." in said
-    assert "failed: 10: eta must lie between 0 and 1, but got 7. Try 0." in said
-    assert "unfinished: 11: 1 of 3 stages done" in said
-    assert f"not begun: 1 runs of {sweep}" in said
+    assert "failed: run 10: eta must lie between 0 and 1, but got 7. Try 0." in said
+    assert "unfinished: run 11: 1 of 3 stages done" in said
+    assert f"not begun: 1 run of {sweep}" in said
     header = next(line for line in said.splitlines() if "FID" in line)
     assert re.split(r"\s\s+", header.strip()) == [
         *("run", "eta", "status"),
@@ -97,6 +97,18 @@ def test_complete_cells_are_all_it_asks_for(tmp_path: Path, capsys: pytest.Captu
     assert "status" not in said and (tmp_path / "t.csv").exists() and not (tmp_path / "cells.csv").exists()
 
 
+def test_several_folders_are_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for eta, name in enumerate(("a", "b", "c")):
+        cell(tmp_path / "sweeps" / name / "0", f"eta={eta}", found=with_eta(float(eta)))
+    assert collect([str(tmp_path / "sweeps" / name) for name in "ab"])
+    assert "2 of 2 runs are complete." in capsys.readouterr().out
+    with (tmp_path / "sweeps" / "cells.csv").open() as file:  # what holds both
+        assert [(row["folder"], row["eta"]) for row in csv.DictReader(file)] == [
+            ("a/0", "0.0"),
+            ("b/0", "1.0"),
+        ]
+
+
 def test_figures_that_cannot_be_compared_are_marked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,10 +125,11 @@ def test_a_run_that_had_not_begun_is_told_apart_and_counts_as_nothing(
 ) -> None:
     cell(tmp_path / "0", error=f"eta must lie between 0 and 1.\n{NOT_BEGUN}")
     assert not collect([str(tmp_path)])  # nothing is complete
+    assert "No run has begun.\nrefused: run 0: " in capsys.readouterr().out
     cell(tmp_path / "1", found=results())
     assert collect([str(tmp_path)])
     said = capsys.readouterr().out
-    assert "1 of 1 runs are complete.\nrefused: 0: eta must lie between 0 and 1.\n" in said
+    assert "1 of 1 runs are complete.\nrefused: run 0: eta must lie between 0 and 1.\n" in said
     assert [row["folder"] for row in rows(find(tmp_path).cells)] == ["1"]
 
 

@@ -241,8 +241,8 @@ def test_results_alone_are_a_cell_that_is_damaged(sweep: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("empty", "failed: 1: error.txt is empty"),
-        ("no UTF-8", "failed: 1: {\N{REPLACEMENT CHARACTER}: 1}"),
+        ("empty", "failed: run 1: error.txt is empty"),
+        ("no UTF-8", "failed: run 1: {\N{REPLACEMENT CHARACTER}: 1}"),
         ("a folder", "damaged: 1: error.txt: it is not a file"),
         ("a device", "damaged: 1: error.txt: it is not a file"),
         ("a link to itself", "damaged: 1: error.txt: Too many levels of symbolic links"),
@@ -263,7 +263,7 @@ def test_control_characters_stay_in_the_file(sweep: Path, capsys: pytest.Capture
     (sweep / "1" / ERROR).write_text("line\n\x1b[2Jcleared [bold]")
     for command in COMMANDS:
         _, said = said_by(command, sweep, capsys)
-        assert "failed: 1: line\n\\x1b[2Jcleared [bold]" in said and "\x1b" not in said
+        assert "failed: run 1: line\n\\x1b[2Jcleared [bold]" in said and "\x1b" not in said
 
 
 @pytest.mark.parametrize("file", [*FILES.values(), f"1/{ERROR}"])

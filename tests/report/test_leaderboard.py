@@ -167,7 +167,7 @@ def test_the_command_writes_and_says_what_is_left_out(
     cell(tmp_path / "3", found=results())
     leaderboard([str(tmp_path), "--output", str(tmp_path / "t.csv")])
     said = capsys.readouterr().out
-    assert "failed: 2: UserError: none kept" in said and "left out: 3: no FID" in said
+    assert "failed: run 2: UserError: none kept" in said and "left out: 3: no FID" in said
     assert "100.0 ± 5.0" in said and "2 =" in said
     with (tmp_path / "t.csv").open() as file:
         table = list(csv.DictReader(file))

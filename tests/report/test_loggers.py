@@ -81,6 +81,23 @@ def test_tensorboard(tmp_path: Path) -> None:
     assert told_settings["conf"] == CONFIG["conf"]
 
 
+def test_mlflow_has_one_run_however_often_a_run_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file:{tmp_path}/mlruns")
+    for _ in range(2):
+        assert open_tracker(settings("mlflow"), CONFIG, tmp_path / "run") is not None  # killed before its end
+    log(settings("mlflow"), tmp_path / "run", failed=True)
+    monkeypatch.setitem(CONFIG, "batch_size", 8)  # what may change meanwhile; MLflow refuses other values
+    log(settings("mlflow"), tmp_path / "run")
+    client = mlflow.MlflowClient(f"file:{tmp_path}/mlruns")
+    experiment = client.get_experiment_by_name("ood-diffusion")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED" and run.data.metrics == figures()
+
+
 @pytest.mark.parametrize("failed", [False, True])
 def test_mlflow(failed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow = pytest.importorskip("mlflow")

@@ -71,9 +71,9 @@ def test_prune_is_dry_until_it_is_told(
     assert store(["prune"]) and there(stores) == {"one", "other", "both", "none"}
     said = capsys.readouterr().out
     assert stores["none"].folder.name in said and stores["one"].folder.name not in said
-    assert "No run needs: 1 stores" in said
+    assert "No run needs: 1 store, " in said
     assert store(["prune", "--yes"]) and there(stores) == {"one", "other", "both"}
-    assert "Deleted: 1 stores" in capsys.readouterr().out
+    assert "Deleted: 1 store, " in capsys.readouterr().out
 
 
 def test_a_run_that_is_given_up_takes_only_what_no_other_needs(stores: dict[str, TensorStore]) -> None:
@@ -104,7 +104,7 @@ def test_what_a_run_uses_stays(stores: dict[str, TensorStore], capsys: pytest.Ca
 
 def test_runs_that_do_not_say_what_they_need_keep_everything(stores: dict[str, TensorStore]) -> None:
     cell(Path("outputs/runs/older"), found=results())
-    with pytest.raises(UserError, match=r"1 runs that do not say so \(first: outputs/runs/older\)"):
+    with pytest.raises(UserError, match=r"1 run of which that is unknown \(first: outputs/runs/older\)"):
         store(["prune", "--yes"])
     assert len(there(stores)) == 4
     assert store(["prune", "--run", "outputs/runs/older", "--yes"]) and "none" not in there(stores)
@@ -127,7 +127,7 @@ def test_runs_that_are_not_complete_keep_everything(end: str, stores: dict[str, 
     )
     if end == "started again":
         (folder / "results.previous.json").write_text(json.dumps(its))
-    with pytest.raises(UserError, match=r"1 runs that do not say so \(first: outputs/runs/more\)"):
+    with pytest.raises(UserError, match=r"1 run of which that is unknown \(first: outputs/runs/more\)"):
         store(["prune", "--yes"])
     needed = needs_of(Path("outputs"), Path("outputs/store")).runs
     assert (address(stores["none"]) in needed) == (end == "started again")
@@ -144,7 +144,7 @@ def test_runs_that_cannot_be_seen_keep_everything(
     link = Path("outputs/runs/linked")
     link.symlink_to(aside.absolute())
     for _ in range(2):
-        with pytest.raises(UserError, match=r"1 folders or links that .* \(first: outputs/runs/linked\)"):
+        with pytest.raises(UserError, match=r"1 place that .* \(first: outputs/runs/linked\)"):
             store(["prune", "--yes"])
         aside = aside.rename(f"no{aside}")  # the second time it is a link to nothing
     aside.rename("aside")
@@ -176,7 +176,7 @@ def test_verify_names_what_is_damaged(
     assert not store(["verify"]) and shard.exists()
     said = capsys.readouterr().out
     assert f"damaged: {shard.relative_to(Path.cwd())}: the content of b is not what was written" in said
-    assert "1 shards damaged" in said
+    assert "1 shard damaged" in said
     os.replace(shard, aside := f"{shard}.damaged")  # as the next run does, which makes its items again
     assert store(["verify"])
     assert f"set aside by a run, nothing needs it: {os.path.relpath(aside)}\n" in capsys.readouterr().out

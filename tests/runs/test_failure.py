@@ -78,7 +78,7 @@ def test_a_sweep_with_a_bad_cell_is_collected(tmp_path: Path) -> None:
     )
     done = run_cli(tmp_path, "collect", "s")
     assert done.returncode == 0 and "Traceback" not in done.stderr
-    assert "1 of 1 runs are complete.\nrefused: 0: eta must lie between 0" in done.stdout
+    assert "1 of 1 runs are complete.\nrefused: run 0: eta must lie between 0" in done.stdout
     assert (tmp_path / "s" / "0" / "error.txt").exists() and not (tmp_path / "s" / "1" / "error.txt").exists()
 
     fixed = run_cli(tmp_path, "-m", *TINY, *QUICK, "stages=[invert]", "eta=1,0", "hydra.sweep.dir=s")

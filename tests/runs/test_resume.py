@@ -11,7 +11,7 @@ import yaml
 from ood_diffusion.checks import UserError
 from ood_diffusion.report.collect.rows import find
 from ood_diffusion.report.collect.sweep_size import combinations
-from ood_diffusion.runs.resume import resume, submit, to_do
+from ood_diffusion.runs.resume import numbered, resume, submit, to_do
 from tests.cli import MEANS, QUICK, TINY, results, run_cli
 from tests.report.fake import STAGES, cell
 from tests.report.fake import results as fake_results
@@ -51,6 +51,17 @@ def test_what_is_not_complete_has_its_number_again(tmp_path: Path) -> None:
         "4": "eta=0.9",
     }
     assert left(tmp_path, "eta=0") == {}
+
+
+def test_hydras_numbers_are_those_of_the_folders(tmp_path: Path) -> None:
+    for done in (0, 2, 5):
+        complete(tmp_path / str(done), f"eta={done / 10}")
+    jobs, _ = to_do(tmp_path, combinations(["eta=0.0,0.1,0.2,0.3,0.4,0.5"]), NUMBERED)
+    assert [(first, [job[0] for job in some]) for first, some in numbered(jobs)] == [
+        (1, ["eta=0.1"]),
+        (3, ["eta=0.3", "eta=0.4"]),
+    ]
+    assert numbered([]) == [] and numbered(named := [["eta=0", "hydra.sweep.subdir='a 1'"]]) == [(0, named)]
 
 
 def test_how_runs_are_carried_out_makes_them_no_others(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 import yaml
@@ -156,7 +157,9 @@ class FakeLauncher:
             raise Stopped
         done = JobReturn(overrides=words, status=JobStatus.COMPLETED)
         values = {
-            key: float(value) for key, _, value in (word.partition("=") for word in words) if key in "xk"
+            key: float(value)
+            for key, _, value in (word.partition("=") for word in words)
+            if key in ("x", "k", "seed")
         }
         try:
             done.return_value = self.task(values)
@@ -177,9 +180,10 @@ def searched(
     objective: Any = "fid",
     output: str = "quiet",
     dry_run: bool = False,
+    seeds: Any = None,
 ) -> Any:
     """A search of `PARAMS` in `folder` with the launcher, and the study that it leaves."""
-    sweeper = Search(n_trials, n_jobs, 0, PARAMS)
+    sweeper = Search(n_trials, n_jobs, 0, PARAMS, seeds)
     hydra = {
         "sweep": {"dir": str(folder)},
         "overrides": {"hydra": ["hydra.mode=MULTIRUN"], "task": [*words]},
@@ -314,6 +318,41 @@ def test_runs_that_fail_are_told_and_raised_in_the_end(tmp_path: Path) -> None:
     assert len(study_in(tmp_path).trials) == 8
 
 
+def test_a_trial_that_is_worse_than_most_ends_after_its_first_seeds(tmp_path: Path) -> None:
+    def rough(values: Any) -> float:  # so that proposals, which learn, are no better than chance
+        return math.sin(99 * values["x"])
+
+    launcher = FakeLauncher(lambda values: rough(values) + values["seed"] / 10)
+    study = searched(tmp_path / "whole", launcher, n_trials=16, seeds=[0, 1, 2])
+    folders = [words[-1].partition("subdir=")[2] for words in launcher.all]
+    complete: list[float] = []
+    for trial in study.trials:
+        exact = rough(trial.params)
+        mine = [name for name in folders if name.startswith(f"{trial.number}/")]
+        worse = len(complete) >= 5 and exact > np.median(complete)  # the others' after the same seed
+        assert mine == [f"{trial.number}/{seed}" for seed in range(1 if worse else 3)]
+        assert trial.state is (TrialState.PRUNED if worse else TrialState.COMPLETE)
+        if not worse:
+            complete.append(exact)
+            assert trial.value == pytest.approx(exact + 0.1), "the mean over seeds"
+    assert 5 <= len(complete) < 16
+    stopping = FakeLauncher(launcher.task, stop_at=7)
+    with pytest.raises(Stopped):
+        searched(tmp_path / "parts", stopping, n_trials=16, seeds=[0, 1, 2])
+    again = searched(tmp_path / "parts", FakeLauncher(launcher.task), n_trials=16, seeds=[0, 1, 2])
+    assert [(each.params, each.state) for each in again.trials] == [
+        (each.params, each.state) for each in study.trials
+    ]
+    with pytest.raises(UserError, match=r"seeds of the search in .* must stay \[0, 1, 2\]"):
+        searched(tmp_path / "parts", launcher, n_trials=17, seeds=[0])
+
+
+def test_several_objectives_are_averaged_and_never_stopped(tmp_path: Path) -> None:
+    task = FakeLauncher(lambda values: (values["x"], values["seed"]))
+    study = searched(tmp_path, task, objective=["fid", "density"], seeds=[1, 4])
+    assert [each.values for each in study.trials] == [[each.params["x"], 2.5] for each in study.trials]
+
+
 def test_higher_can_be_better_and_objectives_several(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -330,6 +369,7 @@ def test_higher_can_be_better_and_objectives_several(
     [
         ({"objective": None}, "sweeper=optuna needs an objective, but got None"),
         ({"n_trials": 0}, "hydra.sweeper.n_trials must be an integer of at least 1"),
+        ({"seeds": [0, -1]}, "each of hydra.sweeper.seeds must be an integer of at least 0"),
         ({"n_jobs": "2"}, "hydra.sweeper.n_jobs must be an integer of at least 1"),
     ],
 )
@@ -341,6 +381,11 @@ def test_what_no_search_can_do_without(settings: Any, told: str, tmp_path: Path)
 def test_nothing_to_search_through_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="need settings with several values"):
         searched(tmp_path, FakeLauncher(parabola), "x=1", "k=0")
+
+
+def test_a_seed_beside_seeds_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"seed must be left out where hydra\.sweeper\.seeds are given"):
+        searched(tmp_path, FakeLauncher(parabola), "seed=3", seeds=[0, 1])
 
 
 def test_without_optuna_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -392,7 +437,8 @@ def test_the_dry_run_of_a_search_bounds_its_calls(tmp_path: Path) -> None:
 
 def test_an_unknown_objective_ends_a_search_before_compute(tmp_path: Path) -> None:
     done = run_cli(tmp_path, "sweeper=optuna", *SMALL, "objective=fidd", "eta=0,1")
-    assert done.returncode == 2 and "'fidd'. Did you mean fid" in done.stderr and not results(tmp_path)
+    assert done.returncode == 2 and "'fidd'. Did you mean fid" in done.stderr
+    assert not any(tmp_path.iterdir()), "nothing is left of a search that was refused"
 
 
 def test_a_single_run_refuses_an_unknown_objective(tmp_path: Path) -> None:

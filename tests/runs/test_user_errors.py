@@ -1,5 +1,6 @@
 """A user's mistake: one clear message, exit status 2, no traceback, no compute spent."""
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,13 @@ CONFIG = [
     (["domain=null"], "domain must be one of: afhq_cat, "),
     (["domain@training_domain=null"], "domain@training_domain must be one of: afhq_cat, "),
     (["hydra.run.dir=/proc/x"], "of a run must be one that can be made, but got /proc/x. Change hydra.run"),
+    (["+etaa=1"], "must be one that something reads, but got '+etaa=1'. Did you mean eta?"),
+    (["-m", "+swep=eta"], "must be one that something reads, but got '+swep=eta'. Did you mean sweep"),
+    (
+        ["++own.path=1", "+mine=1", "model.weights=${mine}"],
+        "something reads, but got '++own.path=1'. Leave it out",
+    ),
+    (["domain.path=[a"], "the value of domain.path must be one that Hydra reads, but got [a ("),
     (["trainer="], "trainer must be one of: ddp, default, but got nothing"),
 ]
 SETTINGS = [
@@ -94,6 +102,25 @@ def test_a_broken_settings_file_is_named(broken: str, tmp_path: Path) -> None:
     (tmp_path / "conf" / "domain").mkdir(parents=True)
     (tmp_path / "conf" / "domain" / "mine.yaml").write_text(broken)
     fails(tmp_path, ["domain=mine", f"--config-dir={tmp_path}/conf"], "conf/domain/mine.yaml")
+
+
+@pytest.mark.parametrize("name", ["Bilder (ä) & it's #1!=x", "日本; ~`$(x)"])
+def test_the_quoted_form_of_a_path_can_be_copied(name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / name).mkdir()
+    for i in range(40):
+        Image.fromarray(rng.integers(0, 255, (9, 9, 3), dtype=np.uint8)).save(tmp_path / name / f"{i}.png")
+    word = f"domain.path={name}"
+    fails(tmp_path, ["domain=image_folder", word], "If it is text, such as a path, quote it: ")
+    told = run_cli(tmp_path, "domain=image_folder", word).stderr
+    (copied,) = shlex.split(told.strip().partition("quote it: ")[2])
+    done = run_cli(tmp_path, *TINY, "domain=image_folder", copied, "dry_run=true")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_sweep_that_is_refused_leaves_nothing(tmp_path: Path) -> None:
+    fails(tmp_path, ["-m", "+lvl=300,500"], "Did you mean level?")
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_working_folder_that_reads_as_a_setting(tmp_path: Path) -> None:

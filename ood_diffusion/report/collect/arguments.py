@@ -1,4 +1,4 @@
-"""What the commands that read runs take: a folder, where the table goes, and how wide it may be."""
+"""What the commands that read runs take: folders, where the table goes, and how wide it may be."""
 
 import argparse
 import os
@@ -11,9 +11,9 @@ from ood_diffusion.report.collect.table_file import check_output
 
 
 class Asked(NamedTuple):
-    """The folder of runs, the file to write, and whether the table on the screen may be wider than that."""
+    """The folders of runs, the file to write, and whether the table on the screen may be wider than that."""
 
-    folder: Path
+    folders: list[Path]
     output: Path
     wide: bool
 
@@ -28,21 +28,27 @@ def asked_for(command: str, description: str, arguments: Sequence[str], table: s
         table: name of the file without its ending; the command's own where it is empty.
 
     Returns:
-        What is asked for; the file is ``FOLDER/<table>.csv`` unless ``--output`` names another.
+        What is asked for; the file is ``<table>.csv`` in the deepest folder that holds all, unless
+        ``--output`` names another.
 
     Raises:
         UserError: if there is no such folder, or no way to write a table as the file is named.
     """
     default = f"{table or command}.csv"
     parser = argparse.ArgumentParser(prog=f"ood-diffusion {command}", description=description)
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="a folder that contains runs or sweeps")
-    where = f"a .csv or .parquet file (default: FOLDER/{default})"
+    parser.add_argument("folders", metavar="FOLDER", nargs="+", type=Path, help="one with runs or sweeps")
+    where = f"a .csv or .parquet file (default: {default} in the folder, or in the one that holds them all)"
     parser.add_argument("--output", metavar="FILE", type=Path, help=where)
     all_columns = "show all columns, however wide the terminal is"
     parser.add_argument("--wide", action="store_true", help=all_columns)
     asked = parser.parse_args(arguments)
-    folder: Path = asked.folder
-    require(os.path.isdir(folder), f"{command} needs a folder that exists", str(folder), "Try outputs.")
-    output: Path = asked.output or folder / default
+    for folder in asked.folders:
+        require(os.path.isdir(folder), f"{command} needs a folder that exists", str(folder), "Try outputs.")
+    output: Path = asked.output or folder_of(asked.folders) / default
     check_output(output)
-    return Asked(folder, output, asked.wide)
+    return Asked(asked.folders, output, asked.wide)
+
+
+def folder_of(folders: Sequence[Path]) -> Path:
+    """The deepest folder that holds all of these, from the working folder."""
+    return Path(os.path.relpath(os.path.commonpath([os.path.abspath(folder) for folder in folders])))

@@ -1,4 +1,4 @@
-"""`ood-diffusion collect FOLDER`: the cells below a folder as one table on disk and one on the screen."""
+"""`ood-diffusion collect FOLDER …`: the cells below folders as one table on disk and one on the screen."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ QUALIFIES = ("metrics/extractor", "metrics/sets/samples/n", "metrics/n_real")
 
 
 def collect(arguments: Sequence[str]) -> bool:
-    """Write and print the cells below the folder that the command line names.
+    """Write and print the cells below the folders that the command line names.
 
     Returns:
         Whether every cell is complete.
@@ -28,18 +28,18 @@ def collect(arguments: Sequence[str]) -> bool:
     Raises:
         UserError: if there is no such folder, no cell in it, or no way to write the output as it is named.
     """
-    folder, output, wide = asked_for(
+    folders, output, wide = asked_for(
         "collect",
-        "Merge the results of all runs below a folder, even while they run. Exit status 0 if all are "
+        "Merge the results of all runs below folders, even while they run. Exit status 0 if all are "
         "complete, else 1.",
         arguments,
         table="cells",
     )
-    found = find(folder)
+    found = find(*folders)
     require(
         any((found.cells, found.refused, found.not_begun, found.unreadable)),
         "collect needs a folder that holds runs or a sweep",
-        str(folder),
+        ", ".join(map(str, folders)),
         "Try outputs/sweeps.",
     )
     table = rows(found.cells)

@@ -10,6 +10,7 @@ from ood_diffusion.report.collect.cells import MULTIRUN, NOT_BEGUN, CellFolder, 
 from ood_diffusion.report.collect.sweep_size import recipes, runs_of_sweep
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.results import PROVENANCE
+from ood_diffusion.report.wording import counted
 
 Scalar = bool | int | float | str | None
 Line = dict[str, Scalar]
@@ -56,10 +57,10 @@ class Found:
         found = {label: status(cell) for label, cell in self.cells.items()}
         complete = sum(each.word == "complete" for each in found.values())
         lines = [
-            f"{complete} of {len(found)} runs are complete.",
-            *(f"{each.word}: {label}: {each.why}" for label, each in found.items() if each.why),
-            *(f"refused: {label}: {status(cell).why}" for label, cell in self.refused.items()),
-            *(f"not begun: {count} runs of {sweep}" for sweep, count in self.not_begun.items()),
+            f"{complete} of {len(found)} runs are complete." if found else "No run has begun.",
+            *(f"{each.word}: run {label}: {each.why}" for label, each in found.items() if each.why),
+            *(f"refused: run {label}: {status(cell).why}" for label, cell in self.refused.items()),
+            *(f"not begun: {counted(count, 'run')} of {sweep}" for sweep, count in self.not_begun.items()),
             *(f"unreadable: {path}: {why}" for path, why in self.unreadable.items()),
         ]
         return list(map(shown, lines))

@@ -12,7 +12,7 @@ from ood_diffusion.report.collect.cells import CellFolder, differing, word
 from ood_diffusion.report.plan.words import estimates, failures, span, sums
 from ood_diffusion.report.plan.work import Plan, spent, total
 from ood_diffusion.report.wide import print_wide, screen
-from ood_diffusion.report.wording import number
+from ood_diffusion.report.wording import counted, number
 
 
 def print_plan(plans: Mapping[Path, Plan], console: Console | None = None) -> None:
@@ -39,7 +39,7 @@ def cell_table(plans: Mapping[Path, Plan]) -> Table:
     """Cells as rows: the coordinates that differ, the bank, and the calls still to be made by stage."""
     folders, costs = [CellFolder(path) for path in plans], spent(plans.values())
     names, stages = differing(folders), list(dict.fromkeys(stage for cost in costs for stage in cost))
-    table = titled(f"Network calls to do, {len(plans)} run{'s' * (len(plans) > 1)}")
+    table = titled(f"Network calls to do, {counted(len(plans), 'run')}")
     for name in ["run", *names, "bank"]:
         table.add_column(name)
     for stage in stages:

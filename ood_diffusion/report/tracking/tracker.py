@@ -15,6 +15,10 @@ from ood_diffusion.optional import optional
 from ood_diffusion.report.pictures import Pictures
 from ood_diffusion.report.results import Results
 from ood_diffusion.report.tracking.log import close_run, log_results, numbers, open_run, sheets
+from ood_diffusion.storage.atomic import atomic_write
+
+MLFLOW_RUN = "mlflow_run.txt"
+"""In a run's folder: the id of its MLflow run, which the next attempt goes on with."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,16 @@ def open_tracker(settings: Mapping[str, Any], config: Json, folder: Path) -> Tra
         return _wandb(settings, config, folder)
     if "save_dir" in settings:
         settings = {**settings, "save_dir": settings["save_dir"] or str(folder)}
+    begun = folder / MLFLOW_RUN
     with optional("start the logger"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that what an earlier attempt logged here is replaced
-        logger: Logger = instantiate(settings, _convert_="all")
-        logger.log_hyperparams(config)
+        again = settings["_target_"].endswith(".MLFlowLogger") and begun.exists()
+        known = {"run_id": begun.read_text()} if again else {}
+        logger: Logger = instantiate({**known, **settings}, _convert_="all")
+        if not again:
+            logger.log_hyperparams(config)
+        if isinstance(logger, MLFlowLogger):
+            atomic_write(begun, str(logger.run_id).encode())
         return Tracker(partial(_log, logger), partial(_close, logger))
     return None
 
