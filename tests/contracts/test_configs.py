@@ -2,6 +2,7 @@
 
 from inspect import signature
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
@@ -158,11 +159,12 @@ def test_logger(name: str) -> None:
 )
 def test_experiment_states_differences_and_each_takes_effect(kind: str, name: str) -> None:
     stated = OmegaConf.load(CONF / kind / f"{name}.yaml")
-    cfg, default = composed(f"{kind}={name}"), composed()
-    for key in stated:
+    cfg, default = composed(f"{kind}='{name}'", hydra=True), composed(hydra=True)  # nan would be a number
+    said, got, before = (cast(Any, OmegaConf.to_container(each)) for each in (stated, cfg, default))
+    for key in said:
         if key != "defaults":
-            merged = OmegaConf.merge({key: cfg[key]}, {key: stated[key]})
-            assert merged[key] == cfg[key] != default[key], f"{name}: {key}"
+            merged = OmegaConf.to_container(OmegaConf.merge({key: got[key]}, {key: said[key]}))
+            assert merged == {key: got[key]} and got[key] != before[key], f"{name}: {key}"
     for override in stated.get("defaults", []):
         ((group, choice),) = override.items()
         group = group.removeprefix("override /")

@@ -177,6 +177,7 @@ def test_a_sweep_goes_on_in_its_folder(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert "1 of 3 runs are complete in s\n" in again.stderr and "Resume:" not in again.stderr
     assert (tmp_path / "s/0/results.json").stat() == before, "a complete run is left alone"
+    assert [f"#{number} :" in again.stderr for number in range(4)] == [False, False, True, True], "as folders"
     assert run_cli(tmp_path, "resume", "s/1", "eta=0.75").returncode == 0
     etas = {
         path.parent.name: results(path.parent)[0]["cell"]["eta"] for path in tmp_path.glob("s/*/results.json")
@@ -222,7 +223,7 @@ def test_a_refused_submission_leaves_an_earlier_one(tmp_path: Path, slurm: str) 
     (tmp_path / "refuse").touch()
     words = ("submit", "-m", "hydra.sweep.dir=s")
     refused = run_cli(tmp_path, *words, "eta=0,1", PATH=slurm)
-    assert refused.returncode == 2 and not list((tmp_path / "s").glob("*.*"))
+    assert refused.returncode == 2 and not (tmp_path / "s").exists()
     (tmp_path / "refuse").unlink()
     assert run_cli(tmp_path, *words, "eta=0,1", PATH=slurm).returncode == 0
     before = {path.name: path.read_bytes() for path in (tmp_path / "s").glob("*.*")}
