@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -137,7 +138,7 @@ class Loop:
         starts = range(rank * rows, len(items), size * rows)
         mine = dict(item for start in starts for item in items[start : start + rows])
         data = StoreDataModule(StoreDataset(self.source, mine), self.batch_size)
-        trainer = make_trainer(enable_progress_bar=False)
+        trainer: Any = make_trainer(enable_progress_bar=False)  # whose properties Lightning does not type
         trainer.callbacks.append(StoreWriter(self.target))  # to those that the settings name
         trainer.profiler.filename = self.module.description = self.description
         calls = self.module.calls_counter()
