@@ -213,7 +213,7 @@ def test_damage_is_named_and_the_rest_is_shown(
             continue
         assert "1 of 2 runs are complete." in said
         name = FILES[file].removeprefix("1/")
-        assert f"damaged: 1: {name}: " in said or f"other version: 1: {name}: schema " in said
+        assert f"damaged: run 1: {name}: " in said or f"other version: run 1: {name}: schema " in said
 
 
 @pytest.mark.parametrize("name", ["config", "hydra"])
@@ -221,14 +221,14 @@ def test_what_hydra_wrote_must_be_there(name: str, sweep: Path, capsys: pytest.C
     (sweep / FILES[name]).unlink()
     for command in COMMANDS:
         complete, said = said_by(command, sweep, capsys)
-        assert not complete and f"damaged: 1: {FILES[name][2:]}: it is missing or empty" in said
+        assert not complete and f"damaged: run 1: {FILES[name][2:]}: it is missing or empty" in said
 
 
 def test_results_that_are_missing_are_unfinished(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (sweep / FILES["results"]).unlink()
     for command in COMMANDS:
         complete, said = said_by(command, sweep, capsys)
-        assert not complete and "unfinished: 1: 0 of 3 stages done" in said
+        assert not complete and "unfinished: run 1: 0 of 3 stages done" in said
 
 
 def test_results_alone_are_a_cell_that_is_damaged(sweep: Path) -> None:
@@ -243,10 +243,10 @@ def test_results_alone_are_a_cell_that_is_damaged(sweep: Path) -> None:
     [
         ("empty", "failed: run 1: error.txt is empty"),
         ("no UTF-8", "failed: run 1: {\N{REPLACEMENT CHARACTER}: 1}"),
-        ("a folder", "damaged: 1: error.txt: it is not a file"),
-        ("a device", "damaged: 1: error.txt: it is not a file"),
-        ("a link to itself", "damaged: 1: error.txt: Too many levels of symbolic links"),
-        ("huge", "damaged: 1: error.txt: it has 10,000,000,000 bytes"),
+        ("a folder", "damaged: run 1: error.txt: it is not a file"),
+        ("a device", "damaged: run 1: error.txt: it is not a file"),
+        ("a link to itself", "damaged: run 1: error.txt: Too many levels of symbolic links"),
+        ("huge", "damaged: run 1: error.txt: it has 10,000,000,000 bytes"),
     ],
 )
 def test_an_error_that_cannot_be_read_is_one(
@@ -312,7 +312,7 @@ def test_where_all_is_damaged_it_is_named(
         complete, said = said_by(command, tmp_path, capsys)
     except UserError as error:
         complete, said = False, str(error)
-    assert not complete and "damaged: 0: results.json: it is not JSON" in said
+    assert not complete and "damaged: run 0: results.json: it is not JSON" in said
 
 
 def test_names_that_are_no_text_or_look_like_markup(
