@@ -20,6 +20,8 @@ Ends = NDArray[np.float64]
 COSTED = 16
 """References of which `record` says what their preparation costs."""
 LEARNED = "references"
+ROUNDING = float(np.finfo(np.float32).eps)
+"""By how much of itself an end may be passed: 0.01 in a file of float32 is below 0.01."""
 TINY = float(np.nextafter(0, 1))
 
 
@@ -98,7 +100,8 @@ class Array(Collection[Map]):
             (low, high),
             "Check domain.channels.",
         )
-        ends = [np.broadcast_to(end, (self.channels,)) for end in (made.low, made.high)]
+        least, most = (np.broadcast_to(end, (self.channels,)) for end in (made.low, made.high))
+        ends = least - abs(least) * ROUNDING, most + abs(most) * ROUNDING
         self._clipped = self._outside(*ends)[0] if outside == "clip" else self._refuse(*ends)
 
     def record(self) -> Json:

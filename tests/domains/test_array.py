@@ -146,6 +146,20 @@ def test_values_outside_are_counted_and_refused_or_clipped(stack: Path) -> None:
     assert float(field.min()) == -1.0 and float(field.max()) == pytest.approx(1.0, abs=1e-6)
 
 
+@pytest.mark.parametrize("scale", ["linear", "log10"])
+def test_ends_of_float32_are_inside(scale: str, tmp_path: Path) -> None:
+    ends = 0.01, 0.1
+    assert float(np.float32(ends[0])) < ends[0] and float(np.float32(ends[1])) > ends[1]
+    maps = np.random.default_rng(0).uniform(*ends, STACK.shape).astype(np.float32)
+    maps[:, 0, 0], maps[:, -1, -1] = ends
+    np.save(tmp_path / "maps.npy", maps)
+    domain = Array(STACK.shape[1:], tmp_path / "maps.npy", "NHW", *ends, scale=scale, seed=None)
+    field = domain.render("references", 0)
+    assert (float(field.min()), float(field.max())) == (-1.0, 1.0)
+    with pytest.raises(UserError, match="outside"):
+        Array(STACK.shape[1:], tmp_path / "maps.npy", "NHW", ends[0] * (1 + 1e-6), ends[1], scale=scale)
+
+
 def test_log10_of_nothing(tmp_path: Path) -> None:
     values = STACK.copy()
     values[1, 2, 3:5] = 0, -1
