@@ -5,10 +5,12 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks import scale
 from benchmarks.__main__ import ALL, page
 from benchmarks.measure import Figure, alternate, figure, ratios
+from benchmarks.recipes import bandwidth
 
 ROOT = Path(__file__).parents[2]
 HELPERS = {
@@ -62,3 +64,9 @@ def test_a_ratio_is_taken_round_by_round() -> None:
 def test_a_target_has_a_good_side(better: str, met: bool) -> None:
     assert figure("x", [2.0], target=1.5, better=better).met is met
     assert Figure("x", 2.0, 2.0, 2.0).met is None
+
+
+def test_the_likeliest_bandwidth_is_what_the_nearest_latent_leaves_open() -> None:
+    """Of white points with correlation c in d dimensions, (c - g)(1 + g^2) = 0 for g^2 = 1 - h^2."""
+    points = 8.0 * torch.tensor([[1.0, 0.0], [0.8, 0.6]])
+    assert bandwidth(torch.nn.functional.pad(points, (0, 62))) == pytest.approx(0.6)
