@@ -140,7 +140,9 @@ class Loop:
         data = StoreDataModule(StoreDataset(self.source, mine), self.batch_size)
         trainer: Any = make_trainer(enable_progress_bar=False)  # whose properties Lightning does not type
         trainer.callbacks.append(StoreWriter(self.target))  # to those that the settings name
-        trainer.profiler.filename = self.module.description = self.description
+        self.module.description = self.description
+        if trainer.profiler.dirpath:  # without one, Lightning would take the working folder
+            trainer.profiler.filename = self.description
         calls = self.module.calls_counter()
         before, self.module.convergence = calls() if calls else 0, Convergence()
         share, device = len(items) / max(1, len(mine)), trainer.strategy.root_device

@@ -167,6 +167,13 @@ def test_no_pixels_come_from_what_is_no_number(tmp_path: Path, hides: bool, bad:
         module.images({"ids": ids, "data": latents.read(ids)})
 
 
+def test_a_loop_leaves_nothing_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    invert(tmp_path, 4, 2, module=Inverter(gaussian_model(), DDIM(), [0.0, LEVEL / 2, LEVEL]))
+    assert not any(Path.cwd().iterdir())
+
+
 def test_debug_nan_names_stage_step_levels_and_item(tmp_path: Path) -> None:
     latents, model = bank(tmp_path, "given"), Diverging(hides=True, bad=math.nan)
     latents.write(
