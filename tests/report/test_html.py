@@ -23,9 +23,10 @@ VOID = {"meta", "img", "br", "hr", "link", "wbr", "input"}
 
 
 @pytest.fixture(autouse=True)
-def no_files_of_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside the page: tests/report/test_figures.py, tests/runs/test_fields.py."""
-    monkeypatch.setattr("ood_diffusion.report.html.save", lambda path, drawn: None)
+def no_files_of_plots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the page, unless the test is of them."""
+    if "pdf" not in request.fixturenames:
+        monkeypatch.setattr("ood_diffusion.report.html.save", lambda path, drawn, pdf: None)
 
 
 class Page(HTMLParser):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from matplotlib.figure import Figure
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from PIL import Image
 
 from ood_diffusion.report.json_line import json_line
@@ -59,7 +59,7 @@ def broken(*_: object, **__: object) -> None:
 
 
 FAULTS = {
-    "plots": (Figure, "savefig"),
+    "plots": (FigureCanvasSVG, "print_svg"),
     "pictures": (Image.Image, "save"),
     "W&B, logging": (tracker, "log_results"),
     "W&B, starting": (tracking, "_started"),

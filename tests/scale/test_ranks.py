@@ -123,10 +123,11 @@ def test_a_killed_rank_ends_the_job_and_loses_nothing(one: Path, tmp_path: Path)
     assert job.returncode == 1
     assert "rank 1 was killed by signal 9 and the others were stopped" in errors and "Traceback" not in errors
     kept = items(store, "latents")
-    assert kept and not list(store.rglob("*.part"))
+    assert kept
     (tmp_path / "go").touch()
     done = run_cli(tmp_path, *JOB, *GATED, "stages=[invert]")
     assert done.returncode == 0, done.stderr
+    assert not list(store.rglob("*.part"))  # the killed rank may have left one
     assert results(tmp_path)[-1]["cost"]["network_calls"]["invert"] <= 2 * 4 * -(-(13 - len(kept)) // 4)
 
 
