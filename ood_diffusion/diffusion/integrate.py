@@ -117,8 +117,12 @@ def through_maps(
 def check_eta(eta: float, solver: Solver) -> None:
     """Raise `UserError` unless ``0 <= eta <= 1`` and the solver defines it."""
     require(0 <= eta <= 1, "eta must lie between 0 (deterministic) and 1 (ancestral)", eta, "Try eta=0.")
+    if solver.noise_maps:
+        other = f"Set eta={solver.eta:g}, or invert with another."
+        require(eta in (0, solver.eta), f"eta must be that of the latents' noise, {solver.eta:g}", eta, other)
+        return
     require(
-        eta == 0 or solver.stochastic or (solver.noise_maps and eta == solver.eta),
+        eta == 0 or solver.stochastic,
         f"the solver {solver.name} is deterministic: eta must be 0",
         eta,
         "Set eta=0 or choose solver=ddim, dpmpp_2m, unipc or fixed_point.",

@@ -56,10 +56,10 @@ def percent(share: float | None) -> str:
 
 def spread(mean: float | None, sd: float | None, unit: str = "") -> str:
     """``mean ± sd unit``: three digits of the spread decide the digits of both, where these are at most six
-    decimals; missing parts left out."""
+    decimals; missing parts and a spread of rounding alone left out."""
     if mean is None or not math.isfinite(mean):
         return MISSING
-    if sd is None or not math.isfinite(sd) or sd <= 0:
+    if sd is None or not math.isfinite(sd) or sd <= 1e-15 * abs(mean):
         return f"{number(mean)}{unit}"
     decimals = max(2 - math.floor(math.log10(sd)), 0)
     if decimals > DECIMALS:

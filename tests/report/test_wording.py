@@ -32,6 +32,7 @@ def test_percent_and_spread() -> None:
     assert spread(108.05, 1.7149) == "108.05 ±\u00a01.71"
     assert spread(86.3, None, "°") == "86.3°"
     assert spread(2.0, 0.0) == "2"
+    assert spread(89.03, 1.5e-14, " dB") == "89.03 dB"  # equal values, whose mean was rounded
     assert spread(0.02, 0.00017) == "0.020000 ±\u00a00.000170"
     assert spread(3.4567e-8, 1.2345e-9, " dex") == "3.457e-08 ±\u00a01.23e-09 dex"
     assert spread(-5.0, 1e-12) == "−5 ±\u00a01e-12"

@@ -69,5 +69,5 @@ def test_from_python() -> None:
     assert bank.values.shape == (4, 12, 8, 8)
     assert torch.equal(generate(model, bank), images)
     assert generate(model, draw(bank, 2)).shape == (2, 3, 8, 8)
-    with pytest.raises(UserError, match="edit_friendly is deterministic: eta must be 0"):
+    with pytest.raises(UserError, match="eta must be that of the latents' noise, "):
         generate(model, bank, eta=0.7)
