@@ -35,7 +35,7 @@ def write_report(
     origin_angles: Arrays,
     pdf: bool = False,
 ) -> None:
-    """Write the page of one cell; sections without numbers or images are left out.
+    """Write the page of one run; sections without numbers or images are left out.
 
     Args:
         path: the HTML file; pictures of claims lie beside it.

@@ -35,6 +35,7 @@ Sides = Mapping[str, tuple[Tensor, Tensor]]
 TWIN = "twin"
 """The control that says what the network adds: the recipe of the run on pixels (`conf/control/twin.yaml`)."""
 JUDGED: dict[str, tuple[dict[str, float], dict[str, dict[str, float]]]] = {}
+"""Figures and intervals of sets that this process has judged, by fingerprint."""
 MOST = 64
 """Sets whose figures a process remembers."""
 SHOWN = (TWIN, "noiseless")
