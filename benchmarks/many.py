@@ -84,17 +84,17 @@ def copied(one: Path, sweep: Path) -> None:
     (sweep / "multirun.yaml").write_text(whole.replace("- eta=0.1", grid))
     results = json.loads((one / "results.json").read_text())
     for i in range(RUNS):
-        eta, seed, cell = (i % ETAS) / ETAS, i // ETAS, sweep / str(i)
-        (cell / ".hydra").mkdir(parents=True)
+        eta, seed, run = (i % ETAS) / ETAS, i // ETAS, sweep / str(i)
+        (run / ".hydra").mkdir(parents=True)
         config = re.sub(r"^eta: .*$", f"eta: {eta}", (one / ".hydra/config.yaml").read_text(), flags=re.M)
-        (cell / ".hydra/config.yaml").write_text(re.sub(r"^seed: .*$", f"seed: {seed}", config, flags=re.M))
+        (run / ".hydra/config.yaml").write_text(re.sub(r"^seed: .*$", f"seed: {seed}", config, flags=re.M))
         hydra = (one / ".hydra/hydra.yaml").read_text()
-        (cell / ".hydra/hydra.yaml").write_text(hydra.replace("- eta=0.1", f"- eta={eta}\n    - seed={seed}"))
-        results["cell"] |= {"eta": eta, "seed": seed}
+        (run / ".hydra/hydra.yaml").write_text(hydra.replace("- eta=0.1", f"- eta={eta}\n    - seed={seed}"))
+        results["coordinates"] |= {"eta": eta, "seed": seed}
         results["metrics"]["sets"]["samples"]["fid"] = 100 + i % 97
-        (cell / "results.json").write_text(json.dumps(results))
+        (run / "results.json").write_text(json.dumps(results))
         for sheet in one.glob("*.png"):
-            shutil.copy(sheet, cell)
+            shutil.copy(sheet, run)
 
 
 def seconds(work: Callable[[], object]) -> float:

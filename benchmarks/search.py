@@ -8,7 +8,6 @@ in random order. A run costs the calls of its samples and of the inversions that
 The picture is printed as SVG, and how many calls the best run took on standard error.
 """
 
-import json
 import math
 import random
 import subprocess
@@ -21,6 +20,7 @@ import numpy as np
 import optuna
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from ood_diffusion.report.collect.run_folder import find_runs
 from ood_diffusion.report.figures import BLUE, INK, ORANGE, Drawing, panel, svg
 from ood_diffusion.runs.space import distribution, proposal, size
 
@@ -46,7 +46,7 @@ Progress = tuple[list[int], list[float]]
 """Calls made, and the best objective found, after every run of a sequence."""
 
 
-def grid() -> dict[Run, dict[str, Any]]:
+def grid() -> dict[Run, Mapping[str, Any]]:
     """Values -> `results.json` of every run, made where it is not there."""
     if len(found := runs_in(FOLDER / "grid")) < size(SPACE):
         command = [sys.executable, "-m", "ood_diffusion", "-m", *SMALL, *SWEPT]
@@ -55,10 +55,10 @@ def grid() -> dict[Run, dict[str, Any]]:
     return found
 
 
-def runs_in(folder: Path) -> dict[Run, dict[str, Any]]:
+def runs_in(folder: Path) -> dict[Run, Mapping[str, Any]]:
     """Values -> `results.json` of the complete runs below a folder."""
-    read = (json.loads(path.read_text(encoding="utf-8")) for path in folder.rglob("results.json"))
-    return {tuple(each["cell"][key] for key in SPACE): each for each in read if "metrics" in each}
+    read: list[Mapping[str, Any]] = [run.results for run in find_runs(folder)]
+    return {tuple(each["coordinates"][key] for key in SPACE): each for each in read if "metrics" in each}
 
 
 def value(results: Mapping[str, Any]) -> float:
@@ -72,7 +72,7 @@ def progress(order: Sequence[Run], found: Mapping[Run, Mapping[str, Any]]) -> Pr
     calls, best, spent = [], [], 0
     for run in order:
         results, own = found[run], dict(zip(SPACE, run, strict=True))
-        making, number = results["metrics"]["making"], results["cell"]
+        making, number = results["metrics"]["making"], results["coordinates"]
         prior = own["prior"] if making["uses_prior"] else ""
         for work, cost in (
             ((own["steps"],), number["n_references"] * making["calls_per_reference"]),

@@ -23,12 +23,12 @@ from ood_diffusion.runs.assemble import build
 from ood_diffusion.runs.configuration import conf_folder
 
 GRID = ["prior=gaussian,span", "sampler=draw,slerp", "eta=0,0.5,1"]
-CELLS, CALLS = 12, 20
-"""Cells of the grid; network calls per measurement of the bare network."""
+RUNS, CALLS = 12, 20
+"""Runs of the grid; network calls per measurement of the bare network."""
 
 
 def run() -> list[Figure]:
-    """The sweep against what its cells would cost one by one, and against the calls that it made."""
+    """The sweep against what its runs would cost one by one, and against the calls that it made."""
     with initialize_config_dir(conf_folder(), version_base="1.3"):
         cfg = compose("config")
         model = build(cfg.model)
@@ -36,14 +36,14 @@ def run() -> list[Figure]:
     wall, whole, made = sweep()
     speeds = [before, seconds_per_call(model, cfg.batch_size)]
     least = [made * seconds for seconds in speeds]
-    overhead = (wall - sum(least) / len(least)) / CELLS
+    overhead = (wall - sum(least) / len(least)) / RUNS
     return [
         figure(
-            f"sweep of {CELLS} runs against {CELLS} × the network time of one",
-            [wall / (CELLS * whole * seconds) for seconds in speeds],
+            f"sweep of {RUNS} runs against {RUNS} × the network time of one",
+            [wall / (RUNS * whole * seconds) for seconds in speeds],
             target=1.1,
             better="lower",
-            detail=f"{wall:.0f} s against {CELLS} × {whole * sum(speeds) / len(speeds):.0f} s; inverted once",
+            detail=f"{wall:.0f} s against {RUNS} × {whole * sum(speeds) / len(speeds):.0f} s; inverted once",
         ),
         figure(
             "the same sweep against the network time of the calls it made",
@@ -55,7 +55,7 @@ def run() -> list[Figure]:
 
 
 def sweep() -> tuple[float, int, int]:
-    """Wall seconds of the grid, network calls of the one cell that inverted, and of all cells."""
+    """Wall seconds of the grid, network calls of the one run that inverted, and of all runs."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         command = [sys.executable, "-m", "ood_diffusion", "-m", *GRID]
@@ -64,12 +64,10 @@ def sweep() -> tuple[float, int, int]:
         wall = time.perf_counter() - start
         files = list(Path(folder).rglob("results.json"))
         calls = [json.loads(path.read_text())["cost"]["network_calls"] for path in files]
-    inverting = [sum(cell.values()) for cell in calls if cell["invert"]]
-    if len(calls) != CELLS or len(inverting) != 1:
-        raise RuntimeError(
-            f"expected {CELLS} cells and one inversion, but got {len(calls)}, {len(inverting)}"
-        )
-    return wall, inverting[0], sum(sum(cell.values()) for cell in calls)
+    inverting = [sum(run.values()) for run in calls if run["invert"]]
+    if len(calls) != RUNS or len(inverting) != 1:
+        raise RuntimeError(f"expected {RUNS} runs and one inversion, but got {len(calls)}, {len(inverting)}")
+    return wall, inverting[0], sum(sum(run.values()) for run in calls)
 
 
 def seconds_per_call(model: FrozenModel, batch_size: int) -> float:

@@ -49,7 +49,7 @@ class Grid(Swept):
         Raises:
             Exception: of the first run that failed, when all have ended.
         """
-        from ood_diffusion.report.collect.cells import MULTIRUN
+        from ood_diffusion.report.collect.run_files import MULTIRUN
         from ood_diffusion.report.collect.sweep_size import combinations
         from ood_diffusion.runs.resume import numbered, to_do
         from ood_diffusion.storage.atomic import atomic_write
@@ -130,7 +130,7 @@ class Submit(Launcher):
             UserError: where there is no SLURM, nothing is to be computed, or a search waits for results.
         """
         from ood_diffusion.checks import UserError, require
-        from ood_diffusion.report.collect.cells import MULTIRUN, read
+        from ood_diffusion.report.collect.run_files import MULTIRUN, read
 
         if config.get("dry_run") is True:
             raise UserError("submit needs dry_run=false, but got true. For a plan, leave out submit.")
@@ -150,7 +150,8 @@ class Submit(Launcher):
             UserError: if sbatch refuses them; nothing has begun then, and what lay in the folder still does.
         """
         from ood_diffusion.checks import UserError
-        from ood_diffusion.report.collect.cells import ALONE, MULTIRUN, config_dirs
+        from ood_diffusion.report.collect.run_files import MULTIRUN
+        from ood_diffusion.report.collect.run_folder import ALONE, config_dirs
         from ood_diffusion.runs.configuration import quoted
         from ood_diffusion.storage.atomic import atomic_write
 

@@ -38,7 +38,7 @@ STARTERS = ("resume", "submit")
 
 
 def job(cfg: "DictConfig") -> float | tuple[float, ...] | None:
-    """One run or one cell of a multirun; what it returns is its `objective`, if it has one."""
+    """One run, alone or of a multirun; what it returns is its `objective`, if it has one."""
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # a process of joblib's
         end_on_signals(printed=False)
     from hydra.core.hydra_config import HydraConfig
@@ -52,14 +52,14 @@ def job(cfg: "DictConfig") -> float | tuple[float, ...] | None:
     from ood_diffusion.runs.objective import returned
     from ood_diffusion.runs.outcome import reported
     from ood_diffusion.runs.settings import read_settings
-    from ood_diffusion.runs.sweep import print_cell
+    from ood_diffusion.runs.sweep import print_run
     from ood_diffusion.terminal import replace_unprintable
 
     replace_unprintable()  # a launcher's process has not been through `main`
     config = HydraConfig.get()
     names = {group: str(config.runtime.choices[group]) for group in GROUPS}
     folder = Path(config.runtime.output_dir)
-    alone = config.mode == RunMode.RUN  # in a multirun Hydra says which cell failed, and goes on
+    alone = config.mode == RunMode.RUN  # in a multirun Hydra says which run failed, and goes on
     stops = cfg.fail_fast is True and config.runtime.choices["launcher"] in (
         "basic",
         "joblib",
@@ -79,7 +79,7 @@ def job(cfg: "DictConfig") -> float | tuple[float, ...] | None:
             launch(cfg, names, folder, OmegaConf.to_container(config.job_logging, resolve=True), place)
             objective = returned(cfg.objective, folder) if leads() else None
         if cfg.output == "json" and leads():
-            print_cell(folder)
+            print_run(folder)
         return objective
 
 
@@ -127,7 +127,7 @@ def completion() -> bool:
 def main() -> None:
     """Entry point; exit status 0 for success, 2 for a user error, 1 for any other, 128 + n for signal n.
 
-    `COMMANDS` are no jobs: there 1 says that not all cells are complete.
+    `COMMANDS` are no jobs: there 1 says that not all runs are complete.
     """
     end_on_signals()
     import hydra

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ood_diffusion.report.collect.cells import parse_results
+from ood_diffusion.report.collect.run_files import parse_results
 
 TINY = ["n_references=12", "n_samples=8", "n_held_out=16", "steps=2", "batch_size=4", "logger=none"]
 """Overrides that make a run take seconds."""

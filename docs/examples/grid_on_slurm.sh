@@ -26,5 +26,5 @@ ood-diffusion -m "${GRID[@]}" dry_run=true
 # Each run is a task of one job array; runs that differ only in the sampler share their inversions.
 ood-diffusion -m "${GRID[@]}" "${CLUSTER[@]}" hydra.sweep.dir="$SWEEP" logger=none
 
-# One table of all runs, cells.csv; says which failed and why.
+# One table of all runs, runs.csv; says which failed and why.
 ood-diffusion collect "$SWEEP"

@@ -70,7 +70,7 @@ def command_line() -> str:
             getattr(import_module(modules[name]), name)(["--help"])
         helps[f"ood-diffusion {name}"] = out.getvalue()
     says = (
-        "Exit status: 0, 2 for a user error, 128 + n for signal n, 1 for all else and for cells "
+        "Exit status: 0, 2 for a user error, 128 + n for signal n, 1 for all else and for runs "
         "that are not complete. "
         "`python -m ood_diffusion` is the same command."
     )

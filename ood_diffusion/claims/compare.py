@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ood_diffusion.claims.combined import minus
 from ood_diffusion.figures import Figure, Surface, at, number_at
-from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, differing, word
+from ood_diffusion.report.collect.run_folder import RunFolder, coordinate_word, differing, word
 from ood_diffusion.report.declared import columns, known, whole
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.influences import FILE, Influences, read
@@ -45,14 +45,14 @@ class Run:
 
     Args:
         letter: what it is called here.
-        cell: its folder.
+        files: what it left.
         results: what it found, figures declared.
         figures: by name, those that it has measured.
         influences: what single images change in them, as far as the run has left that.
     """
 
     letter: str
-    cell: CellFolder
+    files: RunFolder
     results: Results
     figures: Mapping[str, Figure]
     influences: Influences
@@ -76,11 +76,11 @@ class Difference:
     how: str
 
 
-def runs_of(cells: Sequence[CellFolder]) -> list[Run]:
+def runs_of(folders: Sequence[RunFolder]) -> list[Run]:
     """The runs, called A, B, …; at most `LETTERS`."""
     return [
-        Run(letter, cell, cast(Results, whole(cell.results)), known(cell.results, SURFACE), read(cell.folder))
-        for letter, cell in zip(LETTERS, cells, strict=False)
+        Run(letter, left, cast(Results, whole(left.results)), known(left.results, SURFACE), read(left.folder))
+        for letter, left in zip(LETTERS, folders, strict=False)
     ]
 
 
@@ -95,11 +95,12 @@ def settings(runs: Sequence[Run]) -> dict[str, list[str]]:
 
     What belongs to a choice that differs is left out unless it was set by hand: the choice says it.
     """
-    cells = [run.cell for run in runs]
-    names = differing(cells)
-    found = {name: [coordinate_word(cell, name) for cell in cells] for name in names}
+    folders = [run.files for run in runs]
+    names = differing(folders)
+    found = {name: [coordinate_word(each, name) for each in folders] for name in names}
     told = [
-        {key.replace("/", "."): word(value) for key, value in flatten(cell.config).items()} for cell in cells
+        {key.replace("/", "."): word(value) for key, value in flatten(left.config).items()}
+        for left in folders
     ]
     beside = {*names, *BESIDE}
     for key in dict.fromkeys(key for each in told for key in each):
@@ -184,24 +185,23 @@ def qualities(path: str) -> dict[str, str]:
     The name of features holds the view by which the extractor saw the images.
     """
     judged = path.startswith("metrics/")
-    found = (
-        {} if path.startswith(ANY_FEATURES) else {"features": f"{'metrics' if judged else 'cell'}/extractor"}
-    )
+    section = "metrics" if judged else "coordinates"
+    found = {} if path.startswith(ANY_FEATURES) else {"features": f"{section}/extractor"}
     counts = {"numbers of samples": "metrics/sets/samples/n", "numbers of held-out images": "metrics/n_real"}
     return {**found, **(counts if judged and not path.startswith(ANY_NUMBER) else {})}
 
 
-def drawn(cell: CellFolder) -> str:
+def drawn(run: RunFolder) -> str:
     """Equal for runs whose samples at one place are one draw; empty where that is not recorded.
 
     Under a selection a sample's place is that among the kept ones, so that what proposes counts too.
     """
-    seed = at(cell.results, "cell/seed")
-    digest = at(cell.results, "data/domain/used/references/digest")
+    seed = at(run.results, "coordinates/seed")
+    digest = at(run.results, "data/domain/used/references/digest")
     if seed is None or not digest:
         return ""
-    names = ("selection", *(() if cell.coordinate("selection") == "none" else PROPOSED))
-    told = [(coordinate_word(cell, name), cell.config.get(name)) for name in names]
+    names = ("selection", *(() if run.coordinate("selection") == "none" else PROPOSED))
+    told = [(coordinate_word(run, name), run.config.get(name)) for name in names]
     text = json.dumps([seed, digest, told], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 

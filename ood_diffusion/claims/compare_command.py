@@ -26,8 +26,8 @@ from ood_diffusion.claims.compare import (
 )
 from ood_diffusion.figures import Figure, at
 from ood_diffusion.report.collect.arguments import folder_of
-from ood_diffusion.report.collect.cells import CellFolder, walk
 from ood_diffusion.report.collect.rows import Line, shown, status
+from ood_diffusion.report.collect.run_folder import RunFolder, walk
 from ood_diffusion.report.collect.table_file import check_output, write, write_rows
 from ood_diffusion.report.sections import plus_minus
 from ood_diffusion.report.sheets import SEPARATOR, SHADE, SHOWN, Pixels, cut
@@ -69,8 +69,8 @@ def compare(arguments: Sequence[str]) -> bool:
     write_rows(rows(runs, figures, told, found), output)
     console = screen()
     for run in runs:
-        state = status(run.cell)
-        line = f"{run.letter}  {shown(run.cell.folder)}"
+        state = status(run.files)
+        line = f"{run.letter}  {shown(run.files.folder)}"
         console.print(
             Text(f"{line}  {state.word}: {shown(state.why)}" if state.why else line), soft_wrap=True
         )
@@ -92,7 +92,7 @@ def compare(arguments: Sequence[str]) -> bool:
         console.print(Text(what_columns_are(runs)))
         console.print(Text(f"Pictures: {shown(place)}"), soft_wrap=True)
     console.print(Text(f"Table: {shown(output)}"), soft_wrap=True)
-    return all(status(run.cell).word == "complete" for run in runs)
+    return all(status(run.files).word == "complete" for run in runs)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -109,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def opened(folders: Sequence[Path]) -> list[CellFolder]:
+def opened(folders: Sequence[Path]) -> list[RunFolder]:
     """The runs in these folders.
 
     Raises:
@@ -122,19 +122,19 @@ def opened(folders: Sequence[Path]) -> list[CellFolder]:
         names,
         "Name their folders, such as outputs/sweeps/*/0 outputs/sweeps/*/1.",
     )
-    cells = [CellFolder(folder) for folder in folders]
-    for cell in cells:
-        name = shown(cell.folder)
-        require(os.path.isdir(cell.folder), "compare needs folders that exist", name, "Check the path.")
+    runs = [RunFolder(folder) for folder in folders]
+    for run in runs:
+        name = shown(run.folder)
+        require(os.path.isdir(run.folder), "compare needs folders that exist", name, "Check the path.")
         again = "Run it again with this version of ood_diffusion."
-        require(not cell.damage, "compare needs runs that can be read", f"{name}: {cell.damage}", again)
-        there = [] if cell.results else [each.folder for each in walk(cell.folder).cells]
-        inside = [folder for folder in there if folder != cell.folder]
+        require(not run.damage, "compare needs runs that can be read", f"{name}: {run.damage}", again)
+        there = [] if run.results else [each.folder for each in walk(run.folder).runs]
+        inside = [folder for folder in there if folder != run.folder]
         remedy = "This run has not finished a stage." if there else "Name another folder."
-        remedy = f"It ended with: {shown(cell.error)}" if cell.error else remedy
+        remedy = f"It ended with: {shown(run.error)}" if run.error else remedy
         remedy = f"Name runs in it, such as {shown(inside[0])}." if inside else remedy
-        require(bool(cell.results), "compare needs runs that have left a results.json", name, remedy)
-    return cells
+        require(bool(run.results), "compare needs runs that have left a results.json", name, remedy)
+    return runs
 
 
 def rows(
@@ -148,7 +148,7 @@ def rows(
         {
             "figure": name,
             "label": each.head,
-            "run": shown(run.cell.folder),
+            "run": shown(run.files.folder),
             **{key: values[place] for key, values in told.items()},
             **ends("", run.figures[name].bounds(run.results) if name in run.figures else ()),
             **(ends("minus_first_", found[name][place - 1].bounds) if place else {}),
@@ -261,13 +261,13 @@ def is_sheet(path: Path) -> bool:
 
 def draws(run: Run) -> list[Pixels]:
     """The first samples of a run that are in its folder."""
-    count = min(int(at(run.results, "cell/n_samples") or 0), SHOWN)
-    return cut(run.cell.folder / "samples.png", count, DRAWS)
+    count = min(int(at(run.results, "coordinates/n_samples") or 0), SHOWN)
+    return cut(run.files.folder / "samples.png", count, DRAWS)
 
 
 def what_columns_are(runs: Sequence[Run]) -> str:
     """Whether the pictures in one column belong together."""
-    alike = {drawn(run.cell) for run in runs}
+    alike = {drawn(run.files) for run in runs}
     if len(alike) == 1 and "" not in alike:
         return "In the pictures a column is one draw: seed, references and selection are the same."
     return (

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from ood_diffusion.claims.combined import minus
 from ood_diffusion.figures import Figure, at, number_at
-from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, word
+from ood_diffusion.report.collect.run_folder import RunFolder, coordinate_word, word
 from ood_diffusion.report.declared import columns, figures_of, known, whole
 from ood_diffusion.report.leaderboard_table import RANKED, Standing, best_new
 from ood_diffusion.report.wording import MISSING
@@ -55,12 +55,12 @@ class Run:
     yardstick: float | None
 
 
-def leaderboards(cells: Sequence[CellFolder]) -> dict[tuple[str, str], list[Standing]]:
+def leaderboards(runs: Sequence[RunFolder]) -> dict[tuple[str, str], list[Standing]]:
     """(model, domain) -> standings, the lowest FID first; of runs alike in all, the last counts."""
-    able = [cell for cell in cells if can_be_ranked(cell)]
+    able = [run for run in runs if can_be_ranked(run)]
     names = coordinates(able)
     boards: dict[tuple[str, str], dict[tuple[str, ...], dict[Any, Run]]] = {}
-    for run in (read(cell, names) for cell in able):
+    for run in (read(each, names) for each in able):
         ways = boards.setdefault(run.board, {})
         ways.setdefault(tuple(run.way.values()), {})[run.seed] = run
     return {
@@ -69,36 +69,36 @@ def leaderboards(cells: Sequence[CellFolder]) -> dict[tuple[str, str], list[Stan
     }
 
 
-def can_be_ranked(cell: CellFolder) -> bool:
+def can_be_ranked(run: RunFolder) -> bool:
     """Whether its files can be read, its last attempt did not fail, and its samples' FID has an interval."""
-    return not cell.damage and not cell.error and RANKED in estimates(cell.results)
+    return not run.damage and not run.error and RANKED in estimates(run.results)
 
 
-def heads(cells: Sequence[CellFolder]) -> dict[str, Figure]:
+def heads(runs: Sequence[RunFolder]) -> dict[str, Figure]:
     """Name -> figure, for every column that the runs have beside that by which they are ranked."""
-    found = columns((cell.results for cell in cells if can_be_ranked(cell)), "leaderboard")
+    found = columns((run.results for run in runs if can_be_ranked(run)), "leaderboard")
     return {name: each for name, each in found.items() if name != RANKED}
 
 
-def coordinates(cells: Sequence[CellFolder]) -> list[str]:
+def coordinates(runs: Sequence[RunFolder]) -> list[str]:
     """Names in which the runs are not all alike, beside model, domain, `WAY` and seed."""
-    by_hand = [name for cell in cells for name in cell.overridden if name.partition(".")[0] in PARTS]
+    by_hand = [name for run in runs for name in run.overridden if name.partition(".")[0] in PARTS]
     wanted = dict.fromkeys([*KNOBS, *(name for name in by_hand if "." in name)])
-    return [name for name in wanted if len({word(cell.coordinate(name)) for cell in cells}) > 1]
+    return [name for name in wanted if len({word(run.coordinate(name)) for run in runs}) > 1]
 
 
-def read(cell: CellFolder, names: Sequence[str]) -> Run:
+def read(run: RunFolder, names: Sequence[str]) -> Run:
     """A run's coordinates and figures."""
-    results = whole(cell.results)
+    results = whole(run.results)
     unused = at(results, "metrics/making/uses_prior") is False
-    way = {name: coordinate_word(cell, name) for name in (*WAY, *names)}
+    way = {name: coordinate_word(run, name) for name in (*WAY, *names)}
     hidden = [name for name in way if unused and name.partition(".")[0] == "prior"]
     found, intervals = known(results, "leaderboard"), estimates(results)
     real = (each.value(results) for each in figures_of(results) if each.name == f"{RANKED}_of_references")
     return Run(
-        board=(str(cell.coordinate("model")), str(cell.coordinate("domain"))),
+        board=(str(run.coordinate("model")), str(run.coordinate("domain"))),
         way={**way, **dict.fromkeys(hidden, MISSING)},
-        seed=cell.coordinate("seed"),
+        seed=run.coordinate("seed"),
         fid=intervals.pop(RANKED),
         figures={name: cast(float, each.value(results)) for name, each in found.items() if name != RANKED},
         intervals=intervals,

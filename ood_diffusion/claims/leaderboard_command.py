@@ -34,7 +34,7 @@ def leaderboard(arguments: Sequence[str]) -> bool:
         arguments,
     )
     found = find(*folders)
-    boards, told = leaderboards(list(found.cells.values())), heads(list(found.cells.values()))
+    boards, told = leaderboards(list(found.runs.values())), heads(list(found.runs.values()))
     require(
         bool(boards),
         "leaderboard needs runs with the stage evaluate",
@@ -60,8 +60,8 @@ def leaderboard(arguments: Sequence[str]) -> bool:
             "for other draws, held-out images and seeds, with these references."
         )
     )
-    for label, cell in found.cells.items():
-        if not (cell.damage or cell.error or can_be_ranked(cell)):
+    for label, run in found.runs.items():
+        if not (run.damage or run.error or can_be_ranked(run)):
             line = f"left out: {shown(label)}: no FID of samples with an interval"
             console.print(Text(line), soft_wrap=True)
     console.print(Text("\n".join(found.shortfalls())), soft_wrap=True)

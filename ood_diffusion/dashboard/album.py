@@ -10,7 +10,7 @@ from PIL import Image
 
 from ood_diffusion.report.sheets import Pixels
 
-CellPictures = Mapping[str, Sequence[Pixels]]
+RunPictures = Mapping[str, Sequence[Pixels]]
 Filled = tuple[list[str], list[dict[str, list[int]]]]
 
 
@@ -43,11 +43,11 @@ class Album:
 
     encoded: dict[tuple[bytes, int, bool], str] = field(default_factory=dict)
 
-    def fill(self, cells: Sequence[CellPictures], plan: Plan, room: int) -> Filled | None:
+    def fill(self, runs: Sequence[RunPictures], plan: Plan, room: int) -> Filled | None:
         """Encode the first pictures of each kind of each run.
 
         Args:
-            cells: kind -> pictures, of each cell.
+            runs: kind -> pictures, of each run.
             plan: how.
             room: characters that all pictures together may take.
 
@@ -57,9 +57,9 @@ class Album:
         """
         places: dict[str, int] = {}
         refers: list[dict[str, list[int]]] = []
-        for cell in cells:
+        for run in runs:
             refers.append({})
-            for kind, found in cell.items():
+            for kind, found in run.items():
                 for picture in found[: plan.count]:
                     text = self.encode(picture, plan)
                     if text not in places:

@@ -107,14 +107,14 @@ def heat_map() -> alt.LayerChart:
         alt.Chart()
         .transform_filter("isValid(datum.value)")
         .transform_aggregate(
-            value="median(value)", cells="count()", faded="min(faded)", groupby=["model", "domain"]
+            value="median(value)", runs="count()", faded="min(faded)", groupby=["model", "domain"]
         )
         .transform_joinaggregate(least="min(value)", most="max(value)")
         .transform_calculate(
             shade=f"datum.most == datum.least ? 1 : lower ? {shade} : 1 - {shade}",
             says="datum.model + ', ' + datum.domain + ': ' + metric + ' ' + format(datum.value, '.4~g')"
-            " + (datum.cells > 1 ? ', median of ' + datum.cells + ' runs' : '')",
-            text="format(datum.value, '.4~g') + (datum.cells > 1 ? '  (' + datum.cells + ')' : '')",
+            " + (datum.runs > 1 ? ', median of ' + datum.runs + ' runs' : '')",
+            text="format(datum.value, '.4~g') + (datum.runs > 1 ? '  (' + datum.runs + ')' : '')",
         )
         .encode(
             x=alt.X(
@@ -127,7 +127,7 @@ def heat_map() -> alt.LayerChart:
         "model:N",
         "domain:N",
         alt.Tooltip("value:Q", title="median", format=".4~g"),
-        alt.Tooltip("cells:Q", title="runs"),
+        alt.Tooltip("runs:Q", title="runs"),
     ]
     tiles = base.mark_rect(cursor="pointer", stroke=alt.ExprRef("ink")).encode(
         fill=alt.Fill("shade:Q", scale=alt.Scale(scheme="cividis", domain=[0, 1]), legend=None),
@@ -204,12 +204,12 @@ def parallel() -> alt.LayerChart:
     )
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[0, 1], padding=16))
     lines = (
-        base.transform_filter("isValid(datum.cell)")
+        base.transform_filter("isValid(datum.run)")
         .mark_line(strokeWidth=1.5, cursor="pointer")
         .encode(
             x=x,
             y=y,
-            detail="cell:N",
+            detail="run:N",
             order=alt.Order("place:Q"),
             color=coloured(),
             opacity=alt.Opacity("strength:Q", scale=None, legend=None),

@@ -11,8 +11,9 @@ from pathlib import Path
 from rich.text import Text
 
 from ood_diffusion.checks import require
-from ood_diffusion.report.collect.cells import CONFIG, ERROR, RESULTS, walk
 from ood_diffusion.report.collect.rows import Found, find, shown
+from ood_diffusion.report.collect.run_files import CONFIG, ERROR, RESULTS
+from ood_diffusion.report.collect.run_folder import walk
 from ood_diffusion.report.collect.table_file import write
 from ood_diffusion.report.wide import screen
 
@@ -65,7 +66,7 @@ def written(folders: Sequence[Path], output: Path, watched: bool) -> Found:
     """
     found = find(*folders)
     require(
-        bool(found.cells),
+        bool(found.runs),
         "dashboard needs folders that hold runs",
         list(map(str, folders)),
         "Try outputs/sweeps.",
@@ -74,7 +75,7 @@ def written(folders: Sequence[Path], output: Path, watched: bool) -> Found:
 
     again = AGAIN if watched and not found.complete else None
     waiting = sum(found.not_begun.values())
-    text, pictures = page(list(found.cells.values()), list(found.cells), waiting, output.parent, again)
+    text, pictures = page(list(found.runs.values()), list(found.runs), waiting, output.parent, again)
     write(output, text.encode())
     size = f"{len(text.encode()) / 1e6:.1f} MB, up to {pictures} pictures of each kind per run"
     lines = found.shortfalls()
@@ -89,7 +90,7 @@ def stamps(folders: Sequence[Path]) -> dict[Path, int]:
     for walked in map(walk, folders):
         for path in (
             *walked.sweeps,
-            *(cell.folder / name for cell in walked.cells for name in (CONFIG, RESULTS, ERROR)),
+            *(run.folder / name for run in walked.runs for name in (CONFIG, RESULTS, ERROR)),
         ):
             with suppress(OSError):
                 found[path] = path.stat().st_mtime_ns

@@ -14,8 +14,8 @@ from ood_diffusion.claims.compare import drawn
 from ood_diffusion.dashboard.gaps import GAP, gaps
 from ood_diffusion.figures import Figure, at
 from ood_diffusion.report.claim_words import verdicts
-from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, differing
 from ood_diffusion.report.collect.rows import shown, status
+from ood_diffusion.report.collect.run_folder import RunFolder, coordinate_word, differing
 from ood_diffusion.report.declared import measured
 from ood_diffusion.report.results import Results, Weights
 
@@ -68,7 +68,7 @@ class Facts(TypedDict):
 
 
 def facts(
-    cells: Sequence[CellFolder],
+    runs: Sequence[RunFolder],
     labels: Sequence[str],
     names: Sequence[str],
     equal: Mapping[str, Mapping[str, str]],
@@ -77,7 +77,7 @@ def facts(
     """One entry per run.
 
     Args:
-        cells: the cells.
+        runs: the runs.
         labels: where each lies, as the page calls it.
         names: coordinates by which runs are filtered and told apart.
         equal: figure -> what must be equal where it is compared -> its path in results.
@@ -87,29 +87,29 @@ def facts(
     return [
         {
             "folder": label,
-            "status": status(cell).word,
-            "why": status(cell).why,
-            "at": {name: coordinate_word(cell, name) for name in names},
-            "x": {name: number for name in AXES if (number := on_axis(cell, name)) is not None},
-            "figures": comparable(cell, path),
+            "status": status(run).word,
+            "why": status(run).why,
+            "at": {name: coordinate_word(run, name) for name in names},
+            "x": {name: number for name in AXES if (number := on_axis(run, name)) is not None},
+            "figures": comparable(run, path),
             "gap": gap or None,
-            "curves": stage_curves(cell.results),
-            "cost": costs(cell.results),
-            "memory": at(cell.results, "cost/peak_memory_mib"),
-            "claims": dict(verdicts(cell.results)),
-            "weights": cell.results.get("weights", {}),
-            "versions": cell.results.get("versions", {}),
-            "config": settings(cell),
-            "command": cell.command,
-            "path": shlex.quote(shown(os.path.relpath(cell.folder, page))),
-            "report": link(cell.folder / "report.html", page),
-            "tracked": tracked(cell.results),
+            "curves": stage_curves(run.results),
+            "cost": costs(run.results),
+            "memory": at(run.results, "cost/peak_memory_mib"),
+            "claims": dict(verdicts(run.results)),
+            "weights": run.results.get("weights", {}),
+            "versions": run.results.get("versions", {}),
+            "config": settings(run),
+            "command": run.command,
+            "path": shlex.quote(shown(os.path.relpath(run.folder, page))),
+            "report": link(run.folder / "report.html", page),
+            "tracked": tracked(run.results),
             "made": {
-                "draws": drawn(cell),
-                **{path: at(cell.results, path) for path in paths},
+                "draws": drawn(run),
+                **{path: at(run.results, path) for path in paths},
             },
         }
-        for cell, label, (path, gap) in zip(cells, labels, gaps(cells), strict=True)
+        for run, label, (path, gap) in zip(runs, labels, gaps(runs), strict=True)
     ]
 
 
@@ -126,22 +126,22 @@ def tracked(results: Results) -> str:
     return found if isinstance(found, str) and found.startswith(("https://", "http://")) else ""
 
 
-def coordinates(cells: Sequence[CellFolder]) -> list[str]:
+def coordinates(runs: Sequence[RunFolder]) -> list[str]:
     """Names by which the runs are told apart: model, domain, and whatever differs and changes samples."""
-    differ = [name for name in differing(cells) if name.partition(".")[0] not in BESIDE]
+    differ = [name for name in differing(runs) if name.partition(".")[0] not in BESIDE]
     return list(dict.fromkeys(["model", "domain", *differ]))
 
 
-def on_axis(cell: CellFolder, name: str) -> float | None:
+def on_axis(run: RunFolder, name: str) -> float | None:
     """A coordinate as a number; None where it is none, such as a level that is still "auto"."""
-    value = cell.coordinate(name)
+    value = run.coordinate(name)
     return value if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def comparable(cell: CellFolder, gap: str) -> dict[str, list[float]]:
+def comparable(run: RunFolder, gap: str) -> dict[str, list[float]]:
     """A run's figures with their intervals; the domain gap only from where `gap` says."""
-    found = measured(cell.results, "dashboard")
-    if not at(cell.results, gap):
+    found = measured(run.results, "dashboard")
+    if not at(run.results, gap):
         found.pop(GAP, None)
     return found
 
@@ -173,10 +173,10 @@ def points(curve: Iterable[Mapping[str, Any]] | None, x: str, y: str) -> Points:
     return [[each[x], *told.bounds(each)] for each in curve or () if told.bounds(each)]
 
 
-def settings(cell: CellFolder) -> dict[str, str]:
+def settings(run: RunFolder) -> dict[str, str]:
     """The full configuration as composed: choices of groups, then every setting by its dotted name."""
-    choices = {name: str(value) for name, value in cell.choices.items() if not name.startswith("hydra/")}
-    return {**{f"{name} (group)": value for name, value in choices.items()}, **dotted(cell.config)}
+    choices = {name: str(value) for name, value in run.choices.items() if not name.startswith("hydra/")}
+    return {**{f"{name} (group)": value for name, value in choices.items()}, **dotted(run.config)}
 
 
 def dotted(config: Mapping[str, object], prefix: str = "") -> dict[str, str]:

@@ -5,7 +5,7 @@ from statistics import fmean
 from typing import Any
 
 from ood_diffusion.figures import Figure, at
-from ood_diffusion.report.collect.cells import CellFolder, coordinate_word
+from ood_diffusion.report.collect.run_folder import RunFolder, coordinate_word
 from ood_diffusion.report.declared import figures_of
 
 Kind = tuple[Figure | None, list[float]]
@@ -14,22 +14,22 @@ GAP = "gap"
 PLACE = ("model", "domain", "extractor")
 
 
-def gaps(cells: Sequence[CellFolder]) -> list[tuple[str, list[float]]]:
+def gaps(runs: Sequence[RunFolder]) -> list[tuple[str, list[float]]]:
     """Of each run where in results its place's gap comes from, and the gap; empty where none was measured.
 
     Several stages measure it, by FIDs of different images. At a place there is one kind, the first that any
     run there has. A run that measured that kind has its own gap. FID falls as images become more, so that
     the others have the gap from the most images; of several, the mean.
     """
-    places = [place(cell) for cell in cells]
+    places = [place(run) for run in runs]
     found: dict[tuple[str, ...], Kind] = {}
     for key in dict.fromkeys(places):
-        there = [cell.results for cell, its in zip(cells, places, strict=True) if its == key]
+        there = [run.results for run, its in zip(runs, places, strict=True) if its == key]
         kinds = ((each, from_most(each, there)) for each in kinds_of(there))
         found[key] = next(((each, gap) for each, gap in kinds if gap), (None, []))
     return [
-        ("", []) if kind is None else (kind.interval, kind.bounds(cell.results) or gap)
-        for cell, (kind, gap) in zip(cells, (found[key] for key in places), strict=True)
+        ("", []) if kind is None else (kind.interval, kind.bounds(run.results) or gap)
+        for run, (kind, gap) in zip(runs, (found[key] for key in places), strict=True)
     ]
 
 
@@ -46,10 +46,10 @@ def from_most(kind: Figure, runs: Sequence[Mapping[str, Any]]) -> list[float]:
     return [fmean(ends) for ends in zip(*(ends for n, ends in known if n == most), strict=True)]
 
 
-def place(cell: CellFolder) -> tuple[str, ...]:
+def place(run: RunFolder) -> tuple[str, ...]:
     """What a domain gap belongs to: model, domain and features, with what was set inside them by hand.
 
     Domains of one name may be different folders of images.
     """
-    inside = sorted(name for name in cell.overridden if name.partition(".")[0] in PLACE and "." in name)
-    return (*(f"{name}={coordinate_word(cell, name)}" for name in (*PLACE, *inside)),)
+    inside = sorted(name for name in run.overridden if name.partition(".")[0] in PLACE and "." in name)
+    return (*(f"{name}={coordinate_word(run, name)}" for name in (*PLACE, *inside)),)

@@ -16,8 +16,8 @@ from ood_diffusion.dashboard.facts import BESIDE, coordinates, facts, share
 from ood_diffusion.dashboard.standings import standings
 from ood_diffusion.dashboard.theme import DARK, LIGHT, SHAPES, css_variables, vega_config
 from ood_diffusion.figures import at
-from ood_diffusion.report.collect.cells import CellFolder
 from ood_diffusion.report.collect.command import QUALIFIES
+from ood_diffusion.report.collect.run_folder import RunFolder
 from ood_diffusion.report.declared import columns, known
 from ood_diffusion.report.results import as_json
 from ood_diffusion.report.sheets import pictures
@@ -37,12 +37,12 @@ DRAWN = ("series", "ink", "card")
 
 
 def page(
-    cells: Sequence[CellFolder], labels: Sequence[str], waiting: int, folder: Path, again: int | None = None
+    runs: Sequence[RunFolder], labels: Sequence[str], waiting: int, folder: Path, again: int | None = None
 ) -> tuple[str, int]:
     """The HTML of runs called `labels`; `waiting` more have not begun.
 
     Args:
-        cells: the runs.
+        runs: the runs.
         labels: where each lies, as the page calls it.
         waiting: how many have no folder yet.
         folder: where the page will lie, from which its links lead to the runs.
@@ -52,41 +52,41 @@ def page(
         The text, and how many pictures of a kind any run shows at most: fewer than it has where the page
         would exceed 5 MB, none where it would even so.
     """
-    data = {**data_of(cells, labels, waiting, folder), "again": again}
+    data = {**data_of(runs, labels, waiting, folder), "again": again}
     bundle, album = script_safe(vega_bundle()), Album()
-    most = min(PLANS[0].count, max(MOST_PICTURES // max(len(cells), 1), FEWEST_PICTURES))
-    albums = [pictures(cell.folder, counts(cell), most) for cell in cells]
+    most = min(PLANS[0].count, max(MOST_PICTURES // max(len(runs), 1), FEWEST_PICTURES))
+    albums = [pictures(run.folder, counts(run), most) for run in runs]
     room = MAX_BYTES - len(render(data, bundle).encode())
     for plan in PLANS:
         filled = album.fill(albums, plan, max(room, 0))
         if filled is None:
             continue
-        for entry, refers in zip(data["cells"], filled[1], strict=True):
+        for entry, refers in zip(data["runs"], filled[1], strict=True):
             entry["pictures"] = refers
         text = render({**data, "images": filled[0]}, bundle)
         if len(text.encode()) <= MAX_BYTES:
             break
-    return text, max((len(some) for entry in data["cells"] for some in entry["pictures"].values()), default=0)
+    return text, max((len(some) for entry in data["runs"] for some in entry["pictures"].values()), default=0)
 
 
-def data_of(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int, folder: Path) -> Json:
+def data_of(runs: Sequence[RunFolder], labels: Sequence[str], waiting: int, folder: Path) -> Json:
     """Everything that the page shows but pictures, as the script reads it."""
-    names = coordinates(cells)
-    told = columns([cell.results for cell in cells], "dashboard")
+    names = coordinates(runs)
+    told = columns([run.results for run in runs], "dashboard")
     equal = {name: qualities(each.path) for name, each in told.items()}
-    entries = facts(cells, labels, names, equal, folder)
-    kinds = [{name: kind(each, cell.results) for name, each in known(cell.results, "dashboard").items()}
-             for cell in cells]  # fmt: skip
+    entries = facts(runs, labels, names, equal, folder)
+    kinds = [{name: kind(each, run.results) for name, each in known(run.results, "dashboard").items()}
+             for run in runs]  # fmt: skip
     for name in told:
         if len({each[name] for each in kinds if name in each}) > 1:
             equal[name] = {"kinds": f"kind of {name}", **equal[name]}
             for entry, each in zip(entries, kinds, strict=True):
                 entry["made"][f"kind of {name}"] = each.get(name)
     alike = {name: share(entries, name) for name in ("config", "versions")}
-    comparable = all(len({at(cell.results, path) for cell in cells if cell.results.get("metrics")}) <= 1
+    comparable = all(len({at(run.results, path) for run in runs if run.results.get("metrics")}) <= 1
                      for path in QUALIFIES)  # fmt: skip
     return {
-        "cells": entries,
+        "runs": entries,
         "alike": alike,
         "waiting": waiting,
         "coordinates": names,
@@ -95,7 +95,7 @@ def data_of(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int, fo
                      "equal": equal[name]}
                     for name, each in told.items()
                     if any(name in entry["figures"] for entry in entries)],
-        "standings": standings(cells),
+        "standings": standings(runs),
         "charts": specifications(),
         "themes": {name: {"config": vega_config(theme), **{part: getattr(theme, part) for part in DRAWN}}
                    for name, theme in (("light", LIGHT), ("dark", DARK))},
@@ -104,11 +104,11 @@ def data_of(cells: Sequence[CellFolder], labels: Sequence[str], waiting: int, fo
     }  # fmt: skip
 
 
-def counts(cell: CellFolder) -> dict[str, int]:
+def counts(run: RunFolder) -> dict[str, int]:
     """How many references and samples a run has."""
     found = {
-        "references": at(cell.results, "cell/n_references"),
-        "samples": at(cell.results, "cell/n_samples"),
+        "references": at(run.results, "coordinates/n_references"),
+        "samples": at(run.results, "coordinates/n_samples"),
     }
     return {name: int(value) for name, value in found.items() if value is not None}
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ood_diffusion.checks import Json
 from ood_diffusion.claims.leaderboard import WAY, heads, leaderboards
-from ood_diffusion.report.collect.cells import CellFolder
+from ood_diffusion.report.collect.run_folder import RunFolder
 from ood_diffusion.report.leaderboard_table import Standing, file_rows
 from ood_diffusion.report.wording import MISSING
 
@@ -12,7 +12,7 @@ FIXED = ("rank", "fid", "model", "domain", "sampler", "prior", "selection")
 NUMBERS = ("seeds", "fid_low", "fid_high", "fid_references")
 
 
-def standings(cells: Sequence[CellFolder]) -> Json:
+def standings(runs: Sequence[RunFolder]) -> Json:
     """The rows of all boards.
 
     Returns:
@@ -20,10 +20,10 @@ def standings(cells: Sequence[CellFolder]) -> Json:
         the coordinates of the runs that it is made of (a prior that is not used may be any); "columns":
         name -> head, for those that say something.
     """
-    told = heads(cells)
+    told = heads(runs)
     rows = [
         {**row, "at": at(model, domain, standing)}
-        for (model, domain), board in leaderboards(cells).items()
+        for (model, domain), board in leaderboards(runs).items()
         for row, standing in zip(file_rows(model, domain, board, told), board, strict=True)
     ]
     known = {name for row in rows for name, value in row.items() if value is not None}

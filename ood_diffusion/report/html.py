@@ -83,14 +83,14 @@ def render(
     """Fill the template, showing the first `count` tiles of each kind; every text is escaped."""
     reconstruct: Any = results.get("reconstruct", {})
     return template().render(
-        cell=results.get("cell", {}),
+        coordinates=results.get("coordinates", {}),
         story=story(results),
         headlines=headlines(results),
         psnr=spread(reconstruct.get("psnr_mean"), reconstruct.get("psnr_sd"), "\u00a0dB"),
         reconstruct=reconstruct,
         reference_tiles=tiles.references(pictures, count, lossless),
         sample_tiles=tiles.samples(pictures, count, lossless),
-        total_references=results.get("cell", {}).get("n_references", len(pictures.references)),
+        total_references=results.get("coordinates", {}).get("n_references", len(pictures.references)),
         total_samples=results.get("sample", {}).get(
             "accepted", 0 if pictures.samples is None else len(pictures.samples)
         ),

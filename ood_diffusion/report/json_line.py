@@ -9,7 +9,7 @@ from ood_diffusion.report.plan.words import failures
 from ood_diffusion.report.plan.work import Plan, spent
 from ood_diffusion.report.results import as_json
 
-SECTIONS = ("cell", "model", "reconstruct", "sample", "metrics", "claims", "cost")
+SECTIONS = ("coordinates", "model", "reconstruct", "sample", "metrics", "claims", "cost")
 """Of `results.json`, as they are there but for the intervals."""
 LEFT_OUT = {"metrics": ("better", "intervals", "making")}
 """Parts of a section that only `results.json` has."""

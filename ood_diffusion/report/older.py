@@ -125,7 +125,7 @@ def fid_ratio(results: Mapping[str, Any]) -> float | None:
 def calls_per_image(results: Mapping[str, Any]) -> float | None:
     """Of the network: to denoise it, and its share of the inversions."""
     invert, denoise = (number_at(results, f"metrics/making/calls_per_{x}") for x in ("reference", "sample"))
-    references, samples = (number_at(results, f"cell/n_{name}") for name in ("references", "samples"))
+    references, samples = (number_at(results, f"coordinates/n_{name}") for name in ("references", "samples"))
     if invert is None or denoise is None or references is None or not samples:
         return None
     return denoise + invert * references / samples

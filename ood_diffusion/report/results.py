@@ -2,7 +2,8 @@
 
 A run that stops early has fewer keys: a stage that did not run leaves its section out, and readers
 must cope. Numbers that are not finite are stored as `null`, because JSON has no word for them. Readers check
-a file against these types first (`collect.cells`): of a stage's own section they say what readers rely on.
+a file against these types first (`collect.run_files`); of a stage's own section these say what readers rely
+on.
 """
 
 import json
@@ -18,12 +19,12 @@ from ood_diffusion.checks import Json
 from ood_diffusion.report.claim_words import Verdict
 from ood_diffusion.storage.atomic import atomic_write
 
-SCHEMA = 1
+SCHEMA = 2
 """Of `results.json`, there as "schema" (files without one are of the first). One more whenever a key changes
-its meaning, its type or its place."""
+its meaning, its type or its place; `collect.run_files.upgraded` reads the older ones."""
 
 
-class Cell(TypedDict, total=False):
+class Coordinates(TypedDict, total=False):
     """The settings that identify one run; `level` and `steps` as in the schedule, `eta` in [0, 1]."""
 
     model: str
@@ -362,7 +363,7 @@ class Results(TypedDict, total=False):
     command: str
     figures: list[Json]
     data: dict[str, Data]
-    cell: Cell
+    coordinates: Coordinates
     model: Model
     solver: Solver
     reconstruct: Reconstructions

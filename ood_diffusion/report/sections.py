@@ -262,16 +262,16 @@ def data_word(first: str, *others: str) -> str:
 
 
 def story(results: Results) -> str:
-    """Say in one sentence what was done, from as much of the cell as is known."""
-    cell = results.get("cell", {})
-    count, domain = cell.get("n_references"), cell.get("domain", "an unseen domain")
+    """Say in one sentence what was done, from as much of the run as is known."""
+    used = results.get("coordinates", {})
+    count, domain = used.get("n_references"), used.get("domain", "an unseen domain")
     shown = f"{number(count)} images" if count is not None else "images"
-    level = f" to level {number(cell['level'])}" if "level" in cell else ""
-    text = f"The frozen model {cell.get('model', '')} inverted {shown} of {domain}{level}".replace("  ", " ")
-    if "sampler" not in cell:
+    level = f" to level {number(used['level'])}" if "level" in used else ""
+    text = f"The frozen model {used.get('model', '')} inverted {shown} of {domain}{level}".replace("  ", " ")
+    if "sampler" not in used:
         return f"{text}."
-    draws = f"{number(cell['n_samples'])} new latents" if "n_samples" in cell else "new latents"
-    return f"{text}; from these the sampler {cell['sampler']} made {draws}, and the model denoised them."
+    draws = f"{number(used['n_samples'])} new latents" if "n_samples" in used else "new latents"
+    return f"{text}; from these the sampler {used['sampler']} made {draws}, and the model denoised them."
 
 
 def headlines(results: Results) -> list[Row]:

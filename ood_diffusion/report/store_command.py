@@ -12,15 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ood_diffusion.checks import UserError, require
-from ood_diffusion.report.collect.cells import (
-    PREVIOUS,
-    CellFolder,
-    Unreadable,
-    parse_results,
-    read,
-    walk,
-)
 from ood_diffusion.report.collect.rows import status
+from ood_diffusion.report.collect.run_files import PREVIOUS, Unreadable, parse_results, read
+from ood_diffusion.report.collect.run_folder import RunFolder, walk
 from ood_diffusion.report.results import SCHEMA, Results
 from ood_diffusion.report.wide import Screen, print_fitting, screen
 from ood_diffusion.report.wording import MISSING, counted, number
@@ -36,23 +30,23 @@ class Needs:
     """What runs need of the store.
 
     Args:
-        runs: address of a store -> folders of the runs that used it.
+        used_by: address of a store -> folders of the runs that used it.
         models: digest of weights -> name of the model.
-        cells: folder of a run -> the run.
+        runs: folder of a run -> the run.
         silent: folders of runs of which that is not known: they are not complete, damaged or of an older
             version.
         unseen: what may hold more runs: folders that cannot be looked into, and links out of the folder.
     """
 
-    runs: dict[str, list[str]]
+    used_by: dict[str, list[str]]
     models: dict[str, str]
-    cells: dict[str, CellFolder]
+    runs: dict[str, RunFolder]
     silent: list[str]
     unseen: list[str]
 
     def of(self, entry: Held, name: str) -> str:
         """Values of a coordinate of the runs that need it, or what is known of its model without them."""
-        found = {str(self.cells[run].coordinate(name)) for run in self.runs.get(entry.address, ())}
+        found = {str(self.runs[run].coordinate(name)) for run in self.used_by.get(entry.address, ())}
         if name == "model" and not found and entry.weights:
             found = {self.models.get(entry.weights, f"weights {entry.weights[:8]}")}
         return ", ".join(sorted(found)) or MISSING
@@ -90,7 +84,7 @@ def store(arguments: Sequence[str]) -> bool:
         require(os.path.isdir(each), "--run must be a folder of runs", str(each), "Try outputs/runs/….")
     needs = needs_of(runs, folder, given_up)
     console.print(
-        Text(f"Kept is what {counted(len(needs.cells), 'run')} below {runs} may need."), soft_wrap=True
+        Text(f"Kept is what {counted(len(needs.runs), 'run')} below {runs} may need."), soft_wrap=True
     )
     return prune(console, folder, needs, age(asked.older_than), asked.model, asked.yes)
 
@@ -105,21 +99,21 @@ def needs_of(runs: Path, folder: Path, given_up: Sequence[Path] = ()) -> Needs:
         known = {place, *place.parents, parent, *parent.parents} & {folder.resolve(), *without}
         if not known and (each in walked.unreadable or not (place.is_relative_to(top) or place.is_file())):
             needs.unseen.append(str(each))
-    for cell in walked.cells:
-        place, name, how = cell.folder.resolve(), str(cell.folder), status(cell).word
-        before = previous(cell.folder)
-        dry = not cell.results and not cell.damage and before is None and cell.config.get("dry_run")
+    for run in walked.runs:
+        place, name, how = run.folder.resolve(), str(run.folder), status(run).word
+        before = previous(run.folder)
+        dry = not run.results and not run.damage and before is None and run.config.get("dry_run")
         if dry or how == "refused":  # nothing was computed
             continue
-        found = cell.results or before or Results()
-        needs.models.setdefault(found.get("weights", {}).get("before", ""), str(cell.coordinate("model")))
+        found = run.results or before or Results()
+        needs.models.setdefault(found.get("weights", {}).get("before", ""), str(run.coordinate("model")))
         if without & {place, *place.parents}:
             continue
-        needs.cells[name] = cell
-        if how != "complete" or "stores" not in cell.results:
+        needs.runs[name] = run
+        if how != "complete" or "stores" not in run.results:
             needs.silent.append(name)
-        for address in {*cell.results.get("stores", ()), *(before or Results()).get("stores", ())}:
-            needs.runs.setdefault(address, []).append(name)
+        for address in {*run.results.get("stores", ()), *(before or Results()).get("stores", ())}:
+            needs.used_by.setdefault(address, []).append(name)
     return needs
 
 
@@ -174,7 +168,7 @@ def prune(console: Screen, folder: Path, needs: Needs, days: float, model: str |
         require(bool(chosen), f"--model must be one of: {names or 'none'}", model, "See `store ls`.")
         entries = [each for each in entries if each.weights in chosen]
     oldest = time.time() - DAY * days
-    going = [each for each in entries if each.address not in needs.runs and each.newest <= oldest]
+    going = [each for each in entries if each.address not in needs.used_by and each.newest <= oldest]
     if going:
         console.print(table(going, needs))
     if yes:
@@ -226,7 +220,7 @@ def table(entries: Sequence[Held], needs: Needs) -> Table:
         made.add_column(Text(head))
     for each in entries:
         age = f"{max(time.time() - each.newest, 0) / DAY:.1f} d"
-        runs = str(len(needs.runs.get(each.address, ())))
+        runs = str(len(needs.used_by.get(each.address, ())))
         where = each.kind, each.address.partition("/")[2]
         made.add_row(
             *map(Text, (*where, number(each.items), bytes_word(each.size), age, runs)),

@@ -18,8 +18,8 @@ from ood_diffusion.report.wording import SETS, number
 
 def summary_table(results: Results) -> Table:
     """The run in one table: sets as columns, and each number under the set that it describes."""
-    cell, metrics = results.get("cell", {}), results.get("metrics", {})
-    title = Text(f"{cell.get('domain', 'unseen domain')}, drawn by {cell.get('model', 'a frozen model')}")
+    used, metrics = results.get("coordinates", {}), results.get("metrics", {})
+    title = Text(f"{used.get('domain', 'unseen domain')}, drawn by {used.get('model', 'a frozen model')}")
     judged = metric_table(results, "terminal")
     columns = judged.columns or list(SETS)
     extractor = f"Features: {metrics['extractor']}." if "extractor" in metrics else ""

@@ -1,7 +1,7 @@
 """`dry_run=true`: what a run or a sweep would cost, and what of it would fail, without computing anything.
 
 Every run of a sweep leaves its plan in its own output folder and the process that started the sweep adds
-them up, so that it does not matter which launcher runs the cells. Only a run imports heavy libraries.
+them up, so that it does not matter which launcher starts the runs. Only a run imports heavy libraries.
 """
 
 import json

@@ -22,10 +22,10 @@ from ood_diffusion.lightning.ranks import Ranks
 from ood_diffusion.models.base import FrozenModel
 from ood_diffusion.optional import optional
 from ood_diffusion.report.claim_words import verdicts
-from ood_diffusion.report.collect.cells import CellFolder
+from ood_diffusion.report.collect.run_folder import RunFolder
 from ood_diffusion.report.pictures import Pictures
 from ood_diffusion.report.plan.speed import PICTURES
-from ood_diffusion.report.results import SCHEMA, Cell, Data, Results, Used, as_json, write_json
+from ood_diffusion.report.results import SCHEMA, Coordinates, Data, Results, Used, as_json, write_json
 from ood_diffusion.report.table import print_card, print_summary
 from ood_diffusion.report.tracking.tracker import open_tracker
 from ood_diffusion.runs.assemble import KNOBS, assemble, build, plain
@@ -46,7 +46,7 @@ OURS = {
     "command",
     "device",
     "figures",
-    "cell",
+    "coordinates",
     "data",
     "versions",
     "weights",
@@ -134,11 +134,13 @@ def run_stages(cfg: DictConfig, run: Run, before: str) -> None:
     if run.settings.level == AUTO and RECOMMENDING in stages:
         run = at_recommended_level(run, results, before)
         del stages[RECOMMENDING]
-    results["cell"] = describe(run, with_images)
-    results["command"] = CellFolder(workspace.folder).command
+    results["coordinates"] = describe(run, with_images)
+    results["command"] = RunFolder(workspace.folder).command
     results["versions"] = versions()
     results["device"] = name_of(workspace.ranks.device)
-    tracker = open_tracker(plain(cfg.logger), {**results["cell"], "conf": plain(cfg)}, workspace.folder)
+    tracker = open_tracker(
+        plain(cfg.logger), {**results["coordinates"], "conf": plain(cfg)}, workspace.folder
+    )
     if tracker is not None and tracker.url:
         results["tracking"] = {"url": tracker.url}
     failed = True
@@ -251,12 +253,12 @@ def at_recommended_level(run: Run, results: Results, before: str) -> Run:
     level = results["bandwidth"]["recommended"]
     log.info("level=auto: %g", level)
     chosen = run.at(level=level)
-    results["cell"] = describe(chosen, with_images=False)
+    results["coordinates"] = describe(chosen, with_images=False)
     keep_accounts(chosen, results, before, ended=False)
     return chosen
 
 
-def describe(run: Run, with_images: bool) -> Cell:
+def describe(run: Run, with_images: bool) -> Coordinates:
     """The run's coordinates in the grid: every group's choice and every knob, as they were used.
 
     Args:
@@ -266,7 +268,7 @@ def describe(run: Run, with_images: bool) -> Cell:
     knobs = {knob: getattr(run.settings, knob) for knob in KNOBS}
     counts = {"n_references": len(run.references), "n_held_out": len(run.held_out)} if with_images else {}
     extractor = judged_by(run.names["extractor"], run.view_recipe)
-    return cast(Cell, {**run.names, "extractor": extractor, **knobs, **counts})
+    return cast(Coordinates, {**run.names, "extractor": extractor, **knobs, **counts})
 
 
 def data_of(run: Run, cfg: DictConfig) -> dict[str, Data]:

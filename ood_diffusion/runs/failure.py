@@ -15,7 +15,8 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 from ood_diffusion.checks import UserError, require
-from ood_diffusion.report.collect.cells import MULTIRUN, NOT_BEGUN, PREVIOUS, find_cells
+from ood_diffusion.report.collect.run_files import MULTIRUN, NOT_BEGUN, PREVIOUS
+from ood_diffusion.report.collect.run_folder import find_runs
 from ood_diffusion.runs.configuration import sweep_folder
 from ood_diffusion.runs.outcome import RankFailure, RunFailure, verdict
 from ood_diffusion.runs.sweep import RESULTS, Sweep
@@ -81,7 +82,7 @@ def require_no_failure(folder: Path, fail_fast: object) -> None:
     if not fail_fast or sweep is None or not (sweep / MULTIRUN).is_file():
         return
     began = (sweep / MULTIRUN).stat().st_mtime_ns
-    errors = (cell.folder / NAME for cell in find_cells(sweep) if cell.folder != folder)
+    errors = (run.folder / NAME for run in find_runs(sweep) if run.folder != folder)
     failed = [path.parent for path in errors if path.exists() and path.stat().st_mtime_ns > began]
     require(
         not failed, "fail_fast=true runs nothing after a failure", str(min(failed, default="")), "Resume it."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ood_diffusion.checks import require
 from ood_diffusion.figures import Figure, require_one_meaning
-from ood_diffusion.report.collect.cells import CellFolder
+from ood_diffusion.report.collect.run_folder import RunFolder
 from ood_diffusion.report.declared import figures_of
 from ood_diffusion.runs.outcome import RunFailure
 
@@ -83,7 +83,7 @@ def returned(setting: Any, folder: Path) -> float | tuple[float, ...] | None:
     Raises:
         RunFailure: for a figure that it has not measured.
     """
-    names, results = names_of(setting), CellFolder(folder).results
+    names, results = names_of(setting), RunFolder(folder).results
     values = [value_in(results, meant(name, figures_of(results))) for name in names]
     for name, value in zip(names, values, strict=True):
         if value is None:

@@ -11,19 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ood_diffusion.checks import UserError, require
-from ood_diffusion.report.collect.cells import (
-    ALONE,
-    HYDRA,
-    MULTIRUN,
-    WITHOUT_EFFECT,
-    HydraFile,
-    Unreadable,
-    config_dirs,
-    find_cells,
-    parse_yaml,
-    read,
-)
 from ood_diffusion.report.collect.rows import status
+from ood_diffusion.report.collect.run_files import HYDRA, MULTIRUN, HydraFile, Unreadable, parse_yaml, read
+from ood_diffusion.report.collect.run_folder import ALONE, WITHOUT_EFFECT, config_dirs, find_runs
 from ood_diffusion.report.collect.sweep_size import SweepFile, recipes
 from ood_diffusion.runs.configuration import quoted
 from ood_diffusion.runs.sweep import Sweep
@@ -52,17 +42,17 @@ def to_do(
     Returns:
         The overrides of each, the last of which says in which folder it is.
     """
-    begun = [cell for cell in find_cells(folder) if cell.results or not cell.config.get("dry_run")]
-    begun.sort(key=lambda cell: status(cell).word == "complete")  # of two alike, the one that is
-    own = dict(zip(recipes([cell.overrides for cell in begun], runs), begun, strict=True))
-    taken = {cell.folder.relative_to(folder).as_posix() for cell in begun}
+    begun = [run for run in find_runs(folder) if run.results or not run.config.get("dry_run")]
+    begun.sort(key=lambda run: status(run).word == "complete")  # of two alike, the one that is
+    own = dict(zip(recipes([run.overrides for run in begun], runs), begun, strict=True))
+    taken = {run.folder.relative_to(folder).as_posix() for run in begun}
     names = (subdir.replace(NUMBER, str(number)) for number in itertools.count())
     free = (name for name in names if name not in taken or NUMBER not in subdir)
     left = []
     for run, recipe in zip(runs, recipes(runs, runs), strict=True):
-        cell = own.get(recipe)
-        if cell is None or status(cell).word != "complete":
-            name = next(free) if cell is None else cell.folder.relative_to(folder).as_posix()
+        there = own.get(recipe)
+        if there is None or status(there).word != "complete":
+            name = next(free) if there is None else there.folder.relative_to(folder).as_posix()
             name = f".dry_run/{name}" if dry and begun else name
             left.append([*run, f"hydra.sweep.subdir={quoted(name)}"])
     return left, bool(begun)
@@ -113,7 +103,7 @@ def resume(words: Sequence[str]) -> list[str]:
         raise UserError(f"cannot resume {asked.folder}: {error}. Start it anew, in another folder.") from None
     remedy = "Try a folder below outputs/sweeps or outputs/runs."
     require(bool(found), "resume needs the folder of a sweep or of a run", str(asked.folder), remedy)
-    if not sweep and not asked.settings and [status(run).word for run in find_cells(folder)] == ["complete"]:
+    if not sweep and not asked.settings and [status(run).word for run in find_runs(folder)] == ["complete"]:
         print(f"{printable(str(asked.folder))} is complete", file=sys.stderr)
         sys.exit(0)
     hydra = found["hydra"]

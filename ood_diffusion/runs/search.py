@@ -18,7 +18,8 @@ from omegaconf import OmegaConf
 
 from ood_diffusion.checks import Json, UserError, require, require_integer
 from ood_diffusion.extras import import_extra
-from ood_diffusion.report.collect.cells import MULTIRUN, WITHOUT_EFFECT, CellFolder, key_of
+from ood_diffusion.report.collect.run_files import MULTIRUN
+from ood_diffusion.report.collect.run_folder import WITHOUT_EFFECT, RunFolder, key_of
 from ood_diffusion.report.json_line import one_line
 from ood_diffusion.report.wording import counted, number
 from ood_diffusion.runs.failure import LOCK, Occupied
@@ -258,7 +259,7 @@ class Search(Spaced):
         state = optuna.trial.TrialState
         ended, stopped = (sum(each.state is way for each in trials) for way in (state.COMPLETE, state.PRUNED))
         for trial in study.best_trials if ended else ():
-            command = CellFolder(folder / place(trial, self.seeds[0])).command
+            command = RunFolder(folder / place(trial, self.seeds[0])).command
             values = dict(zip(names, trial.values, strict=True))
             best.append({"run": trial.number, "objective": values, "set": trial.params, "command": command})
         more = f"hydra.sweeper.n_trials={len(trials) + self.n_trials}"

@@ -13,8 +13,8 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from ood_diffusion.report.collect.cells import find_cells
 from ood_diffusion.report.collect.rows import status
+from ood_diffusion.report.collect.run_folder import find_runs
 from ood_diffusion.report.json_line import json_line
 from ood_diffusion.terminal import printing
 
@@ -45,7 +45,7 @@ class Sweep(Callback):
         Sweep.known = {path: path.stat().st_mtime_ns for path in Sweep.path.rglob(RESULTS)}
 
 
-def print_cell(folder: Path) -> None:
+def print_run(folder: Path) -> None:
     """Print the run in `folder`, which this process has just run, unless another one will."""
     if HydraConfig.get().mode == RunMode.RUN or Sweep.path is not None:
         print_results(folder / RESULTS)
@@ -55,7 +55,7 @@ def print_others() -> None:
     """Print the complete runs of this process's sweep that have not been printed yet."""
     if Sweep.path is None or Sweep.output != "json":
         return
-    for run in find_cells(Sweep.path):
+    for run in find_runs(Sweep.path):
         path = run.folder / RESULTS
         news = path.exists() and path.stat().st_mtime_ns != Sweep.known.get(path)
         if news and status(run).word == "complete":

@@ -7,7 +7,7 @@ import yaml
 from hydra.core.override_parser.types import IntervalSweep, Override
 
 from ood_diffusion.checks import Json, require, require_choice
-from ood_diffusion.report.collect.cells import ALONE, config_dirs
+from ood_diffusion.report.collect.run_folder import ALONE, config_dirs
 from ood_diffusion.runs.objective import names_of
 from ood_diffusion.runs.space import Spaced, choices, first_of, settings
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from ood_diffusion.checks import Json, require
 from ood_diffusion.extras import import_extra
 from ood_diffusion.lightning.ranks import Ranks
-from ood_diffusion.report.collect.cells import CellFolder
+from ood_diffusion.report.collect.run_folder import RunFolder
 from ood_diffusion.report.pictures import png_bytes
 from ood_diffusion.report.results import Results
 from ood_diffusion.report.wide import screen
@@ -57,9 +57,9 @@ def export(arguments: Sequence[str]) -> bool:
         "Name another one, or remove what is there.",
     )
     folder: Path = asked.run.absolute()
-    cell = CellFolder(folder)
+    left = RunFolder(folder)
     require(
-        "store" in cell.results and bool(cell.config),
+        "store" in left.results and bool(left.config),
         "export needs the folder of a run that has finished",
         str(folder),
         "For example outputs/runs/<time>.",
@@ -70,7 +70,7 @@ def export(arguments: Sequence[str]) -> bool:
         asked.format,
         "Choose --format npz, fits, hdf5 or zarr.",
     )
-    with reopened(folder, cell.results) as run:
+    with reopened(folder, left.results) as run:
         fields = stored(run, asked.what)
         if asked.format == "png":
             target = asked.output or folder / asked.what
@@ -117,7 +117,7 @@ def reopened(folder: Path, results: Results) -> Iterator[Run]:
     started: Any = OmegaConf.load(folder / ".hydra" / "hydra.yaml")
     OmegaConf.update(cfg, "store", results["store"]["folder"])
     OmegaConf.update(cfg, "store_mode", "readonly")
-    OmegaConf.update(cfg, "level", results["cell"]["level"])  # as found, where it was to be
+    OmegaConf.update(cfg, "level", results["coordinates"]["level"])  # as found, where it was to be
     before = Path.cwd()
     os.chdir(started.hydra.runtime.cwd)
     try:

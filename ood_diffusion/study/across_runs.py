@@ -12,8 +12,8 @@ from ood_diffusion.checks import require
 from ood_diffusion.report.claim_words import CLAIMS, checks_of, interval, says, verdicts
 from ood_diffusion.report.claims_table import STYLES
 from ood_diffusion.report.collect.arguments import asked_for
-from ood_diffusion.report.collect.cells import CellFolder, coordinate_word, differing
 from ood_diffusion.report.collect.rows import Line, find, shown
+from ood_diffusion.report.collect.run_folder import RunFolder, coordinate_word, differing
 from ood_diffusion.report.collect.table_file import write_rows
 from ood_diffusion.report.wide import print_fitting, screen
 from ood_diffusion.study.bandwidth.verdict import across_domains
@@ -35,17 +35,17 @@ def claims(arguments: Sequence[str]) -> bool:
         arguments,
     )
     found = find(*folders)
-    cells = {label: cell for label, cell in found.cells.items() if any(checks_of(cell.results))}
+    runs = {label: run for label, run in found.runs.items() if any(checks_of(run.results))}
     require(
-        bool(cells),
+        bool(runs),
         "claims needs a folder with runs that have tested claims",
         "; ".join([", ".join(map(str, folders)), *found.shortfalls()[1:]]),
         "Run `ood-diffusion experiment=claims` first.",
     )
-    write_rows([row for label, cell in cells.items() for row in rows(label, cell)], output)
+    write_rows([row for label, run in runs.items() for row in rows(label, run)], output)
     console = screen()
-    print_fitting(console, verdict_table(list(cells.values())), ("claim",), wide)
-    if (check := across_domains([cell.results for cell in cells.values()])) is not None:
+    print_fitting(console, verdict_table(list(runs.values())), ("claim",), wide)
+    if (check := across_domains([run.results for run in runs.values()])) is not None:
         line = f"{check.claim} over all runs: {check.figure}: {interval(vars(check.found))}; {check.verdict}"
         console.print(Text(line), soft_wrap=True)
     console.print(Text("\n".join(found.shortfalls())), soft_wrap=True)
@@ -53,9 +53,9 @@ def claims(arguments: Sequence[str]) -> bool:
     return found.complete
 
 
-def rows(label: str, cell: CellFolder) -> list[Line]:
+def rows(label: str, run: RunFolder) -> list[Line]:
     """One flat row per check of a run."""
-    where = cell.results.get("cell", {})
+    where = run.results.get("coordinates", {})
     return [
         {
             "folder": shown(label),
@@ -69,7 +69,7 @@ def rows(label: str, cell: CellFolder) -> list[Line]:
             "verdict": check["verdict"],
             "why": check.get("why", ""),
         }
-        for check in checks_of(cell.results)
+        for check in checks_of(run.results)
     ]
 
 
@@ -78,17 +78,17 @@ def bounds(prefix: str, estimate: Mapping[str, Any]) -> dict[str, float | None]:
     return {f"{prefix}{key}": estimate[key] for key in ("value", "low", "high")}
 
 
-def verdict_table(cells: Sequence[CellFolder]) -> Table:
+def verdict_table(runs: Sequence[RunFolder]) -> Table:
     """Claims as rows, runs as columns, each headed by what distinguishes it."""
-    names = [name for name in differing(cells) if name in ("model", "domain", "level", "seed")] or ["domain"]
+    names = [name for name in differing(runs) if name in ("model", "domain", "level", "seed")] or ["domain"]
     table = Table(box=box.SIMPLE)
     table.add_column("claim")
-    for cell in cells:
-        path = cell.coordinate("domain.path")
-        where = [coordinate_word(cell, name) for name in names]
+    for run in runs:
+        path = run.coordinate("domain.path")
+        where = [coordinate_word(run, name) for name in names]
         table.add_column(Text("\n".join([*where, *([Path(str(path)).stem] if path else [])])))
-    found = [verdicts(cell.results) for cell in cells]
-    own = {check["claim"]: says(check) for cell in cells for check in checks_of(cell.results)}
+    found = [verdicts(run.results) for run in runs]
+    own = {check["claim"]: says(check) for run in runs for check in checks_of(run.results)}
     for claim, words_of in (CLAIMS | own).items():
         if any(claim in of_run for of_run in found):
             words = [of_run.get(claim, "") for of_run in found]

@@ -22,7 +22,7 @@ QUALITY = {
     "novelty": "metrics/novelty/ratio",
 }
 HEAT_MAPS = {"FID of the samples": "fid", "FID of real images": "fid_of_references", "novelty": "novelty"}
-"""Title -> column of the table "cell"."""
+"""Title -> column of the table "run"."""
 GAP = "interference/training_domain/fid_unseen/value"
 """FID between the unseen domain and the training domain, by the stage interference: of held-out images."""
 BAND = {"gap": "bandwidth/gap/value", "band": "bandwidth/comparison/unseen/value"}
@@ -82,7 +82,7 @@ def sections(entity: str) -> dict[str, list[Any]]:
     return {
         "Domain gaps: model × domain": [
             wr.CustomChart(
-                query={"summaryTable": {"tableKey": "tables/cell"}},
+                query={"summaryTable": {"tableKey": "tables/run"}},
                 chart_name=f"{entity}/{HEAT_MAP}",
                 chart_fields={"x": "domain", "y": "model", "value": column},
                 chart_strings={"title": title},

@@ -13,13 +13,13 @@ from ood_diffusion.models.base import FrozenModel
 from tests.cli import TINY, results, run_cli
 from tests.scale.test_ranks import items
 
-CELL = ["domain=radiation_sim", "level=300", "eta=0.5", "seed=3", "sampler=draw", "prior=shrunk"]
+SETTINGS = ["domain=radiation_sim", "level=300", "eta=0.5", "seed=3", "sampler=draw", "prior=shrunk"]
 
 
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("command")
-    done = run_cli(folder, *TINY, *CELL, "stages=[invert,reconstruct,sample,evaluate]")
+    done = run_cli(folder, *TINY, *SETTINGS, "stages=[invert,reconstruct,sample,evaluate]")
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -32,7 +32,7 @@ def model() -> FrozenModel:
 def run_python(
     model: FrozenModel, store: Path | None = None
 ) -> tuple[Tensor, Tensor, Latents, Latents, Tensor]:
-    """The cell of `CELL` in the fewest lines."""
+    """The run of `SETTINGS` in the fewest lines."""
     references, held_out = load_domain("radiation_sim", model, n_references=12, n_held_out=16, store=store)
     bank = invert(model, references, level=300, steps=2, batch_size=4, store=store)
     latents = draw(bank, 8, prior="shrunk", sampler="draw", seed=3)

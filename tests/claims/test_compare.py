@@ -15,13 +15,13 @@ from ood_diffusion.checks import UserError
 from ood_diffusion.claims.combined import minus
 from ood_diffusion.claims.compare import Difference, difference, drawn, runs_of
 from ood_diffusion.claims.compare_command import DRAWS, MARGIN, compare
-from ood_diffusion.report.collect.cells import CellFolder
+from ood_diffusion.report.collect.run_folder import RunFolder
 from ood_diffusion.report.influences import FILE, in_order, keep, read
 from ood_diffusion.report.pictures import grid, png_bytes
 from ood_diffusion.report.sheets import SEPARATOR
 from ood_diffusion.statistics.estimate import Estimate
 from ood_diffusion.statistics.feature_intervals import NORMAL, fid_influence
-from tests.report.fake import cell, images, results
+from tests.report.fake import images, results, write_run
 
 FID, PSNR = "metrics/sets/samples/fid", "reconstruct/psnr_mean"
 
@@ -29,7 +29,7 @@ FID, PSNR = "metrics/sets/samples/fid", "reconstruct/psnr_mean"
 def found(fid: float = 100.0, held_out: str = "h", extractor: str = "", **knobs: Any) -> dict[str, Any]:
     """Results with an interval of FID and the digests of the images."""
     made: dict[str, Any] = results()
-    made["cell"] |= knobs
+    made["coordinates"] |= knobs
     made["metrics"]["sets"]["samples"]["fid"] = fid
     made["metrics"]["intervals"] = {
         "samples": {"fid": {"value": fid, "low": fid - 8, "high": fid + 6, "n": 64}}
@@ -41,7 +41,7 @@ def found(fid: float = 100.0, held_out: str = "h", extractor: str = "", **knobs:
 
 
 def between(folder: Path, name: str = "fid") -> Difference:
-    first, other = runs_of([CellFolder(folder / each) for each in ("0", "1")])
+    first, other = runs_of([RunFolder(folder / each) for each in ("0", "1")])
     return difference(name, first, other)
 
 
@@ -54,7 +54,7 @@ def test_paired_it_is_the_interval_of_paired_figures(tmp_path: Path) -> None:
     x, y, real = torch.randn(3, 12, 4).unbind()
     made = [fid_influence(each, real) for each in (x, x + 0.1 * y)]
     for i, each in enumerate(made):
-        cell(tmp_path / str(i), f"eta={i}", found=found(each.value, eta=float(i)))
+        write_run(tmp_path / str(i), f"eta={i}", found=found(each.value, eta=float(i)))
         leave(tmp_path / str(i), each.of_generated, each.of_real)
     wanted = made[1].minus(made[0]).interval()
     paired = between(tmp_path)
@@ -72,7 +72,7 @@ def test_of_a_mean_it_is_students_paired_interval(tmp_path: Path) -> None:
     for i, values in enumerate((a, b)):
         made = found()
         made["reconstruct"] |= {"psnr_mean": values.mean(), "psnr_sd": values.std(ddof=1), "n": 9}
-        cell(tmp_path / str(i), found=made)
+        write_run(tmp_path / str(i), found=made)
         leave(tmp_path / str(i), [1, 2, 3], [1, 2, 3], values)
     paired = between(tmp_path, "psnr")
     ends = stats.ttest_rel(b, a).confidence_interval()
@@ -97,7 +97,7 @@ def test_what_is_not_paired_combines_both_intervals(
     tmp_path: Path, other: str, left: tuple[bool, bool], why: str
 ) -> None:
     for i, (digest, there) in enumerate(zip(("h", other), left, strict=True)):
-        cell(tmp_path / str(i), found=found(100.0 - 20 * i, digest))
+        write_run(tmp_path / str(i), found=found(100.0 - 20 * i, digest))
         if there:
             leave(tmp_path / str(i), [1, 2, 3], [1, 2, 3])
     wanted = minus(Estimate(80, 72, 86, 64), Estimate(100, 92, 106, 64))
@@ -107,8 +107,8 @@ def test_what_is_not_paired_combines_both_intervals(
 
 
 def test_what_must_not_be_compared_is_refused(tmp_path: Path) -> None:
-    cell(tmp_path / "0", found=found())
-    cell(tmp_path / "1", found=found(extractor="inception of view log"))
+    write_run(tmp_path / "0", found=found())
+    write_run(tmp_path / "1", found=found(extractor="inception of view log"))
     assert between(tmp_path) == Difference(
         (), "not compared: features efficientnet_lite0 and inception of view log"
     )
@@ -131,8 +131,8 @@ def test_gaps_of_other_images_are_not_compared(tmp_path: Path) -> None:
             section: Any = {"value": 100.0 + n, "low": 90.0 + n, "high": 110.0 + n, "n": n}
             for key in reversed(inside):
                 section = {key: section}
-            cell(tmp_path / str(2 * i + j), found={**found(), stage: section})
-    few, many, other_few, _ = runs_of([CellFolder(tmp_path / str(i)) for i in range(4)])
+            write_run(tmp_path / str(2 * i + j), found={**found(), stage: section})
+    few, many, other_few, _ = runs_of([RunFolder(tmp_path / str(i)) for i in range(4)])
     here = "bandwidth/gap/value of 24 images"
     assert difference("gap", few, many).how == f"not compared: kinds {here} and {here.replace('24', '512')}"
     there = "interference/training_domain/fid_unseen/value of 24 images"
@@ -143,8 +143,8 @@ def test_gaps_of_other_images_are_not_compared(tmp_path: Path) -> None:
 def test_a_place_is_one_draw_only_where_that_is_recorded_and_alike(tmp_path: Path) -> None:
     def of(name: str, digest: str = "h", config: Any = None, **knobs: Any) -> str:
         knobs = {"selection": "none", **knobs}
-        cell(tmp_path / name, found=found(held_out=digest, **knobs), **(config or {}))
-        return drawn(CellFolder(tmp_path / name))
+        write_run(tmp_path / name, found=found(held_out=digest, **knobs), **(config or {}))
+        return drawn(RunFolder(tmp_path / name))
 
     plain, kept = of("none"), of("kept", selection="geometric")
     assert plain and plain == of("eta", eta=1.0, prior="kde") and plain != kept
@@ -153,8 +153,8 @@ def test_a_place_is_one_draw_only_where_that_is_recorded_and_alike(tmp_path: Pat
     assert kept != of("kept prior", selection="geometric", prior="kde")
     assert kept != of("kept less", config={"selection": {"tolerance": 1.0}}, selection="geometric")
     assert of("no seed", seed=None) == ""
-    cell(tmp_path / "no digest", found=results())
-    assert drawn(CellFolder(tmp_path / "no digest")) == ""
+    write_run(tmp_path / "no digest", found=results())
+    assert drawn(RunFolder(tmp_path / "no digest")) == ""
 
 
 def test_influences_survive_the_file_and_damage_of_it(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_the_command(
         folder = tmp_path / "sweep" / str(i)
         made = found(100.0 - 20 * i, eta=0.5 * i)
         made["versions"]["torch"] = f"2.{i // 3}"
-        cell(folder, f"eta={0.5 * i:g}", found=made, eta=0.5 * i, error="no" if i == 3 else "")
+        write_run(folder, f"eta={0.5 * i:g}", found=made, eta=0.5 * i, error="no" if i == 3 else "")
         leave(folder, [1, 2, 4 + i], [1, 2, 3])
         drawn = images(64, 12, seed=i)
         (folder / "samples.png").write_bytes(png_bytes(grid(drawn, 8)))
@@ -226,10 +226,10 @@ def test_the_command(
 def test_errors(arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in "01":
-        cell(tmp_path / name, found=found())
-    cell(tmp_path / "new")
-    cell(tmp_path / "failed", error="eta must lie between 0 and 1.")
-    cell(tmp_path / "old", found={**found(), "schema": 0})
+        write_run(tmp_path / name, found=found())
+    write_run(tmp_path / "new")
+    write_run(tmp_path / "failed", error="eta must lie between 0 and 1.")
+    write_run(tmp_path / "old", found={**found(), "schema": 0})
     (tmp_path / "sub").mkdir()
     with pytest.raises(UserError, match=message):
         compare(arguments)

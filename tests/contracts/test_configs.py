@@ -106,7 +106,7 @@ def test_domain(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("name", choices("launcher"))
 def test_launcher(name: str) -> None:
-    """Composes with its plugin; that it runs cells: tests/scale."""
+    """Composes with its plugin; that runs end well: tests/scale."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         launcher = compose("config", [f"launcher={name}"], return_hydra_config=True).hydra.launcher
     assert {"basic": "Basic", "joblib": "Joblib", "local": "Local", "slurm": "Slurm", "submit": "Submit"}[
@@ -116,7 +116,7 @@ def test_launcher(name: str) -> None:
 
 @pytest.mark.parametrize("name", choices("sweeper"))
 def test_sweeper(name: str) -> None:
-    """Composes with its plugin; that it runs cells: tests/runs/test_search.py."""
+    """Composes with its plugin; that runs end well: tests/runs/test_search.py."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         sweeper = compose("config", [f"sweeper={name}"], return_hydra_config=True).hydra.sweeper
     assert {"grid": "Grid", "optuna": "Search", "wandb": "SweepFile"}[name] in sweeper._target_

@@ -32,7 +32,7 @@ NOT_IMPORTED = {
 }
 """Declared for users and not imported in the package -> the file that uses it, and how."""
 NOT_DECLARED = {
-    "pyarrow": "optional and asked for by name, with what to do: `collect --table cells.parquet`",
+    "pyarrow": "optional and asked for by name, with what to do: `collect --table runs.parquet`",
 }
 """Imported and not declared -> why."""
 DEVELOPERS = {"dev", "test"}

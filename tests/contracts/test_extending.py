@@ -48,4 +48,4 @@ def test_the_page_works(command: str, tmp_path: Path) -> None:
         assert {each["better"] for each in r["figures"] if "mean_shift" in each["path"]} == {"lower"}
         assert "mean shift ↓" in done.stdout
     else:
-        assert r["cell"][group] == name
+        assert r["coordinates"][group] == name

@@ -77,7 +77,7 @@ def test_runs_side_by_side(
     monkeypatch.setattr(sys, "argv", ["compare_runs.py", "outputs", "eta"])
     exec((EXAMPLES / "compare_runs.py").read_text(), {"__name__": "__main__"})
     head, *lines = capsys.readouterr().out.splitlines()
-    expected = {r["cell"]["eta"]: r["metrics"]["intervals"] for r in results(folder)}
+    expected = {r["coordinates"]["eta"]: r["metrics"]["intervals"] for r in results(folder)}
     assert "FID of samples" in head and [float(line.split()[0]) for line in lines] == [0, 1]
     for line, eta in zip(lines, (0, 1), strict=True):
         for name in ("samples", "twin"):
@@ -98,7 +98,7 @@ def commands_of(script: str) -> list[list[str]]:
 
 
 def test_grid(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """On a real SLURM where one answers, else without it: the plan, and the cells in this process."""
+    """On a real SLURM where one answers, else without it: the plan, and the runs in this process."""
     script = (EXAMPLES / "grid_on_slurm.sh").read_text()
     tiny = {
         "domain=galaxies_sim,radiation_sim": f"domain=galaxies_sim {' '.join(TINY[:-1])} 'stages=[invert]'",
@@ -115,4 +115,4 @@ def test_grid(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
         for words in commands_of(script):
             done = run_cli(folder, *words)
             assert done.returncode == 0, done.stdout + done.stderr
-    assert len(results(folder)) == 1 and (folder / "outputs/sweeps/levels/cells.csv").is_file()
+    assert len(results(folder)) == 1 and (folder / "outputs/sweeps/levels/runs.csv").is_file()

@@ -15,8 +15,8 @@ from PIL import Image
 from ood_diffusion.cli import COMMANDS as READERS
 from ood_diffusion.storage.store import TensorStore
 from tests.cli import MEANS, QUICK, TINY, UNREPORTED, results, run_cli
-from tests.report.fake import cell
 from tests.report.fake import results as fake_results
+from tests.report.fake import write_run
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "sweeps" / "README.md").read_text()
@@ -81,7 +81,7 @@ SMALL = {
     "sweeper=wandb": ["eta=0,1"],
     "+sweep=steps": ["steps=3", "solver=ddim", "domain=radiation_sim"],
 }
-"""One cell of a sweep is enough: test_sweep.py in tests/runs has more, test_sweeps.py composes all."""
+"""One run of a sweep is enough: test_sweep.py in tests/runs has more, test_sweeps.py composes all."""
 
 
 OWN_NETWORK = ("model=", "+sweep=domain_gap", "experiment=train", "inspect")
@@ -146,7 +146,7 @@ def test_command(command: str, store: Path, tmp_path: Path) -> None:
     reads = command.split()[0] in READERS
     if reads:
         for folder in ("sweeps/now/0", "runs/first", "runs/second"):
-            cell(tmp_path / "outputs" / folder, found=left_behind())
+            write_run(tmp_path / "outputs" / folder, found=left_behind())
         TensorStore(tmp_path / "outputs/store", "latents", {}, torch.float32).write(["a"], torch.ones(1, 2))
     done = run_cli(tmp_path, *(shlex.split(command) if reads else [*small(command), f"store={store}"]))
     assert done.returncode == 0, done.stderr

@@ -83,8 +83,8 @@ class Page:
         ActionChains(self.driver).move_to_element(mark).click().perform()
         self.settle()
 
-    def tick(self, *cells: int) -> None:
-        for place in cells:
+    def tick(self, *runs: int) -> None:
+        for place in runs:
             self.js("document.querySelector(`[data-tick='${arguments[0]}']`).click()", place)
         self.settle()
 

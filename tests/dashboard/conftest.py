@@ -1,4 +1,4 @@
-"""A sweep of made-up cells with pictures, and its page, written once."""
+"""A sweep of made-up runs with pictures, and its page, written once."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import torch
 from ood_diffusion.dashboard.command import dashboard
 from ood_diffusion.report.pictures import Pictures, png_bytes
 from tests.dashboard.browser import Page, chromium
-from tests.report.fake import cell, images, results
+from tests.report.fake import images, results, write_run
 
 HOSTILE = '</script><script>window.hacked = true</script><img src=x onerror="window.hacked = true">'
 """A name that a data set could have."""
@@ -34,7 +34,7 @@ def estimate(value: float, half: float) -> dict[str, float]:
 
 def found(fid: float = 100.0, **coordinates: Any) -> dict[str, Any]:
     made: dict[str, Any] = results()
-    made["cell"] |= {"n_references": 6, "n_samples": 5, **coordinates}
+    made["coordinates"] |= {"n_references": 6, "n_samples": 5, **coordinates}
     made["metrics"]["sets"]["samples"]["fid"] = fid
     made["metrics"]["intervals"] = {"samples": {"fid": estimate(fid, 5)}}
     made["metrics"]["making"] = {"uses_prior": True, "calls_per_reference": 24, "calls_per_sample": 24}
@@ -57,14 +57,14 @@ def leave_pictures(folder: Path, pictures: Pictures) -> None:
 
 
 def pictures_of(seed: int) -> Pictures:
-    """Every cell has references of its own domain's and samples of its own."""
+    """Every run has references of its own domain's and samples of its own."""
     given, drawn = images(6, 24), images(5, 24, seed=seed)
     return Pictures(given, given.flip(2), drawn, given[torch.tensor([0, 1, 2, 0, 1])])
 
 
 @pytest.fixture(scope="session")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two domains at three etas, a cell that failed, one that is unfinished and one with a hostile name."""
+    """Two domains at three etas, a run that failed, one that is unfinished and one with a hostile name."""
     folder = tmp_path_factory.mktemp("sweep")
     for i, (domain, eta) in enumerate((d, e) for d in ("galaxies", "fields") for e in (0.0, 0.5, 1.0)):
         made = found(100 + 10 * i, domain=domain, eta=eta)
@@ -73,12 +73,13 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
             made["bandwidth"] = bandwidth()
         if i == 1:
             made["tracking"] = {"url": TRACKED}
-        cell(folder / str(i), f"domain={domain}", f"eta={eta:g}", found=made, eta=eta)
+        write_run(folder / str(i), f"domain={domain}", f"eta={eta:g}", found=made, eta=eta)
         leave_pictures(folder / str(i), pictures_of(seed=i + 1))
     (folder / "1" / "report.html").write_text("<!doctype html>")
-    cell(folder / "6", "eta=7", eta=7, error=f"eta must lie between 0 and 1: {HOSTILE}")
-    cell(folder / "7", "eta=0", found={"cell": found(eta=0.0)["cell"]}, eta=0, made_by=None)
-    cell(folder / "8", "eta=0", found=found(500.0, domain=HOSTILE, eta=0.0), eta=0)
+    write_run(folder / "6", "eta=7", eta=7, error=f"eta must lie between 0 and 1: {HOSTILE}")
+    begun = {"coordinates": found(eta=0.0)["coordinates"]}
+    write_run(folder / "7", "eta=0", found=begun, eta=0, made_by=None)
+    write_run(folder / "8", "eta=0", found=found(500.0, domain=HOSTILE, eta=0.0), eta=0)
     return folder
 
 
@@ -86,7 +87,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def written(sweep: Path) -> Iterator[Path]:
     """The page of the sweep."""
     output = sweep / "page" / "dashboard.html"
-    assert not dashboard([str(sweep), "--output", str(output)])  # some cells are not complete
+    assert not dashboard([str(sweep), "--output", str(output)])  # some runs are not complete
     yield output
 
 

@@ -44,17 +44,17 @@ def test_every_image_loads(page: Page) -> None:
 
 def test_a_name_cannot_run_a_script(page: Page) -> None:
     page.press(page.all("[data-open='6']")[0])
-    assert HOSTILE in page.texts("#drawer")[0] and HOSTILE in page.texts("#cells")[0]
+    assert HOSTILE in page.texts("#drawer")[0] and HOSTILE in page.texts("#runs")[0]
     assert page.js("return window.hacked === undefined") and page.all("img[src='x']") == []
 
 
 def test_filters_change_what_is_shown(page: Page) -> None:
-    before = {name: len(page.texts(f"#{name} tbody tr")) for name in ("cells", "board")}
-    assert before == {"cells": 9, "board": 7}
+    before = {name: len(page.texts(f"#{name} tbody tr")) for name in ("runs", "board")}
+    assert before == {"runs": 9, "board": 7}
     page.press(page.all("#filtering")[0])
     page.press(page.all("#filters input[data-name='domain'][value='fields']")[0])
     assert page.texts("#shown") == ["3 of 9 runs"]
-    assert len(page.texts("#cells tbody tr")) == 3 == len(page.texts("#board tbody tr"))
+    assert len(page.texts("#runs tbody tr")) == 3 == len(page.texts("#board tbody tr"))
     assert len(page.all(POINTS.format("eta"))) == 3
     assert [chart.is_displayed() for chart in page.all("[data-chart=forest]")].count(True) == 1
     assert all("eta=" in text for text in page.texts("#wall h3")) and len(page.texts("#wall h3")) == 3
@@ -126,7 +126,7 @@ def test_a_watched_page_reloads_unless_something_is_typed(page: Page, written: P
     script = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", held)
     page.driver.get(watched.as_uri())
     page.settle()
-    page.all("#find-cells")[0].send_keys("1")
+    page.all("#find-runs")[0].send_keys("1")
     page.js("window.old = true; window.look();")
     page.tick(1)
     assert page.js("return window.old") and page.focused().get_attribute("type") == "checkbox"
@@ -212,7 +212,7 @@ def test_the_leaderboard_sorts_and_finds(page: Page) -> None:
     assert column() == [120, 110, 100]
 
 
-def test_the_drawer_has_everything_about_a_cell(page: Page, sweep: Path) -> None:
+def test_the_drawer_has_everything_about_a_run(page: Page, sweep: Path) -> None:
     page.press(page.all("[data-open='1']")[0])
     text = page.texts("#drawer")[0]
     assert page.texts("#command") == ["ood-diffusion domain=galaxies eta=0.5"]

@@ -31,8 +31,8 @@ def test_the_page_says_what_runs_left(tmp_path: Path) -> None:
     assert "up to 12 pictures of each kind" in done.stdout
     page = tmp_path / "outputs" / "sweeps" / "dashboard.html"
     data = data_in(page)
-    assert [entry["at"]["eta"] for entry in data["cells"]] == ["0", "1"]
-    for entry in data["cells"]:
+    assert [entry["at"]["eta"] for entry in data["runs"]] == ["0", "1"]
+    for entry in data["runs"]:
         folder = page.parent / entry["folder"]
         results = json.loads((folder / "results.json").read_text())
         fid = results["metrics"]["intervals"]["samples"]["fid"]

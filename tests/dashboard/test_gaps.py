@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from ood_diffusion.dashboard.facts import coordinates, facts
-from ood_diffusion.report.collect.cells import find_cells
+from ood_diffusion.report.collect.run_folder import find_runs
 from tests.dashboard.conftest import estimate, found
-from tests.report.fake import cell
+from tests.report.fake import write_run
 
 
 def leave(folder: Path, seed: int, domain: str = "galaxies", **gaps: tuple[float, int]) -> None:
-    """A cell that measured a gap in these stages: value and number of images."""
+    """A run that measured a gap in these stages: value and number of images."""
     made = found(seed=seed, domain=domain)
     inside = {"bandwidth": ("gap",), "interference": ("training_domain", "fid_unseen")}
     for stage, (value, n) in gaps.items():
@@ -18,13 +18,13 @@ def leave(folder: Path, seed: int, domain: str = "galaxies", **gaps: tuple[float
         for key in reversed(inside[stage]):
             part = {key: part}
         made[stage] = part
-    cell(folder / str(seed), f"domain={domain}", f"seed={seed}", found=made, seed=seed)
+    write_run(folder / str(seed), f"domain={domain}", f"seed={seed}", found=made, seed=seed)
 
 
 def read(folder: Path) -> list[tuple[float | None, float | None]]:
-    """Of each cell: the gap that it is drawn against, and that among its figures."""
-    cells = find_cells(folder)
-    entries = facts(cells, [str(i) for i in range(len(cells))], coordinates(cells), {}, folder)
+    """Of each run: the gap that it is drawn against, and that among its figures."""
+    runs = find_runs(folder)
+    entries = facts(runs, [str(i) for i in range(len(runs))], coordinates(runs), {}, folder)
     return [((each["gap"] or [None])[0], each["figures"].get("gap", [None])[0]) for each in entries]
 
 

@@ -52,7 +52,7 @@ def test_the_drawer_by_keyboard(page: Page) -> None:
     from selenium.webdriver.common.keys import Keys
 
     assert enter(page, "[data-open='7']").text == "Close"
-    assert enter(page, "#drawer-next").text == "Close"  # it is the last cell: Next leads nowhere
+    assert enter(page, "#drawer-next").text == "Close"  # it is the last run: Next leads nowhere
     assert not page.all("#drawer-next")[0].is_enabled()
     for _ in range(2):
         assert enter(page, "#drawer-previous").text == "Previous"

@@ -17,11 +17,11 @@ from ood_diffusion.dashboard import page
 from ood_diffusion.dashboard.command import AGAIN, dashboard
 from ood_diffusion.dashboard.facts import coordinates, facts
 from ood_diffusion.dashboard.standings import standings
-from ood_diffusion.report.collect.cells import find_cells
 from ood_diffusion.report.collect.rows import find
+from ood_diffusion.report.collect.run_folder import find_runs
 from ood_diffusion.report.declared import measured
 from tests.dashboard.conftest import HOSTILE, data_in, found
-from tests.report.fake import cell
+from tests.report.fake import write_run
 
 
 @pytest.fixture
@@ -31,17 +31,17 @@ def without_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "specifications", dict)
 
 
-def test_every_cell_is_there_with_what_was_found(written: Path) -> None:
+def test_every_run_is_there_with_what_was_found(written: Path) -> None:
     data = data_in(written)
-    cells = {entry["folder"]: entry for entry in data["cells"]}
-    assert [entry["status"] for entry in cells.values()].count("complete") == 7
-    assert cells["1"]["figures"]["fid"] == [110, 105, 115] and cells["1"]["x"]["eta"] == 0.5
-    assert cells["1"]["figures"]["fid_ratio"] == [pytest.approx(110 / (143.27 * 0.41))]
-    assert cells["0"]["curves"]["bandwidth"] == [[300, 30, 21, 39], [600, 30, 21, 39]]
-    assert cells["0"]["gap"] == cells["1"]["gap"] == [700, 610, 790]  # measured by one, true of all alike
-    assert cells["8"]["gap"] is None and cells["6"]["why"].startswith("eta must lie")
-    assert cells["8"]["at"]["domain"] == HOSTILE and cells["7"]["status"] == "unfinished"
-    assert {**data["alike"]["config"], **cells["2"]["config"]}["eta"] == "1.0"
+    runs = {entry["folder"]: entry for entry in data["runs"]}
+    assert [entry["status"] for entry in runs.values()].count("complete") == 7
+    assert runs["1"]["figures"]["fid"] == [110, 105, 115] and runs["1"]["x"]["eta"] == 0.5
+    assert runs["1"]["figures"]["fid_ratio"] == [pytest.approx(110 / (143.27 * 0.41))]
+    assert runs["0"]["curves"]["bandwidth"] == [[300, 30, 21, 39], [600, 30, 21, 39]]
+    assert runs["0"]["gap"] == runs["1"]["gap"] == [700, 610, 790]  # measured by one, true of all alike
+    assert runs["8"]["gap"] is None and runs["6"]["why"].startswith("eta must lie")
+    assert runs["8"]["at"]["domain"] == HOSTILE and runs["7"]["status"] == "unfinished"
+    assert {**data["alike"]["config"], **runs["2"]["config"]}["eta"] == "1.0"
     assert {row["domain"] for row in data["standings"]["rows"]} == {"galaxies", "fields", HOSTILE}
     assert "eta" not in data["alike"]["config"] and "model (group)" in data["alike"]["config"]
 
@@ -58,32 +58,32 @@ def test_only_its_own_scripts_may_run_and_nothing_may_be_loaded(written: Path) -
 
 
 @pytest.mark.usefixtures("without_charts")
-def test_a_hundred_cells_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hundred_runs_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (14, 64, 64, 3), dtype=np.uint8)
     for i in range(100):
         eta = round(0.01 * i, 2)
-        cell(tmp_path / str(i), f"eta={eta}", found=found(domain=f"d{i % 5}", eta=eta), eta=eta)
+        write_run(tmp_path / str(i), f"eta={eta}", found=found(domain=f"d{i % 5}", eta=eta), eta=eta)
     monkeypatch.setattr(
         page,
         "pictures",
         lambda folder, counts, most: {"samples": list(np.roll(noise, int(folder.name) + 1, axis=1))},
     )
-    cells = find(tmp_path).cells
-    text, count = page.page(list(cells.values()), list(cells), 0, tmp_path)
+    runs = find(tmp_path).runs
+    text, count = page.page(list(runs.values()), list(runs), 0, tmp_path)
     assert 2_500_000 < len(text.encode()) <= page.MAX_BYTES  # noise is the worst case; what fits is used
     assert 0 < count < 14
 
 
-def test_rows_of_the_leaderboard_know_the_cells_they_are_made_of(tmp_path: Path) -> None:
-    cell(tmp_path / "0", "domain.path=a", found=found(precision="fp32"), domain={"path": "a"})
-    cell(tmp_path / "1", found=found(120.0, precision="bf16"))
+def test_rows_of_the_leaderboard_know_the_runs_they_are_made_of(tmp_path: Path) -> None:
+    write_run(tmp_path / "0", "domain.path=a", found=found(precision="fp32"), domain={"path": "a"})
+    write_run(tmp_path / "1", found=found(120.0, precision="bf16"))
     unused = found(130.0, sampler="linear_combination", prior="span")
     unused["metrics"]["making"]["uses_prior"] = False
-    cell(tmp_path / "2", found=unused)
-    cells = find_cells(tmp_path)
-    names = coordinates(cells)
-    rows = standings(cells)["rows"]
-    for entry, row in zip(facts(cells, ["0", "1", "2"], names, {}, tmp_path), rows, strict=True):
+    write_run(tmp_path / "2", found=unused)
+    runs = find_runs(tmp_path)
+    names = coordinates(runs)
+    rows = standings(runs)["rows"]
+    for entry, row in zip(facts(runs, ["0", "1", "2"], names, {}, tmp_path), rows, strict=True):
         shared = row["at"].keys() & entry["at"].keys()
         assert {"precision", "domain.path"} <= shared and ("prior" in shared) is (entry["folder"] != "2")
         assert all(row["at"][name] == entry["at"][name] for name in shared)
@@ -92,16 +92,16 @@ def test_rows_of_the_leaderboard_know_the_cells_they_are_made_of(tmp_path: Path)
 
 def test_a_label_says_only_what_differs_on_its_board(tmp_path: Path) -> None:
     for i, (domain, sampler, steps) in enumerate((("a", "draw", 8), ("a", "slerp", 8), ("b", "draw", 24))):
-        cell(tmp_path / str(i), found=found(100.0 + i, domain=domain, sampler=sampler, steps=steps))
-    rows = standings(find_cells(tmp_path))["rows"]
+        write_run(tmp_path / str(i), found=found(100.0 + i, domain=domain, sampler=sampler, steps=steps))
+    rows = standings(find_runs(tmp_path))["rows"]
     assert [row["label"] for row in rows] == ["draw", "slerp", "draw"]
 
 
 @pytest.mark.usefixtures("without_charts")
 def test_a_folder_may_have_a_name_that_is_no_text(tmp_path: Path) -> None:
-    cell(tmp_path / os.fsdecode(b"\xff"), found=found())
+    write_run(tmp_path / os.fsdecode(b"\xff"), found=found())
     assert dashboard([str(tmp_path)])
-    assert data_in(tmp_path / "dashboard.html")["cells"][0]["folder"] == "\udcff"
+    assert data_in(tmp_path / "dashboard.html")["runs"][0]["folder"] == "\udcff"
 
 
 def test_metrics_of_ones_own_are_offered() -> None:
@@ -113,14 +113,14 @@ def test_metrics_of_ones_own_are_offered() -> None:
 
 @pytest.mark.usefixtures("without_charts")
 def test_exit_status_and_where_it_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cell(tmp_path / "a" / "0", "eta=0", found=found(eta=0.0))
-    cell(tmp_path / "b" / "0", "eta=1", found=found(eta=1.0))
+    write_run(tmp_path / "a" / "0", "eta=0", found=found(eta=0.0))
+    write_run(tmp_path / "b" / "0", "eta=1", found=found(eta=1.0))
     assert dashboard([str(tmp_path / "a"), str(tmp_path / "b"), str(tmp_path)])
-    assert [entry["folder"] for entry in data_in(tmp_path / "a" / "dashboard.html")["cells"]] == [
+    assert [entry["folder"] for entry in data_in(tmp_path / "a" / "dashboard.html")["runs"]] == [
         "a/0",
         "b/0",
     ]
-    cell(tmp_path / "b" / "1", "eta=7", error="no")
+    write_run(tmp_path / "b" / "1", "eta=7", error="no")
     assert not dashboard([str(tmp_path / "b")])
     assert "1 of 2 runs are complete." in capsys.readouterr().out
 
@@ -144,8 +144,8 @@ def test_mistakes(
 def test_an_interval_without_an_end_is_none(tmp_path: Path) -> None:
     made = found()
     made["metrics"]["intervals"]["samples"]["fid"]["low"] = None
-    cell(tmp_path / "0", found=made)
-    assert measured(made, "dashboard")["fid"] == [100] and standings(find_cells(tmp_path))["rows"] == []
+    write_run(tmp_path / "0", found=made)
+    assert measured(made, "dashboard")["fid"] == [100] and standings(find_runs(tmp_path))["rows"] == []
 
 
 def test_without_altair_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,18 +158,18 @@ def test_without_altair_it_says_what_to_install(tmp_path: Path, monkeypatch: pyt
 def test_links_lead_from_the_page_to_its_runs(tmp_path: Path) -> None:
     made = found()
     made["tracking"] = {"url": "javascript:alert(1)"}
-    cell(tmp_path / "a sweep" / "eta=0,#1", found=made)
+    write_run(tmp_path / "a sweep" / "eta=0,#1", found=made)
     (tmp_path / "a sweep" / "eta=0,#1" / "report.html").touch()
     assert dashboard([str(tmp_path / "a sweep"), "--output", str(tmp_path / "pages" / "all.html")])
-    (entry,) = data_in(tmp_path / "pages" / "all.html")["cells"]
+    (entry,) = data_in(tmp_path / "pages" / "all.html")["runs"]
     assert entry["report"] == "../a%20sweep/eta%3D0%2C%231/report.html" and entry["tracked"] == ""
     assert entry["path"] == "'../a sweep/eta=0,#1'"
 
 
 @pytest.mark.usefixtures("without_charts")
 def test_a_watched_page_is_written_until_all_runs_are_complete(tmp_path: Path) -> None:
-    cell(tmp_path / "0", found=found())
-    cell(tmp_path / "1", "eta=1", eta=1)
+    write_run(tmp_path / "0", found=found())
+    write_run(tmp_path / "1", "eta=1", eta=1)
     output, seen = tmp_path / "dashboard.html", list[int | None]()
 
     def wait(seconds: float) -> None:
@@ -181,14 +181,14 @@ def test_a_watched_page_is_written_until_all_runs_are_complete(tmp_path: Path) -
 
     assert dashboard([str(tmp_path), "--watch"], wait)
     assert seen == [AGAIN, None] and data_in(output)["again"] is None
-    assert [entry["status"] for entry in data_in(output)["cells"]] == ["complete", "complete"]
+    assert [entry["status"] for entry in data_in(output)["runs"]] == ["complete", "complete"]
 
 
 @pytest.mark.usefixtures("without_charts")
 def test_a_run_that_ends_while_the_page_is_written_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cell(tmp_path / "0", "eta=1", eta=1)
+    write_run(tmp_path / "0", "eta=1", eta=1)
     waited, made = list[float](), page.page
 
     def ends_meanwhile(*arguments: Any) -> tuple[str, int]:
@@ -207,20 +207,20 @@ def test_a_run_that_ends_while_the_page_is_written_is_seen(
 def test_the_page_knows_of_which_kind_and_of_how_many_images_a_gap_is(tmp_path: Path) -> None:
     for i, n in enumerate((24, 512)):
         gap = {"value": 100.0, "low": 90.0, "high": 110.0, "n": n}
-        cell(tmp_path / str(i), f"+flag={i}", found={**found(), "bandwidth": {"gap": gap}}, flag=bool(i))
-    cells = find_cells(tmp_path)
-    data = page.data_of(cells, [each.folder.name for each in cells], 0, tmp_path)
+        write_run(tmp_path / str(i), f"+flag={i}", found={**found(), "bandwidth": {"gap": gap}}, flag=bool(i))
+    runs = find_runs(tmp_path)
+    data = page.data_of(runs, [each.folder.name for each in runs], 0, tmp_path)
     equal = {each["key"]: each["equal"] for each in data["figures"]}
     assert equal["gap"]["kinds"] == "kind of gap" and "kinds" not in equal["fid"]
-    assert [entry["made"]["kind of gap"] for entry in data["cells"]] == [
+    assert [entry["made"]["kind of gap"] for entry in data["runs"]] == [
         f"bandwidth/gap/value of {n} images" for n in (24, 512)
     ]
-    assert [entry["config"]["flag"] for entry in data["cells"]] == ["false", "true"]
-    assert [entry["at"]["flag"] for entry in data["cells"]] == ["false", "true"]
+    assert [entry["config"]["flag"] for entry in data["runs"]] == ["false", "true"]
+    assert [entry["at"]["flag"] for entry in data["runs"]] == ["false", "true"]
 
 
 @pytest.mark.usefixtures("without_charts")
 def test_a_sheet_may_be_no_picture_of_this_run(tmp_path: Path) -> None:
-    cell(tmp_path / "0", found=found())
+    write_run(tmp_path / "0", found=found())
     Image.new("RGB", (30, 30)).save(tmp_path / "0" / "samples.png")
     assert dashboard([str(tmp_path)]) and data_in(tmp_path / "dashboard.html")["images"] == []

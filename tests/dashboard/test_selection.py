@@ -1,4 +1,4 @@
-"""What is selected: other cells fade, and what a filter hides counts for nothing."""
+"""What is selected: other runs fade, and what a filter hides counts for nothing."""
 
 from tests.dashboard.browser import NEEDS_CHROMIUM, POINTS, Page
 
@@ -19,7 +19,7 @@ def test_a_click_in_a_chart_selects_for_all(page: Page) -> None:
     point = next(p for p in page.all(POINTS.format("eta")) if "eta 0.5," in p.get_attribute("aria-label"))
     page.click(point)
     assert page.texts("#unselect") == ["Unselect 1"] and len(page.texts("#wall h3")) == 1
-    assert "eta=0.5" in page.texts("#wall h3")[0] and "0.5" in page.texts("#cells tr.selected")[0]
+    assert "eta=0.5" in page.texts("#wall h3")[0] and "0.5" in page.texts("#runs tr.selected")[0]
     page.click(page.all(TILES)[0])
     assert int(page.texts("#unselect")[0].split()[1]) >= 3
 

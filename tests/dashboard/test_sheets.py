@@ -50,26 +50,26 @@ def test_sheets_that_are_not_what_the_results_say_are_left_out(tmp_path: Path) -
     assert cut(tmp_path / "samples.png", 16) == []
 
 
-def filled(cells: list[dict[str, list[Pixels]]], plan: Plan) -> Filled:
-    made = Album().fill(cells, plan, room=100_000)
+def filled(runs: list[dict[str, list[Pixels]]], plan: Plan) -> Filled:
+    made = Album().fill(runs, plan, room=100_000)
     assert made is not None
     return made
 
 
 def test_equal_pictures_are_held_once(tmp_path: Path) -> None:
-    cells = []
+    runs = []
     for seed in (1, 2):
         (tmp_path / str(seed)).mkdir()
         leave_pictures(tmp_path / str(seed), pictures_of(seed))
-        cells.append(pictures(tmp_path / str(seed), {"references": 6, "samples": 5}))
-    held, places = filled(cells, PLANS[0])
+        runs.append(pictures(tmp_path / str(seed), {"references": 6, "samples": 5}))
+    held, places = filled(runs, PLANS[0])
     assert places[0]["references"] == places[1]["references"]
     assert places[0]["nearest"] == [places[0]["references"][i] for i in (0, 1, 2, 0, 1)]
     assert len(held) == 6 + 6 + 5 + 5
-    fewer, few = filled(cells, Plan(2, 12))
+    fewer, few = filled(runs, Plan(2, 12))
     assert [len(found) for found in few[0].values()] == [2, 2, 2, 2]
     assert sum(map(len, fewer)) < sum(map(len, held)) / 2
-    assert Album().fill(cells, PLANS[0], room=100) is None
+    assert Album().fill(runs, PLANS[0], room=100) is None
 
 
 def test_plans_go_from_generous_to_frugal() -> None:

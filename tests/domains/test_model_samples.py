@@ -182,7 +182,7 @@ def test_another_model_solver_and_grid_can_be_chosen() -> None:
     assert "cosine" in chosen.domain.model.schedule._target_
 
 
-def test_the_model_of_the_cell_can_be_handed_in() -> None:
+def test_the_model_of_the_run_can_be_handed_in() -> None:
     """Not a copy of it: its weights are in memory once."""
     model = FrozenModel(gaussian(), Schedule.linear(), SHAPE, "epsilon", {})
     part = composed("domain=model_samples").domain

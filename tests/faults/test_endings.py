@@ -76,14 +76,14 @@ def test_a_thread_that_is_not_to_be_had(tmp_path: Path, monkeypatch: pytest.Monk
     )
 
 
-def test_in_a_multirun_hydra_says_which_cell_failed(tmp_path: Path) -> None:
+def test_in_a_multirun_hydra_says_which_run_failed(tmp_path: Path) -> None:
     job = ["-m", "seed=0,1", *TINY, *NETWORK, "+model.network.how=raise", "hydra.sweep.dir=s"]
     done = run_cli(tmp_path, *job)
     assert done.returncode == 1 and done.stderr.count("Error executing job with overrides: ['seed=0'") == 1
     assert one_line(done.stderr).startswith("error: model.network (")
-    for cell in "01":
-        assert (tmp_path / f"s/{cell}/error.txt").read_text().startswith("model.network (")
-        assert "Traceback (most recent call last)" in (tmp_path / f"s/{cell}/cli.log").read_text()
+    for run in "01":
+        assert (tmp_path / f"s/{run}/error.txt").read_text().startswith("model.network (")
+        assert "Traceback (most recent call last)" in (tmp_path / f"s/{run}/cli.log").read_text()
 
 
 @pytest.mark.parametrize("where", ["hydra", "torch"])

@@ -65,8 +65,8 @@ def test_the_death_of_one_costs_the_other_nothing(undisturbed: Path, tmp_path: P
 def test_draws_that_another_process_made_meanwhile_are_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cell, other = (made(tmp_path, *QUICK, *TINY) for _ in range(2))
-    invert(cell)
+    run, other = (made(tmp_path, *QUICK, *TINY) for _ in range(2))
+    invert(run)
     exclusive = TensorStore.exclusive
 
     @contextmanager
@@ -77,6 +77,6 @@ def test_draws_that_another_process_made_meanwhile_are_taken(
             yield
 
     monkeypatch.setattr(TensorStore, "exclusive", waiting)
-    monkeypatch.setattr(cell.prior, "fit", lambda _: pytest.fail("drawn again"))
-    store, ids = draw(cell)
+    monkeypatch.setattr(run.prior, "fit", lambda _: pytest.fail("drawn again"))
+    store, ids = draw(run)
     assert torch.equal(store.read(ids), draw(other)[0].read(ids))

@@ -1,4 +1,4 @@
-"""A plausible cell for the tests: made-up numbers and coloured ramps."""
+"""A plausible run for the tests: made-up numbers and coloured ramps."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from ood_diffusion.report.pictures import Pictures
+from ood_diffusion.report.results import SCHEMA
 
 STAGES = ("invert", "sample", "evaluate")  # of `results`
 
@@ -31,7 +32,7 @@ def results() -> Any:
         return {"n": n} | {key: value * scale for key, value in scores.items()} | {"coverage": 0.3887 * scale}
 
     return {
-        "cell": {
+        "coordinates": {
             "model": "cats-64",
             "domain": "galaxies",
             "prior": "shrunk",
@@ -108,7 +109,7 @@ def arrays(center: float, spread: float) -> dict[str, np.ndarray]:
     return {"references": rng.normal(center, spread, 96), "samples": rng.normal(center, spread, 64)}
 
 
-def cell(
+def write_run(
     folder: Path,
     *overrides: str,
     found: dict[str, Any] | None = None,
@@ -119,7 +120,7 @@ def cell(
     """What a run leaves behind; `found` is its results.json."""
     hydra = folder / ".hydra"
     hydra.mkdir(parents=True)
-    same = results()["cell"]
+    same = results()["coordinates"]
     knobs = {name: value for name, value in same.items() if not isinstance(value, str)}
     config = {**knobs, "domain": {"seed": 0}, "sampler": {"points": 10}, "dry_run": False, **settings}
     config |= {"stages": list(stages), "store": "outputs/store"}
@@ -128,6 +129,6 @@ def cell(
     how = {"overrides": {"task": list(overrides)}, "runtime": {"choices": choices}, "verbose": False}
     (hydra / "hydra.yaml").write_text(yaml.safe_dump({"hydra": how}, sort_keys=False))
     if found:
-        (folder / "results.json").write_text(json.dumps(found))
+        (folder / "results.json").write_text(json.dumps({"schema": SCHEMA, **found}))
     if error:
         (folder / "error.txt").write_text(error + "\n")

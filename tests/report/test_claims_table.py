@@ -26,7 +26,7 @@ def check(claim: str, verdict: str, picture: str = "") -> dict[str, Any]:
 
 
 RESULTS: Any = {
-    "cell": {"model": "cats_64"},
+    "coordinates": {"model": "cats_64"},
     "few_shot": {"checks": [check("C9", "supported")]},
     "analyse": {"checks": [check("C1", "supported", "a.svg"), check("C1", "inconclusive", "a.svg")]},
 }

@@ -1,4 +1,4 @@
-"""The command that is recorded runs one cell again, alone, with the same configuration."""
+"""The command that is recorded runs one run again, alone, with the same configuration."""
 
 import shlex
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
-from ood_diffusion.report.collect.cells import CellFolder, find_cells
+from ood_diffusion.report.collect.run_folder import RunFolder, find_runs
 from tests.cli import run_cli
-from tests.report.fake import cell
+from tests.report.fake import write_run
 
 
 def run(folder: Path, *overrides: str) -> None:
@@ -17,11 +17,11 @@ def run(folder: Path, *overrides: str) -> None:
     assert done.returncode == 2 and "eta" in done.stderr, done.stderr
 
 
-def composed(cell: CellFolder) -> Any:
-    return yaml.safe_load((cell.folder / ".hydra" / "config.yaml").read_text())
+def composed(left: RunFolder) -> Any:
+    return yaml.safe_load((left.folder / ".hydra" / "config.yaml").read_text())
 
 
-def test_a_cell_of_a_sweep(tmp_path: Path) -> None:
+def test_a_run_of_a_sweep(tmp_path: Path) -> None:
     (tmp_path / "first").mkdir()
     (tmp_path / "again").mkdir()
     (tmp_path / "conf" / "logger").mkdir(parents=True)
@@ -37,19 +37,19 @@ def test_a_cell_of_a_sweep(tmp_path: Path) -> None:
         "domain=radiation_sim",
         "eta=7",
     )
-    (first,) = find_cells(tmp_path / "first")
+    (first,) = find_runs(tmp_path / "first")
     words = shlex.split(first.command)
     assert words[:3] == ["ood-diffusion", "--config-dir", "../conf"] and words[-1] == "hydra.mode=RUN"
     run(tmp_path / "again", *words[1:])
-    (again,) = find_cells(tmp_path / "again")
+    (again,) = find_runs(tmp_path / "again")
     assert again.folder.parent.name == "runs"  # one run, no sweep
     assert composed(again) == composed(first) and again.choices == first.choices
 
 
 def test_words_are_quoted_for_a_shell(tmp_path: Path) -> None:
     overrides = ["domain.path=my images; rm -rf $HOME", "stages=[invert,sample]", "n_references=8"]
-    cell(tmp_path / "0", *overrides)
-    told = CellFolder(tmp_path / "0").command
+    write_run(tmp_path / "0", *overrides)
+    told = RunFolder(tmp_path / "0").command
     assert (
         shlex.split(told) == ["ood-diffusion", *overrides] and "'domain.path=my images; rm -rf $HOME'" in told
     )

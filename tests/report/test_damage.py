@@ -18,7 +18,7 @@ from ood_diffusion.report.collect.rows import find, status
 from ood_diffusion.report.results import SCHEMA
 from ood_diffusion.study.across_runs import claims
 from tests.dashboard.conftest import bandwidth, estimate, found
-from tests.report.fake import cell
+from tests.report.fake import write_run
 
 COMMANDS = {"collect": collect, "claims": claims, "leaderboard": leaderboard, "dashboard": dashboard}
 RESULTS, CONFIG, HYDRA = "results.json", ".hydra/config.yaml", ".hydra/hydra.yaml"
@@ -107,13 +107,13 @@ EDITS = {
         "a figure without end": edited("metrics", "sets", "samples", "fid", to=float("inf")),
         "a figure like 1e999": replaced(b'{"reconstruct": {"psnr_mean": 1e999}}'),
         "a figure of 400 digits": edited("metrics", "n_real", to=10**400),
-        "a number of 5000 digits": replaced(b'{"cell": ' + b"9" * 5000 + b"}"),
-        "half a surrogate": edited("cell", "domain", to="\ud800"),
+        "a number of 5000 digits": replaced(b'{"run": ' + b"9" * 5000 + b"}"),
+        "half a surrogate": edited("coordinates", "domain", to="\ud800"),
         "a section in words": edited("metrics", to="good"),
         "a section that is a list": edited("cost", to=[1]),
         "cost in words": edited("cost", "seconds", to={"invert": "long"}),
-        "a knob that is a list": edited("cell", "n_references", to=[1]),
-        "true for a number": edited("cell", "steps", to=True),
+        "a knob that is a list": edited("coordinates", "n_references", to=[1]),
+        "true for a number": edited("coordinates", "steps", to=True),
         "an interval without end": edited(*FID, to={"value": 1.0, "low": 0.0}),
         "an interval in words": edited(*FID, "low", to="low"),
         "checks that are none": edited("analyse", "checks", to=3),
@@ -174,9 +174,9 @@ def without_charts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def sweep(tmp_path: Path) -> Path:
-    """Two complete cells."""
+    """Two complete runs."""
     for i in range(2):
-        cell(tmp_path / str(i), f"seed={i}", found=results(), seed=i)
+        write_run(tmp_path / str(i), f"seed={i}", found=results(), seed=i)
     hydra = {
         "sweeper": {"params": {}},
         "overrides": {"task": ["seed=0,1"]},
@@ -195,7 +195,7 @@ def said_by(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> t
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_sound_cells_are_complete(command: str, sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sound_runs_are_complete(command: str, sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     complete, said = said_by(command, sweep, capsys)
     assert complete and "2 of 2 runs are complete." in said and "damaged" not in said
 
@@ -231,11 +231,11 @@ def test_results_that_are_missing_are_unfinished(sweep: Path, capsys: pytest.Cap
         assert not complete and "unfinished: run 1: 0 of 3 stages done" in said
 
 
-def test_results_alone_are_a_cell_that_is_damaged(sweep: Path) -> None:
+def test_results_alone_are_a_run_that_is_damaged(sweep: Path) -> None:
     for name in (CONFIG, HYDRA):
         (sweep / "1" / name).unlink()
     (sweep / "1" / ".hydra").rmdir()
-    assert status(find(sweep).cells["1"]).word == "damaged"
+    assert status(find(sweep).runs["1"]).word == "damaged"
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_a_folder_that_may_not_be_read_is_named(
 def test_where_all_is_damaged_it_is_named(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cell(tmp_path / "0", found=results())
+    write_run(tmp_path / "0", found=results())
     ANY["half"](tmp_path / "0" / RESULTS)
     try:
         complete, said = said_by(command, tmp_path, capsys)
@@ -320,14 +320,14 @@ def test_names_that_are_no_text_or_look_like_markup(
 ) -> None:
     for i, name in enumerate((os.fsdecode(b"\xff"), "[red]", "a\x1b[2Jb")):
         made = results()
-        made["cell"] |= {"domain": f"[/bold]{i}", "seed": 2**70}
-        cell(tmp_path / name, f"+mine[/x]={i}", found=made)
+        made["coordinates"] |= {"domain": f"[/bold]{i}", "seed": 2**70}
+        write_run(tmp_path / name, f"+mine[/x]={i}", found=made)
     for command in COMMANDS:
         complete, said = said_by(command, tmp_path, capsys)
         assert complete and "\x1b" not in said
-    assert "\\udcff" in (tmp_path / "cells.csv").read_text()
+    assert "\\udcff" in (tmp_path / "runs.csv").read_text()
     pytest.importorskip("pyarrow")
-    assert collect([str(tmp_path), "--output", str(tmp_path / "cells.parquet")])
+    assert collect([str(tmp_path), "--output", str(tmp_path / "runs.parquet")])
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -347,15 +347,16 @@ def test_damaged_pictures_are_left_out(sweep: Path) -> None:
     assert dashboard([str(sweep)])
 
 
-def test_a_cell_of_another_schema_is_ranked_nowhere(sweep: Path) -> None:
+def test_a_run_of_another_schema_is_ranked_nowhere(sweep: Path) -> None:
     edited("schema", to=SCHEMA + 1)(sweep / "1" / RESULTS)
-    other = find(sweep).cells["1"]
+    other = find(sweep).runs["1"]
     assert status(other).word == "other version" and other.results == {}
-    assert f"this version of ood_diffusion reads {SCHEMA}" in status(other).why
+    assert f"this version of ood_diffusion reads 1 to {SCHEMA}" in status(other).why
 
 
 def test_results_without_a_schema_are_of_the_first(sweep: Path) -> None:
     made = json.loads((sweep / "1" / RESULTS).read_text())
     del made["schema"]
+    used = made["cell"] = made.pop("coordinates")
     (sweep / "1" / RESULTS).write_text(json.dumps(made))
-    assert find(sweep).complete
+    assert find(sweep).complete and find(sweep).runs["1"].results["coordinates"] == used

@@ -94,7 +94,7 @@ def test_headings_are_nested_and_named(tmp_path: Path) -> None:
 def test_every_number_given_appears(tmp_path: Path) -> None:
     words = results()
     text = " ".join(write(tmp_path, words, pictures())[1].text.split())
-    expected = [number(value) for value in words["cell"].values()]
+    expected = [number(value) for value in words["coordinates"].values()]
     expected += [number(words["reconstruct"]["psnr_min"]), spread(39.8123, 2.134)]
     for geometry in words["latents"].values():
         for key in ("norm", "origin_angle", "pair_distance", "vertex_angle"):
@@ -125,7 +125,7 @@ def test_changed_weights_are_shouted(tmp_path: Path) -> None:
 def test_a_hostile_name_is_text_and_nothing_else(tmp_path: Path) -> None:
     hostile = "\"'><script>alert(1)</script><img src=http://evil.example/x.png onerror=alert(1)>{{ 7 * 7 }}"
     words = results()
-    words["cell"]["domain"] = words["metrics"]["extractor"] = words["cell"]["prior"] = hostile
+    words["coordinates"]["domain"] = words["metrics"]["extractor"] = words["coordinates"]["prior"] = hostile
     words["versions"] = {hostile: hostile}
     words["cost"]["seconds"] = {hostile: 1.0}
     words["metrics"]["sets"][hostile] = {"n": 1, "fid": 2.0}
@@ -146,7 +146,7 @@ def test_a_missing_section_is_left_out(tmp_path: Path, section: str) -> None:
     assert "None" not in page.text and "nan" not in page.text.split()
 
 
-def test_an_empty_cell_still_makes_a_page(tmp_path: Path) -> None:
+def test_an_empty_run_still_makes_a_page(tmp_path: Path) -> None:
     _, page = write(tmp_path, {}, Pictures(torch.empty(0, 3, 8, 8, dtype=torch.uint8)), plots=False)
     assert not page.all("img") and not page.all("h2")
     _, page = write(tmp_path, {"sample": {"accepted": 4, "acceptance": {}}}, Pictures(images(3)), plots=False)

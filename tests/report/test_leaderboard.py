@@ -16,7 +16,7 @@ from ood_diffusion.claims.leaderboard_command import leaderboard
 from ood_diffusion.figures import Figure
 from ood_diffusion.report.collect.rows import find
 from ood_diffusion.report.leaderboard_table import LABEL, Standing, file_rows, forest, screen_table
-from tests.report.fake import cell, results
+from tests.report.fake import results, write_run
 
 BOARD = ("cats-64", "galaxies")
 
@@ -33,7 +33,7 @@ def run(
 ) -> None:
     """A run with this FID; `knobs` go to its coordinates."""
     made = results()
-    made["cell"] |= knobs
+    made["coordinates"] |= knobs
     metrics = made["metrics"]
     metrics["sets"]["samples"] |= {"fid": fid, "kid": kid}
     interval = {"value": fid, "low": fid - half, "high": fid + half, "n": 64}
@@ -45,11 +45,11 @@ def run(
         metrics["intervals"]["samples"]["precision"] = found
     metrics["making"] = {"uses_prior": uses_prior, "calls_per_reference": 24, "calls_per_sample": 48}
     made["interference"] = {"own": {"capture": {"value": 0.25, "low": None, "high": None, "n": 64}}}
-    cell(folder, found=made)
+    write_run(folder, found=made)
 
 
 def boards(folder: Path) -> dict[tuple[str, str], list[Standing]]:
-    return leaderboards(list(find(folder).cells.values()))
+    return leaderboards(list(find(folder).runs.values()))
 
 
 def ways(standings: list[Standing]) -> list[tuple[str, str, str]]:
@@ -78,7 +78,7 @@ def test_ties_are_with_the_best_that_does_not_copy(tmp_path: Path) -> None:
 
 
 def told(folder: Path) -> dict[str, Figure]:
-    return heads(list(find(folder).cells.values()))
+    return heads(list(find(folder).runs.values()))
 
 
 def text_of(standings: list[Standing], folder: Path) -> str:
@@ -163,8 +163,8 @@ def test_the_command_writes_and_says_what_is_left_out(
 ) -> None:
     run(tmp_path / "0", 100.0, prior="span")
     run(tmp_path / "1", 104.0, prior="kde")
-    cell(tmp_path / "2", error="UserError: none kept")
-    cell(tmp_path / "3", found=results())
+    write_run(tmp_path / "2", error="UserError: none kept")
+    write_run(tmp_path / "3", found=results())
     leaderboard([str(tmp_path), "--output", str(tmp_path / "t.csv")])
     said = capsys.readouterr().out
     assert "failed: run 2: UserError: none kept" in said and "left out: 3: no FID" in said

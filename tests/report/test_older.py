@@ -1,6 +1,6 @@
 """Results of before runs declared their figures are shown as the version that wrote them showed them.
 
-`older/results.json` is a run's, cut down; `older/shown.json` is what that version made of it.
+`older/results.json` is a run's, cut down, of schema 1; `older/shown.json` is what that version made of it.
 """
 
 import csv
@@ -12,19 +12,24 @@ import pytest
 
 from ood_diffusion.claims.leaderboard_command import leaderboard
 from ood_diffusion.dashboard.facts import coordinates, facts
-from ood_diffusion.report.collect.cells import find_cells
 from ood_diffusion.report.collect.command import collect
+from ood_diffusion.report.collect.run_folder import find_runs
 from ood_diffusion.report.declared import columns, figures_of, measured
-from tests.report.fake import cell
+from tests.report.fake import write_run
 
 FOLDER = Path(__file__).parent / "older"
 RESULTS: Any = json.loads((FOLDER / "results.json").read_text())
+RENAMED: Any = {"schema": 2, "coordinates": RESULTS["cell"]} | {
+    name: section for name, section in RESULTS.items() if name not in ("schema", "cell")
+}
 SHOWN: Any = json.loads((FOLDER / "shown.json").read_text())
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    cell(tmp_path / "0", found=RESULTS, stages=tuple(RESULTS["cost"]["seconds"]))
+@pytest.fixture(params=[1, 2])
+def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Of a run whose results are of this schema."""
+    found = RESULTS if request.param == 1 else RENAMED
+    write_run(tmp_path / "0", found=found, stages=tuple(RESULTS["cost"]["seconds"]))
     return tmp_path
 
 
@@ -35,8 +40,8 @@ def row_of(path: Path) -> dict[str, str]:
 
 
 def test_dashboard(folder: Path) -> None:
-    cells = find_cells(folder)
-    (entry,) = facts(cells, ["0"], coordinates(cells), {}, folder)
+    runs = find_runs(folder)
+    (entry,) = facts(runs, ["0"], coordinates(runs), {}, folder)
     assert entry["figures"] == SHOWN["dashboard"] and entry["gap"] == SHOWN["gap"]
 
 
@@ -49,11 +54,18 @@ def test_leaderboard(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_collect(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert collect([str(folder), "--wide"])
-    row = row_of(folder / "cells.csv")
+    row = row_of(folder / "runs.csv")
     assert {name: row[name] for name in SHOWN["collect"]} == SHOWN["collect"]
     said = capsys.readouterr().out
     for text in ("589.5", "0.8029", "21.53", "1.505"):
         assert text in said
+
+
+def test_schema_1_is_read_as_schema_2(tmp_path: Path) -> None:
+    for name, found in (("1", RESULTS), ("2", RENAMED)):
+        write_run(tmp_path / name, found=found)
+    first, second = find_runs(tmp_path)
+    assert first.results == second.results and first.names == second.names
 
 
 def test_a_users_metric_of_that_time_has_its_direction() -> None:

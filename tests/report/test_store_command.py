@@ -12,10 +12,11 @@ import torch
 
 from ood_diffusion.checks import UserError
 from ood_diffusion.report import store_command
-from ood_diffusion.report.collect.cells import NOT_BEGUN, walk
+from ood_diffusion.report.collect.run_files import NOT_BEGUN
+from ood_diffusion.report.collect.run_folder import walk
 from ood_diffusion.report.store_command import bytes_word, needs_of, store
 from ood_diffusion.storage.store import TensorStore
-from tests.report.fake import STAGES, cell, results
+from tests.report.fake import STAGES, results, write_run
 from tests.storage.test_damage import flipped, shard_of
 
 NETWORK = {"model": {"weights": "feed" * 8}}
@@ -41,7 +42,7 @@ def stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, TensorS
     for name in ("one", "other"):
         its = results() | {"stores": [address(found[name]), address(found["both"])]}
         its["weights"] = dict.fromkeys(("before", "after"), NETWORK["model"]["weights"])
-        cell(tmp_path / f"outputs/runs/{name}", found=its)
+        write_run(tmp_path / f"outputs/runs/{name}", found=its)
     return found
 
 
@@ -87,7 +88,7 @@ def test_age_and_model_choose(stores: dict[str, TensorStore]) -> None:
         shutil.rmtree(f"outputs/runs/{name}")
     with pytest.raises(UserError, match="prune needs the folder of the runs that use the store"):
         store(["prune", "--yes"])
-    cell(Path("outputs/runs/later"), found=results() | {"stores": []})
+    write_run(Path("outputs/runs/later"), found=results() | {"stores": []})
     for path in stores["one"].folder.rglob("*"):
         os.utime(path, (0, 0))
     store(["prune", "--older-than", "30d", "--yes"])
@@ -103,14 +104,14 @@ def test_what_a_run_uses_stays(stores: dict[str, TensorStore], capsys: pytest.Ca
 
 
 def test_runs_that_do_not_say_what_they_need_keep_everything(stores: dict[str, TensorStore]) -> None:
-    cell(Path("outputs/runs/older"), found=results())
+    write_run(Path("outputs/runs/older"), found=results())
     with pytest.raises(UserError, match=r"1 run of which that is unknown \(first: outputs/runs/older\)"):
         store(["prune", "--yes"])
     assert len(there(stores)) == 4
     assert store(["prune", "--run", "outputs/runs/older", "--yes"]) and "none" not in there(stores)
     shutil.rmtree("outputs/runs/older")
-    cell(Path("outputs/runs/plan"), dry_run=True)
-    cell(Path("outputs/runs/refused"), error=f"expected more\n{NOT_BEGUN}")
+    write_run(Path("outputs/runs/plan"), dry_run=True)
+    write_run(Path("outputs/runs/refused"), error=f"expected more\n{NOT_BEGUN}")
     assert store(["prune"])
 
 
@@ -118,7 +119,7 @@ def test_runs_that_do_not_say_what_they_need_keep_everything(stores: dict[str, T
 def test_runs_that_are_not_complete_keep_everything(end: str, stores: dict[str, TensorStore]) -> None:
     its = results() | {"stores": [address(stores["none"])]}
     folder = Path("outputs/runs/more")
-    cell(
+    write_run(
         folder,
         found=None if end in ("begun", "started again") else its | {"stores": []},
         stages=(*STAGES, "report"),
@@ -129,7 +130,7 @@ def test_runs_that_are_not_complete_keep_everything(end: str, stores: dict[str, 
         (folder / "results.previous.json").write_text(json.dumps(its))
     with pytest.raises(UserError, match=r"1 run of which that is unknown \(first: outputs/runs/more\)"):
         store(["prune", "--yes"])
-    needed = needs_of(Path("outputs"), Path("outputs/store")).runs
+    needed = needs_of(Path("outputs"), Path("outputs/store")).used_by
     assert (address(stores["none"]) in needed) == (end == "started again")
     assert len(there(stores)) == 4
     assert store(["prune", "--run", str(folder), "--yes"]) and "none" not in there(stores)

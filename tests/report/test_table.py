@@ -68,11 +68,11 @@ def test_half_an_interval_decides_the_digits(value: float, half: float, text: st
 
 def test_markup_in_names_is_shown_not_obeyed() -> None:
     words = results()
-    words["cell"]["domain"] = "[red]galaxies[/red]"
+    words["coordinates"]["domain"] = "[red]galaxies[/red]"
     assert "[red]galaxies[/red]" in printed(words)
 
 
-def test_an_empty_cell_prints_an_empty_table() -> None:
+def test_an_empty_run_prints_an_empty_table() -> None:
     assert "report.html" in printed({})
 
 

@@ -25,8 +25,8 @@ KEY = "0123456789" * 4
 
 def test_flatten_names_numbers_by_their_path_and_drops_the_missing() -> None:
     scores = {"fid": np.float32(1.5), "kid": None, "recall": float("nan")}
-    flat = flatten({"metrics": {"sets": {"samples": scores}}, "cell": {"seed": 3}})
-    assert flat == {"metrics/sets/samples/fid": 1.5, "cell/seed": 3}
+    flat = flatten({"metrics": {"sets": {"samples": scores}}, "coordinates": {"seed": 3}})
+    assert flat == {"metrics/sets/samples/fid": 1.5, "coordinates/seed": 3}
 
 
 @pytest.mark.slow
@@ -64,7 +64,7 @@ def test_an_offline_run_holds_numbers_config_and_visible_images(tmp_path: Path) 
         assert pixels.mean() > 40 and pixels.std() > 10
         np.testing.assert_array_equal(pixels, sheet.permute(1, 2, 0).numpy())
     assert {key.split("/")[1] for key in logged if key.startswith("tables/")} == {
-        "cell", "reconstructions", "samples",
+        "run", "reconstructions", "samples",
     }  # fmt: skip
 
 

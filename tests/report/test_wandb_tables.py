@@ -17,7 +17,7 @@ from ood_diffusion.pixels import psnr
 from ood_diffusion.report.flatten import flatten
 from ood_diffusion.report.pictures import Pictures
 from ood_diffusion.report.tracking.log import close_run, log_results, open_run
-from ood_diffusion.report.tracking.tables import ROWS, cell_row, page, picture_rows, staged_in
+from ood_diffusion.report.tracking.tables import ROWS, page, picture_rows, row_of_run, staged_in
 from tests.report import offline_log
 from tests.report.fake import images, pictures, results
 from tests.report.wandb_server import sync
@@ -46,17 +46,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def cell(tmp_path: Path, home: Path) -> Path:
+def finished(tmp_path: Path, home: Path) -> Path:
     """A finished offline run; of the home that it had nothing is left."""
-    run = open_run({"mode": "offline", "group": "eta_2026"}, {"eta": 0.25}, tmp_path / "cell")
+    run = open_run({"mode": "offline", "group": "eta_2026"}, {"eta": 0.25}, tmp_path / "run")
     try:
         log_results(run, results(), pictures())
     finally:
         close_run(run)
-    offline_log.records(tmp_path / "cell")  # waits until it is written
+    offline_log.records(tmp_path / "run")  # waits until it is written
     shutil.rmtree(home)
     home.mkdir()
-    return tmp_path / "cell"
+    return tmp_path / "run"
 
 
 def test_what_stands_in_a_row() -> None:
@@ -81,28 +81,28 @@ def test_what_is_missing_is_left_out_and_many_rows_are_cut() -> None:
     assert many["samples"][1][0][4] is None and "<td>—</td>" in page(*many["samples"])
 
 
-def test_every_cell_has_the_same_columns() -> None:
-    names, (row,) = cell_row(results())
+def test_every_run_has_the_same_columns() -> None:
+    names, (row,) = row_of_run(results())
     values = dict(zip(names, row, strict=True))
     assert values["fid"] == results()["metrics"]["sets"]["samples"]["fid"] and values["prior"] == "shrunk"
     assert values["precision"] == results()["metrics"]["sets"]["samples"]["precision"]
-    few, (row,) = cell_row({"cell": results()["cell"]})
-    figures = len(names) - len(results()["cell"])
+    few, (row,) = row_of_run({"coordinates": results()["coordinates"]})
+    figures = len(names) - len(results()["coordinates"])
     assert few == names and row[-figures:] == [None] * figures and figures == 7
 
 
 def test_a_coordinate_called_as_a_figure_keeps_its_column() -> None:
-    names, (row,) = cell_row(
-        {"cell": {"precision": "bf16"}, "metrics": {"sets": {"samples": {"precision": 0.5}}}}
+    names, (row,) = row_of_run(
+        {"coordinates": {"precision": "bf16"}, "metrics": {"sets": {"samples": {"precision": 0.5}}}}
     )
     values = dict(zip(names, row, strict=True))
     assert (values["precision (setting)"], values["precision"]) == ("bf16", 0.5)
 
 
-def test_tables_are_uploaded_though_the_home_is_gone(cell: Path, home: Path) -> None:
-    staged = [entry for r in offline_log.records(cell) for entry in r.artifact.manifest.contents]
-    assert staged and all(Path(entry.local_path).is_relative_to(cell) for entry in staged)
-    server = sync(cell, home)
+def test_tables_are_uploaded_though_the_home_is_gone(finished: Path, home: Path) -> None:
+    staged = [entry for r in offline_log.records(finished) for entry in r.artifact.manifest.contents]
+    assert staged and all(Path(entry.local_path).is_relative_to(finished) for entry in staged)
+    server = sync(finished, home)
     assert server.runs[0]["groupName"] == "eta_2026"
     assert server.committed == 3
     for name, (columns, rows) in EXPECTED.items():
@@ -119,9 +119,9 @@ def test_tables_are_uploaded_though_the_home_is_gone(cell: Path, home: Path) -> 
         assert sent[path] == value, "a definition has changed what the summary says"
 
 
-def test_pages_are_uploaded_from_wherever_the_folder_was_moved(cell: Path, home: Path) -> None:
+def test_pages_are_uploaded_from_wherever_the_folder_was_moved(finished: Path, home: Path) -> None:
     elsewhere = home / "elsewhere"
-    shutil.move(cell, elsewhere)
+    shutil.move(finished, elsewhere)
     server = sync(elsewhere, home)
     assert not [name for name in server.uploads if name.startswith("artifact/")]  # only old place is known
     for name, (_, rows) in EXPECTED.items():

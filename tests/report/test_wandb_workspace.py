@@ -52,7 +52,7 @@ def test_it_shows_one_group_best_first() -> None:
 
 def test_every_name_is_logged(tmp_path: Path) -> None:
     found = results()
-    run = open_run({"mode": "offline"}, found["cell"], tmp_path)
+    run = open_run({"mode": "offline"}, found["coordinates"], tmp_path)
     try:
         log_results(run, found, pictures())
     finally:
@@ -65,7 +65,7 @@ def test_every_name_is_logged(tmp_path: Path) -> None:
     shown = {key for key in logged if key.startswith(("pictures/", "tables/", "pages/"))}
     assert wanted["media"] == shown, "all that is logged is shown"
     (folder,) = tmp_path.glob("wandb/offline-run-*/files")
-    columns = json.loads((folder / logged["tables/cell"]["path"]).read_text())["columns"]
+    columns = json.loads((folder / logged["tables/run"]["path"]).read_text())["columns"]
     charts = [panel["config"] for panel in panels() if panel["viewType"] == "Vega2"]
     assert charts and all(set(chart["fieldSettings"].values()) <= set(columns) for chart in charts)
 

@@ -1,4 +1,4 @@
-"""What cells cost together: shared results count once, filled batches count in full."""
+"""What runs cost together: shared results count once, filled batches count in full."""
 
 import json
 
@@ -26,14 +26,14 @@ def test_the_last_batch_is_filled_and_none_is_larger_than_what_is_asked_for(
     assert work("abcdefghi", batch=batch).cost(items).most == 10 * rows
 
 
-def test_cells_share_what_they_have_in_common() -> None:
+def test_runs_share_what_they_have_in_common() -> None:
     first, second, elsewhere = (Plan([work("abcd")]), Plan([work("cdef")]), Plan([work("cdef", store="t")]))
     assert calls(first, second, elsewhere) == [40, 40, 40]  # two of four fill a batch of four
     assert calls(first, first) == [40, 0]
     assert calls(first, first, shared=False) == [40, 40]
 
 
-def test_the_order_of_cells_matters_for_what_fills_a_batch() -> None:
+def test_the_order_of_runs_matters_for_what_fills_a_batch() -> None:
     few, many = Plan([work("ab")]), Plan([work("abcd")])
     assert sum(calls(few, many)) == 20 + 40
     assert sum(calls(many, few)) == 40
@@ -57,7 +57,7 @@ def test_a_plan_survives_the_way_through_json() -> None:
     assert Plan.from_json(json.loads(json.dumps(plan.as_json()))) == plan
 
 
-def test_a_cell_without_its_latents_would_fail() -> None:
+def test_a_run_without_its_latents_would_fail() -> None:
     inverting = Plan([work("ab", store="bank")], "bank", {"bank": {"a": False, "b": False}})
     using = Plan([work("xy", stage="sample")], "bank", {"bank": {"a": False, "b": False, "c": True}})
     other = Plan([work("xy", stage="sample")], "other", {"other": {"a": False}})

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from ood_diffusion.report.collect.cells import parse_results
+from ood_diffusion.report.collect.run_files import parse_results
 from tests.cli import LIMIT, MEANS, QUICK, TINY, environment_with, run_cli
 from tests.composed import refused
 from tests.models.originals import ddpm

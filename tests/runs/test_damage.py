@@ -198,7 +198,7 @@ def test_a_failed_run_leaves_no_results_of_an_earlier_one(tmp_path: Path) -> Non
     assert len(results(tmp_path)) == 1 and not (tmp_path / "run" / "results.previous.json").exists()
 
 
-def test_two_cells_of_a_sweep_are_not_given_one_folder(tmp_path: Path) -> None:
+def test_two_runs_of_a_sweep_are_not_given_one_folder(tmp_path: Path) -> None:
     sweep = ["hydra.sweep.dir=sweep", "hydra.sweep.subdir=same", "eta=0,0.5"]
     done = run_cli(tmp_path, "-m", *QUICK, *TINY, "stages=[invert]", *sweep)
     assert done.returncode == 2 and "each run needs its own folder" in done.stderr

@@ -15,7 +15,7 @@ from ood_diffusion.runs.dry_run import loaded, plan, show_sweep
 from ood_diffusion.runs.sweep import Sweep
 from tests.cli import QUICK, TINY, results, run_cli
 from tests.composed import composed
-from tests.report.fake import cell
+from tests.report.fake import write_run
 
 # draws that use the prior and draws that do not; batches of 4 that 10 and 6 do not fill
 FOUR = [
@@ -27,7 +27,7 @@ FOUR = [
 
 
 def planned(folder: Path) -> list[dict[str, int]]:
-    """Calls by stage of every cell of the newest dry run."""
+    """Calls by stage of every run of the newest dry run."""
     newest = max((folder / "outputs" / "sweeps").iterdir())
     files = sorted(newest.glob("*/dry_run.json"), key=lambda path: int(path.parent.name))
     costs = spent([Plan.from_json(json.loads(path.read_text())) for path in files])
@@ -37,7 +37,7 @@ def planned(folder: Path) -> list[dict[str, int]]:
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, list[dict[str, int]], bool]:
-    """A folder in which cells were planned and then run; what the plan said; whether it left no trace."""
+    """A folder in which runs were planned and then run; what the plan said; whether it left no trace."""
     folder = tmp_path_factory.mktemp("dry")
     done = run_cli(folder, "-m", *FOUR, "dry_run=true")
     assert done.returncode == 0, done.stderr
@@ -97,7 +97,7 @@ def test_runs_that_share_networks_load_them_once(tmp_path: Path, monkeypatch: py
 def test_what_is_done_is_known(folder: Path) -> None:
     done = run_cli(folder, "-m", *FOUR, "sampler=draw", "dry_run=true")
     assert done.returncode == 0, done.stderr
-    assert {calls for cell in planned(folder) for calls in cell.values()} == {0}
+    assert {calls for run in planned(folder) for calls in run.values()} == {0}
     assert "0 to do; 80 are already in the store" in done.stdout
     assert "Time:" not in done.stdout  # there is nothing to wait for
 
@@ -115,7 +115,7 @@ def test_a_single_run_that_adds_to_what_is_there(folder: Path) -> None:
     assert results(folder)[-1]["cost"]["network_calls"] == {"invert": 0, "reconstruct": 0, "sample": 8}
 
 
-def test_cells_that_would_fail_are_named_beside_the_others(tmp_path: Path) -> None:
+def test_runs_that_would_fail_are_named_beside_the_others(tmp_path: Path) -> None:
     done = run_cli(tmp_path, "-m", *TINY, *QUICK, "stages=[invert]", "eta=0,7", "dry_run=true")
     assert done.returncode == 2
     assert "Run 1 would fail: eta must lie between 0" in done.stdout
@@ -150,7 +150,7 @@ def test_what_cannot_be_known_is_said(tmp_path: Path) -> None:
 def test_plans_may_come_from_other_processes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever launcher ran the cells: what counts is what they left in their folders."""
+    """Whichever launcher ran the runs: what counts is what they left in their folders."""
     monkeypatch.setattr(Sweep, "path", None)
     show_sweep()
     assert capsys.readouterr().out == ""
@@ -160,7 +160,7 @@ def test_plans_may_come_from_other_processes(
     assert not list(tmp_path.rglob("dry_run.json")), "an earlier sweep's plan is not this one's"
     one = Plan([Work("invert", "bank", {"a": False}, Calls(5, 5), 1)], "bank", {"bank": {"a": False}})
     for name, eta in (("10", 1.0), ("2", 0.0)):
-        cell(tmp_path / name, f"eta={eta}", eta=eta)
+        write_run(tmp_path / name, f"eta={eta}", eta=eta)
         leave(tmp_path / name, one)
     show_sweep()
     said = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""A cell that fails leaves the reason in its folder, and `collect` reads it out."""
+"""A run that fails leaves the reason in its folder, and `collect` reads it out."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from filelock import FileLock
 
 from ood_diffusion.checks import UserError
-from ood_diffusion.report.collect.cells import NOT_BEGUN
+from ood_diffusion.report.collect.run_files import NOT_BEGUN
 from ood_diffusion.runs.failure import occupied, part_of, recorded, targets
 from ood_diffusion.runs.outcome import RankFailure, RunFailure
 from tests.cli import QUICK, TINY, run_cli
@@ -71,7 +71,7 @@ def test_a_rank_that_wrote_nothing(tmp_path: Path) -> None:
     assert "rank 1 was killed by signal 9" in str(fail(tmp_path, RankFailure(1, -9)))
 
 
-def test_a_sweep_with_a_bad_cell_is_collected(tmp_path: Path) -> None:
+def test_a_sweep_with_a_bad_run_is_collected(tmp_path: Path) -> None:
     assert (
         run_cli(tmp_path, "-m", *TINY, *QUICK, "stages=[invert]", "eta=7,0", "hydra.sweep.dir=s").returncode
         == 2

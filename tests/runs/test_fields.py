@@ -41,7 +41,7 @@ def test_the_main_job(
     assert done.returncode == 0, done.stderr
     (found,) = results(tmp_path)
     assert found["metrics"]["extractor"].startswith(f"means_2, view {seen}")
-    assert found["cell"]["extractor"].startswith(f"efficientnet_lite0, view {seen}")
+    assert found["coordinates"]["extractor"].startswith(f"efficientnet_lite0, view {seen}")
     assert found["metrics"]["sets"]["references"]["fid"] > 0
     assert found["reconstruct"]["psnr_min"] > 40
     assert found["data"]["domain"]["low"] == [0.001]

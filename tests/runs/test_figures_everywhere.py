@@ -60,7 +60,7 @@ def test_a_users_metric_is_wherever_fid_is(tmp_path: Path, capsys: pytest.Captur
 
     assert collect([str(tmp_path / "outputs")])
     assert HEAD in capsys.readouterr().out
-    with (tmp_path / "outputs" / "cells.csv").open() as file:
+    with (tmp_path / "outputs" / "runs.csv").open() as file:
         (line,) = csv.DictReader(file)
     assert float(line[f"metrics/sets/samples/{NAME}"]) == value
     assert not [name for name in line if name.startswith("figures")], "declarations are no figures"
@@ -78,12 +78,12 @@ def test_a_users_metric_is_wherever_fid_is(tmp_path: Path, capsys: pytest.Captur
     records = offline_log.records(run)
     least = {record.metric.name for record in records if record.metric.summary.min}
     assert {f"metrics/sets/{x}/{y}" for x in ("samples", "references") for y in (NAME, "fid")} <= least
-    (table,) = run.glob("wandb/offline-run-*/files/media/table/tables/cell*.table.json")
+    (table,) = run.glob("wandb/offline-run-*/files/media/table/tables/run*.table.json")
     columns = dict(zip((shown := json.loads(table.read_text()))["columns"], shown["data"][0], strict=True))
     assert columns[NAME] == value and f"{NAME}_of_references" in columns and "fid" in columns
 
     assert dashboard([str(tmp_path / "outputs")])
     page = data_in(tmp_path / "outputs" / "dashboard.html")
-    assert page["cells"][0]["figures"][NAME] == [value, bounds["low"], bounds["high"]]
+    assert page["runs"][0]["figures"][NAME] == [value, bounds["low"], bounds["high"]]
     assert [each["better"] for each in page["figures"] if each["name"] == HEAD] == ["lower"]
     assert page["standings"]["columns"][NAME] == HEAD

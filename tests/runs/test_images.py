@@ -101,12 +101,12 @@ def test_drawing_is_counted_where_the_run_and_its_plan_say_what_it_costs(
     words += [f"n_references={references}", f"n_held_out={held_out}", "stages=[invert]"]
     cfg = composed(*TINY, *words, f"store={tmp_path}/store")
     for expected in (drawn * STEPS, 0):  # the second run finds all of it
-        cell = made(tmp_path, *words)
-        plan = plan_run(cell)
+        run = made(tmp_path, *words)
+        plan = plan_run(run)
         cost = spent([plan])[0]
         assert cost["pictures"] == Calls(expected, expected)
-        run_stages(cfg, cell, cell.model.digest())
-        calls = cell.workspace.cost["network_calls"]
+        run_stages(cfg, run, run.model.digest())
+        calls = run.workspace.cost["network_calls"]
         assert calls["pictures"] == expected
         assert total([cost]) == Calls(sum(calls.values()), sum(calls.values()))
 
@@ -114,10 +114,10 @@ def test_drawing_is_counted_where_the_run_and_its_plan_say_what_it_costs(
 def test_the_training_domains_drawing_is_on_the_account_of_the_stage_that_wants_it(tmp_path: Path) -> None:
     words = [word.replace("domain.", "training_domain.") for word in DRAWN[1:]]
     words += ["domain@training_domain=model_samples", "model@training_domain.model=torch_module"]
-    cell = made(tmp_path, *QUICK, *words)  # n_training=4
-    with cell.workspace.accounted("interference", cell.network_calls):
-        assert len(cell.training_references) == 4
-    assert cell.workspace.cost["network_calls"] == {"interference": 4 * STEPS}
+    run = made(tmp_path, *QUICK, *words)  # n_training=4
+    with run.workspace.accounted("interference", run.network_calls):
+        assert len(run.training_references) == 4
+    assert run.workspace.cost["network_calls"] == {"interference": 4 * STEPS}
 
 
 def test_the_progress_line_counts_the_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

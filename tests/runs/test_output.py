@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from ood_diffusion.report.collect.cells import differing, find_cells
+from ood_diffusion.report.collect.run_folder import differing, find_runs
 from ood_diffusion.runs.sweep import Sweep, print_others, print_results
 from tests.cli import TINY, environment_with, run_cli
-from tests.report.fake import STAGES, cell
+from tests.report.fake import STAGES, write_run
 from tests.report.fake import results as fake_results
 
 SHORT = [*TINY, "stages=[invert,sample]"]
@@ -85,15 +85,15 @@ def test_quiet_prints_nothing(terminal: tuple[Path, str]) -> None:
     assert "✓ invert" in (terminal[0] / "quiet" / "cli.log").read_text(encoding="utf-8")
 
 
-def test_json_of_a_sweep_is_a_line_per_cell_even_where_one_fails(terminal: tuple[Path, str]) -> None:
+def test_json_of_a_sweep_is_a_line_per_run_even_where_one_fails(terminal: tuple[Path, str]) -> None:
     grid = ["-m", *SHORT, "logger=wandb", "logger.mode=offline", "eta=0,7,1", "output=json"]
     done = run_cli(terminal[0], *grid)
     assert done.returncode == 2 and done.stderr.count("error: eta must lie between 0") == 1
-    cells = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [found["cell"]["eta"] for found in cells] == [0.0, 1.0]
-    for found in cells:
+    runs = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [found["coordinates"]["eta"] for found in runs] == [0.0, 1.0]
+    for found in runs:
         whole = json.loads(Path(found["results"]).read_text())
-        assert found["cost"] == whole["cost"] and found["cell"] == whole["cell"]
+        assert found["cost"] == whole["cost"] and found["coordinates"] == whole["coordinates"]
         assert Path(found["folder"]).is_dir() and found["report"] is None
     assert done.stderr.splitlines()[-2].startswith("error:") and "✓" not in done.stderr
 
@@ -112,21 +112,21 @@ def test_a_mistake_is_said_on_standard_error(wrong: str, tmp_path: Path) -> None
     assert f"error: {wrong.split('=')[0]} must" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_cells_of_other_processes_are_printed_in_the_end(
+def test_runs_of_other_processes_are_printed_in_the_end(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only those that are complete, new, and have not been printed."""
     monkeypatch.setattr(Sweep, "path", None)
     found: Any = fake_results()
     found["cost"]["seconds"] = dict.fromkeys(STAGES, 1.0)
-    cell(tmp_path / "0", found=found)
+    write_run(tmp_path / "0", found=found)
     settings = {"output": "json", "hydra": {"sweep": {"dir": f"{tmp_path}/0/.."}}}
     Sweep().on_multirun_start(OmegaConf.create(settings))
-    cell(tmp_path / "10", found=found)
-    cell(tmp_path / "2", found=found)
-    cell(tmp_path / "3", found=found, error="out of memory")
-    cell(tmp_path / "4", found={"cost": {"seconds": {"invert": 1.0}}})
-    cell(tmp_path / "5", found=found)
+    write_run(tmp_path / "10", found=found)
+    write_run(tmp_path / "2", found=found)
+    write_run(tmp_path / "3", found=found, error="out of memory")
+    write_run(tmp_path / "4", found={"cost": {"seconds": {"invert": 1.0}}})
+    write_run(tmp_path / "5", found=found)
     print_results(tmp_path / "5" / "results.json")  # by this process, under the name that Hydra gives it
     assert json.loads(capsys.readouterr().out)["folder"] == str(tmp_path / "5")
     print_others()
@@ -138,6 +138,6 @@ def test_cells_of_other_processes_are_printed_in_the_end(
 
 
 def test_output_is_no_coordinate(tmp_path: Path) -> None:
-    cell(tmp_path / "0", "output=json", "eta=0", output="json", eta=0)
-    cell(tmp_path / "1", "eta=1", output="rich", eta=1)
-    assert differing(find_cells(tmp_path)) == ["eta"]
+    write_run(tmp_path / "0", "output=json", "eta=0", output="json", eta=0)
+    write_run(tmp_path / "1", "eta=1", output="rich", eta=1)
+    assert differing(find_runs(tmp_path)) == ["eta"]

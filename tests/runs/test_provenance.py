@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ood_diffusion.report.collect.cells import CellFolder
 from ood_diffusion.report.collect.rows import figures
+from ood_diffusion.report.collect.run_folder import RunFolder
 from tests.cli import QUICK, TINY, results, run_cli
 
 
@@ -40,9 +40,9 @@ def test_results_and_report_say_what_made_them(tmp_path: Path) -> None:
     ):
         assert word in page
     assert f"Skipped in {tmp_path}/my maps: 1 .fits.gz. Read: 30." in done.stderr
-    cell = CellFolder(next(tmp_path.rglob("results.json")).parent)
-    assert not cell.contents.damage
-    assert not [name for name in figures(cell.results) if name.startswith(("data", "command"))]
+    run = RunFolder(next(tmp_path.rglob("results.json")).parent)
+    assert not run.contents.damage
+    assert not [name for name in figures(run.results) if name.startswith(("data", "command"))]
 
 
 def test_the_digest_depends_on_what_is_used(tmp_path: Path) -> None:

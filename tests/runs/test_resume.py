@@ -13,7 +13,7 @@ from ood_diffusion.report.collect.rows import find
 from ood_diffusion.report.collect.sweep_size import combinations
 from ood_diffusion.runs.resume import numbered, resume, submit, to_do
 from tests.cli import MEANS, QUICK, TINY, results, run_cli
-from tests.report.fake import STAGES, cell
+from tests.report.fake import STAGES, write_run
 from tests.report.fake import results as fake_results
 
 NUMBERED = "${hydra.job.num}"
@@ -22,7 +22,7 @@ NUMBERED = "${hydra.job.num}"
 def complete(folder: Path, *overrides: str) -> None:
     found: Any = fake_results()
     found["cost"]["seconds"] = dict.fromkeys(STAGES, 1.0)
-    cell(folder, *overrides, found=found)
+    write_run(folder, *overrides, found=found)
 
 
 def left(folder: Path, *overrides: str, subdir: str = NUMBERED, dry: bool = False) -> dict[str, str]:
@@ -42,8 +42,8 @@ def test_a_new_sweep_is_numbered_as_hydra_does(tmp_path: Path) -> None:
 
 def test_what_is_not_complete_has_its_number_again(tmp_path: Path) -> None:
     complete(tmp_path / "0", "eta=0")
-    cell(tmp_path / "1", "eta=0.5", error="no")
-    cell(tmp_path / "3", "eta=1")  # 2 was not begun: tasks of an array begin in any order
+    write_run(tmp_path / "1", "eta=0.5", error="no")
+    write_run(tmp_path / "3", "eta=1")  # 2 was not begun: tasks of an array begin in any order
     assert left(tmp_path, "eta=0,0.5,0.7,1,0.9") == {
         "1": "eta=0.5",
         "2": "eta=0.7",
@@ -82,22 +82,22 @@ def test_what_changes_no_result_makes_no_other_run(tmp_path: Path) -> None:
 
 def test_of_two_runs_alike_the_complete_one_counts(tmp_path: Path) -> None:
     complete(tmp_path / "0", "eta=0")
-    cell(tmp_path / "1", "eta=0", error="no")
+    write_run(tmp_path / "1", "eta=0", error="no")
     assert left(tmp_path, "eta=0") == {}
 
 
 @pytest.mark.parametrize("subdir", ["run_${hydra.job.num}", "${hydra.job.override_dirname}", "same"])
 def test_folders_of_other_names(subdir: str, tmp_path: Path) -> None:
     complete(tmp_path / "a b/run_0", "eta=0")
-    cell(tmp_path / "run_0", "eta=1")
+    write_run(tmp_path / "run_0", "eta=1")
     new = "run_1" if NUMBERED in subdir else subdir
     assert left(tmp_path, "eta=0,1,0.5", subdir=subdir) == {"run_0": "eta=1", new: "eta=0.5"}
 
 
 def test_a_plan_touches_no_run(tmp_path: Path) -> None:
-    cell(tmp_path / "0", "eta=1", dry_run=True)
+    write_run(tmp_path / "0", "eta=1", dry_run=True)
     assert left(tmp_path, "eta=0,1", dry=True) == {"0": "eta=0", "1": "eta=1"}
-    cell(tmp_path / "1", "eta=0", error="no")
+    write_run(tmp_path / "1", "eta=0", error="no")
     assert left(tmp_path, "eta=0,1", dry=True) == {".dry_run/1": "eta=0", ".dry_run/0": "eta=1"}
 
 
@@ -115,7 +115,7 @@ def test_another_space_counts_its_own_runs(tmp_path: Path) -> None:
     complete(tmp_path / "0", "eta=0")
     complete(tmp_path / "1", "eta=1", "launcher=slurm")
     sweep_of(tmp_path, "eta=1,0.5,0.7")
-    assert find(tmp_path).not_begun == {tmp_path: 2} and len(find(tmp_path).cells) == 2
+    assert find(tmp_path).not_begun == {tmp_path: 2} and len(find(tmp_path).runs) == 2
 
 
 def test_the_command_of_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ def test_the_command_of_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_command_of_a_run(tmp_path: Path) -> None:
-    cell(tmp_path / "3", "eta=1", error="no")
+    write_run(tmp_path / "3", "eta=1", error="no")
     there = f"hydra.run.dir='{tmp_path}/3'"
     assert resume([str(tmp_path / "3")]) == ["hydra.mode=RUN", "eta=1", there]
     sweep_of(tmp_path, "eta=0,1")
@@ -180,7 +180,8 @@ def test_a_sweep_goes_on_in_its_folder(tmp_path: Path) -> None:
     assert [f"#{number} :" in again.stderr for number in range(4)] == [False, False, True, True], "as folders"
     assert run_cli(tmp_path, "resume", "s/1", "eta=0.75").returncode == 0
     etas = {
-        path.parent.name: results(path.parent)[0]["cell"]["eta"] for path in tmp_path.glob("s/*/results.json")
+        path.parent.name: results(path.parent)[0]["coordinates"]["eta"]
+        for path in tmp_path.glob("s/*/results.json")
     }
     assert etas == {"0": 0, "1": 0.75, "2": 0.5, "3": 1}
     assert find(tmp_path / "s").shortfalls() == ["4 of 4 runs are complete."]

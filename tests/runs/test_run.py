@@ -30,23 +30,23 @@ def made(folder: Path, *overrides: str) -> Run:
 
 
 def test_other_knobs_the_same_parts_and_accounts(tmp_path: Path) -> None:
-    cell = made(tmp_path)
-    extractor, held_out = cell.extractor, cell.held_out
-    other = cell.at(level=300, eta=0.5)
-    assert other.levels[-1] == 300 and cell.levels[-1] == 500 and other.settings.eta == 0.5
-    assert other.model is cell.model and other.extractor is extractor and other.held_out is held_out
-    assert other.bank.folder != cell.bank.folder
+    run = made(tmp_path)
+    extractor, held_out = run.extractor, run.held_out
+    other = run.at(level=300, eta=0.5)
+    assert other.levels[-1] == 300 and run.levels[-1] == 500 and other.settings.eta == 0.5
+    assert other.model is run.model and other.extractor is extractor and other.held_out is held_out
+    assert other.bank.folder != run.bank.folder
     other.workspace.items["made"] += 3
-    assert cell.workspace.items["made"] == 3  # what a stage's children make is on the stage's account
+    assert run.workspace.items["made"] == 3  # what a stage's children make is on the stage's account
 
 
 def test_a_subset_takes_the_place_of_the_references(tmp_path: Path) -> None:
-    cell = made(tmp_path)
-    few = dict(list(cell.references.items())[:3])
-    other = cell.at(subset=few)
+    run = made(tmp_path)
+    few = dict(list(run.references.items())[:3])
+    other = run.at(subset=few)
     assert other.references == few and other.settings.n_references == 3
     assert other.at(level=300).references == few  # and stays in it
-    assert len(cell.references) == 12
+    assert len(run.references) == 12
 
 
 def test_training_images_are_not_those_of_the_unseen_domain(tmp_path: Path) -> None:
@@ -77,13 +77,13 @@ def test_a_picture_in_two_files_counts_once(tmp_path: Path, caplog: pytest.LogCa
     twins(folder, "a.png", "z.png", "y.bmp")
     for i in range(3):
         write(folder / f"b{i}.png", i)
-    cell = made(tmp_path, *FOLDER, f"domain.path={folder}", "domain.seed=null")
+    run = made(tmp_path, *FOLDER, f"domain.path={folder}", "domain.seed=null")
     with caplog.at_level("INFO"):
-        assert (len(cell.references), len(cell.held_out)) == (
+        assert (len(run.references), len(run.held_out)) == (
             2,
             1,
         )  # a b0 | b1 is not asked for | b2, not y and z
-    assert not set(cell.references) & set(cell.held_out)
+    assert not set(run.references) & set(run.held_out)
     assert f"Pixel-identical images in {folder}/a.png and {folder}/z.png count once" in caplog.text
     assert "1 of 3 held_out are pixel-identical to others and count once." in caplog.text
 
@@ -91,9 +91,9 @@ def test_a_picture_in_two_files_counts_once(tmp_path: Path, caplog: pytest.LogCa
 def test_nothing_but_copies_is_not_enough(tmp_path: Path) -> None:
     twins(tmp_path / "images", "a.png", "z.png")
     write(tmp_path / "images" / "b.png", 0)
-    cell = made(tmp_path, *FOLDER, f"domain.path={tmp_path}/images", "domain.seed=null")
+    run = made(tmp_path, *FOLDER, f"domain.path={tmp_path}/images", "domain.seed=null")
     with pytest.raises(UserError, match=r"the same pixels in .*/a\.png and .*/z\.png'\. Remove one of each"):
-        _ = cell.held_out
+        _ = run.held_out
 
 
 def test_a_picture_in_two_files_of_declared_splits_is_an_error_that_names_both(tmp_path: Path) -> None:
@@ -101,10 +101,10 @@ def test_a_picture_in_two_files_of_declared_splits_is_an_error_that_names_both(t
     twins(folder, "train/a.png", "test/z.bmp")
     for i, name in enumerate(("train/b.png", "test/c.png")):
         write(folder / name, i)
-    cell = made(tmp_path, *FOLDER, f"domain.path={folder}")
+    run = made(tmp_path, *FOLDER, f"domain.path={folder}")
     pair = f"{folder}/train/a.png and {folder}/test/z.bmp"
     with pytest.raises(UserError, match=f"must not share a picture .*but got 'the same pixels in {pair}'"):
-        _ = cell.held_out
+        _ = run.held_out
 
 
 def test_blank_sketches_of_different_photos_count_once(tmp_path: Path) -> None:
@@ -112,8 +112,8 @@ def test_blank_sketches_of_different_photos_count_once(tmp_path: Path) -> None:
         Image.new("RGB", (70, 70), (50 * i, 0, 0)).save(tmp_path / f"{i}.png")
     write(tmp_path / "4.png", 1)
     of = ["domain=sketches_of", "domain@domain.of=image_folder", f"domain.of.path={tmp_path}"]
-    cell = made(tmp_path, *FOLDER, *of, "domain.of.seed=null")
-    assert len(cell.references) == 1 and len(cell.held_out) == 1
+    run = made(tmp_path, *FOLDER, *of, "domain.of.seed=null")
+    assert len(run.references) == 1 and len(run.held_out) == 1
 
 
 def test_what_the_solver_found_is_of_the_stage_alone(
@@ -121,12 +121,12 @@ def test_what_the_solver_found_is_of_the_stage_alone(
 ) -> None:
     """12 references in 2 steps, whatever other levels and images go through the same solver."""
     solver = ["solver=fixed_point", "solver.max_iterations=1", "solver.tolerance=1e-9"]
-    cell = made(tmp_path, *QUICK, *solver, "batch_size=5")
-    found = invert(cell)
+    run = made(tmp_path, *QUICK, *solver, "batch_size=5")
+    found = invert(run)
     assert found.not_converged == 24 and found.report()["iterations_mean"] == 1
-    for other in (cell.at(level=300), cell.at(level=300, subset=dict(list(cell.references.items())[:3]))):
+    for other in (run.at(level=300), run.at(level=300, subset=dict(list(run.references.items())[:3]))):
         invert(other)
-    assert invert(cell).steps == 0  # as stages do that need the bank
+    assert invert(run).steps == 0  # as stages do that need the bank
     warned = [message for message in caplog.messages if "had not converged" in message]
     assert [message.split(" (")[0] for message in warned] == [
         f"fixed_point: 24 steps of an image had not converged, of 24 to level {level}" for level in (500, 300)
@@ -134,8 +134,8 @@ def test_what_the_solver_found_is_of_the_stage_alone(
 
 
 def test_a_batch_that_did_not_fit_is_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cell = made(tmp_path, *QUICK, "batch_size=auto")
-    whole, size = cell.model.eps, cell.batch_size
+    run = made(tmp_path, *QUICK, "batch_size=auto")
+    whole, size = run.model.eps, run.batch_size
 
     def small(x: torch.Tensor, t: float, exact: bool = False) -> torch.Tensor:
         if len(x) == min(size, 12):
@@ -144,9 +144,9 @@ def test_a_batch_that_did_not_fit_is_measured_again(tmp_path: Path, monkeypatch:
 
     kept = tmp_path / "store" / "batch_sizes"
     assert len(list(kept.glob("*.json"))) == 1
-    monkeypatch.setattr(cell.model, "eps", small)
-    invert(cell)
-    assert not cell.bank.missing(list(cell.references))
+    monkeypatch.setattr(run.model, "eps", small)
+    invert(run)
+    assert not run.bank.missing(list(run.references))
     assert list(kept.glob("*.json")) == []
 
 
@@ -155,10 +155,10 @@ def test_weights_are_looked_at_when_the_run_has_ended(
 ) -> None:
     """And once for the address of what it makes, not after every stage: they may be gigabytes."""
     words = [*QUICK, "stages=[invert,reconstruct,sample]", "output=quiet"]
-    cell, digest, taken = made(tmp_path, *words), FrozenModel.digest, list[str]()
-    before = cell.model.digest()
+    run, digest, taken = made(tmp_path, *words), FrozenModel.digest, list[str]()
+    before = run.model.digest()
     monkeypatch.setattr(FrozenModel, "digest", lambda self: taken.append(digest(self)) or taken[-1])
-    run_stages(composed(*TINY, *words, f"store={tmp_path}/store"), cell, before)
+    run_stages(composed(*TINY, *words, f"store={tmp_path}/store"), run, before)
     assert taken == [before] * 2
     assert json.loads((tmp_path / "results.json").read_text())["weights"] == {
         "before": before,

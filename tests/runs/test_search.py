@@ -414,7 +414,8 @@ def test_the_command_searches_and_goes_on_and_collect_reads_it(tmp_path: Path) -
     fids = {}
     for trial in study.trials:
         (found,) = results(tmp_path / "it's" / str(trial.number))
-        assert found["cell"]["eta"] == trial.params["eta"] and found["cell"]["level"] == trial.params["level"]
+        used = found["coordinates"]
+        assert (used["eta"], used["level"]) == (trial.params["eta"], trial.params["level"])
         fids[trial.number] = found["metrics"]["sets"]["samples"]["fid"]
     assert {each.number: each.value for each in study.trials} == pytest.approx(fids)
     best = min(fids, key=lambda number: fids[number])

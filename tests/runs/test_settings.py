@@ -21,7 +21,7 @@ GOOD: dict[str, Any] = {
 }
 
 
-def test_whole_numbers_and_floats_are_one_cell() -> None:
+def test_whole_numbers_and_floats_are_one_run() -> None:
     assert Settings(**GOOD) == Settings(**{**GOOD, "eta": 0.0, "level": 500.0})
     assert repr(Settings(**GOOD).eta) == "0.0"
 

@@ -39,7 +39,7 @@ def test_precisions_have_banks_of_their_own_and_each_is_made_once(folder: Path) 
     assert inversions(again) == 0
     assert exact["reconstruct"]["psnr_mean"] == pytest.approx(fast["reconstruct"]["psnr_mean"], abs=1.0)
     assert exact["reconstruct"]["psnr_mean"] != fast["reconstruct"]["psnr_mean"]
-    assert fast["cell"]["precision"] == "bf16"
+    assert fast["coordinates"]["precision"] == "bf16"
 
 
 def test_images_per_second_counts_images_not_calls(folder: Path) -> None:
@@ -63,4 +63,4 @@ def test_fixed_point_reports_what_did_not(folder: Path) -> None:
 def test_automatic_batch_size_is_kept_in_the_store(folder: Path) -> None:
     (kept,) = (folder / "outputs" / "store" / "batch_sizes").glob("*.json")
     assert read_record(kept) in [2**i for i in range(9)]
-    assert results(folder)[5]["cell"]["batch_size"] == "auto"
+    assert results(folder)[5]["coordinates"]["batch_size"] == "auto"

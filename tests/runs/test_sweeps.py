@@ -54,7 +54,7 @@ def params(name: str) -> dict[str, str]:
 
 def head(name: str) -> dict[str, str]:
     match = HEAD.match((ROOT / "sweeps" / f"{name}.yaml").read_text())
-    assert match, f"{name} does not say question, figure, cells, calls, minutes and command in this order"
+    assert match, f"{name} does not say question, figure, runs, calls, minutes and command in this order"
     return match.groupdict()
 
 
@@ -95,11 +95,11 @@ def without(cfg: DictConfig, *keys: str) -> dict[Any, Any]:
     return {key: value for key, value in found.items() if key not in keys}
 
 
-def cell_of(name: str, cell: dict[str, str]) -> DictConfig:
-    """The configuration of one cell, put together of those of its values: composing each takes minutes."""
+def run_of(name: str, run: dict[str, str]) -> DictConfig:
+    """The configuration of one run, put together of those of its values: composing each takes minutes."""
     cfg = deepcopy(composed(f"+sweep={name}"))
     OmegaConf.set_struct(cfg, False)
-    for key, value in cell.items():
+    for key, value in run.items():
         cfg[key] = composed(f"+sweep={name}", f"{key}={value}")[key]
         if key in GROUPS:
             cfg.hydra.runtime.choices[key] = value
@@ -107,7 +107,7 @@ def cell_of(name: str, cell: dict[str, str]) -> DictConfig:
 
 
 @pytest.mark.parametrize("name", SWEEPS)
-def test_cells_are_grouped_in_wandb_and_need_no_flag(name: str) -> None:
+def test_runs_are_grouped_in_wandb_and_need_no_flag(name: str) -> None:
     cfg = composed(f"+sweep={name}", "hydra.sweep.dir=outputs/sweeps/2026-11-25")
     assert cfg.hydra.mode.name == "MULTIRUN"
     HydraConfig.instance().set_config(cfg)
@@ -134,8 +134,8 @@ def test_the_calls_in_the_head_are_those_of_a_dry_run(
     monkeypatch.setattr(assemble, "build", built)
     values = {key: found.split(",") for key, found in params(name).items()}
     plans = []
-    for cell in itertools.product(*values.values()):
-        cfg = cell_of(name, dict(zip(values, cell, strict=True)))
+    for run in itertools.product(*values.values()):
+        cfg = run_of(name, dict(zip(values, run, strict=True)))
         cfg.store = f"{tmp_path}/store"
         names = {group: str(cfg.hydra.runtime.choices[group]) for group in GROUPS}
         cfg = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])  # which no job is given
@@ -188,7 +188,7 @@ def test_what_a_wandb_agent_starts_runs(tmp_path: Path) -> None:
     done = run_cli(tmp_path, *command[1:], *TINY, *QUICK, "stages=[invert,sample]")
     assert done.returncode == 0, done.stderr
     (r,) = results(tmp_path)
-    assert r["cell"]["eta"] == value
+    assert r["coordinates"]["eta"] == value
 
 
 def test_hydra_does_not_take_the_wandb_file_for_a_configuration(tmp_path: Path) -> None:
@@ -199,6 +199,6 @@ def test_hydra_does_not_take_the_wandb_file_for_a_configuration(tmp_path: Path) 
 def test_a_value_on_the_command_line_replaces_the_sweeps(tmp_path: Path) -> None:
     done = run_cli(tmp_path, "+sweep=eta", "eta=0,1", "stages=[invert]", *TINY, "dry_run=true")
     assert done.returncode == 0, done.stderr
-    cells = sorted((tmp_path / "outputs" / "sweeps").glob("*/*/dry_run.json"))
-    assert len(cells) == 2 and ", 2 runs" in done.stdout
-    assert all(json.loads(path.read_text())["works"] for path in cells)
+    runs = sorted((tmp_path / "outputs" / "sweeps").glob("*/*/dry_run.json"))
+    assert len(runs) == 2 and ", 2 runs" in done.stdout
+    assert all(json.loads(path.read_text())["works"] for path in runs)

@@ -35,7 +35,7 @@ def test_offline_run_holds_the_results(tmp_path: Path) -> None:
         assert summary[path] == value and logged.get(path, value) == value
         assert isinstance(value, str) or path in logged
     config = offline_log.config(run)
-    for name, value in r["cell"].items():
+    for name, value in r["coordinates"].items():
         assert config[name] == value and not isinstance(value, dict | list)
     assert config["conf"]["sampler"]["concentration"] == 5, "a setting is found by its dotted name"
     assert not [record for record in offline_log.records(run) if record.run.run_group], "a single run"
@@ -51,20 +51,20 @@ def test_offline_run_holds_the_results(tmp_path: Path) -> None:
         assert np.asarray(Image.open(path)).std() > 2, "a picture of a table is of one colour"
 
 
-def test_two_cells_are_two_runs(tmp_path: Path) -> None:
+def test_two_runs_of_a_sweep_are_two_in_wandb(tmp_path: Path) -> None:
     overrides = [word for word in TINY if not word.startswith("logger")]
     grid = ["-m", "eta=0,1", "stages=[invert,sample]"]
     done = run_cli(tmp_path, *grid, *overrides, *QUICK, HOME=str(tmp_path), **WITHOUT_A_KEY)
     assert done.returncode == 0, done.stderr
-    cells = sorted((tmp_path / "outputs" / "sweeps").glob("*/[0-9]"))
-    assert [offline_log.history(cell)["cell/eta"] for cell in cells] == [0, 1]
-    groups = {record.run.run_group for cell in cells for record in offline_log.records(cell)} - {""}
-    assert groups == {cells[0].parent.name}, "the cells are one group, of this sweep"
-    opened = sorted(cells[0].parent.glob("*/wandb/offline-run-*"))
-    (cells[1] / "results.json").unlink()
-    done = run_cli(tmp_path, "resume", str(cells[0].parent), HOME=str(tmp_path), **WITHOUT_A_KEY)
+    runs = sorted((tmp_path / "outputs" / "sweeps").glob("*/[0-9]"))
+    assert [offline_log.history(run)["coordinates/eta"] for run in runs] == [0, 1]
+    groups = {record.run.run_group for run in runs for record in offline_log.records(run)} - {""}
+    assert groups == {runs[0].parent.name}, "the runs are one group, of this sweep"
+    opened = sorted(runs[0].parent.glob("*/wandb/offline-run-*"))
+    (runs[1] / "results.json").unlink()
+    done = run_cli(tmp_path, "resume", str(runs[0].parent), HOME=str(tmp_path), **WITHOUT_A_KEY)
     assert done.returncode == 0, done.stderr
-    again = sorted(cells[0].parent.glob("*/wandb/offline-run-*"))
+    again = sorted(runs[0].parent.glob("*/wandb/offline-run-*"))
     assert again[0] == opened[0], "a complete run opens none"
     ids = [[path.name.split("-")[-1] for path in paths] for paths in (opened, again)]
     assert again[1] != opened[1] and ids[0] == ids[1]

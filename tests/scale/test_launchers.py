@@ -1,4 +1,4 @@
-"""Cells side by side on one machine, with and without ranks of their own: what they share is made once."""
+"""Runs side by side on one machine, with and without ranks of their own: what they share is made once."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.cli import QUICK, TINY, calls, results, run_anew, run_cli
 
 
 @pytest.mark.parametrize(("launcher", "run"), [("joblib", run_anew), ("local", run_cli)])
-def test_cells_at_once(launcher: str, run: Callable[..., Any], tmp_path: Path) -> None:
+def test_runs_at_once(launcher: str, run: Callable[..., Any], tmp_path: Path) -> None:
     grid = ["-m", f"launcher={launcher}", "trainer=ddp", "trainer.devices=1,2"]
     done = run(tmp_path, *grid, *TINY, *QUICK, "stages=[invert,sample]")
     assert done.returncode == 0, done.stdout + done.stderr

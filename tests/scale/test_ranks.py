@@ -82,8 +82,8 @@ def test_both_ranks_have_worked(two: Path) -> None:
     assert len(shards) == 4
 
 
-def test_a_multirun_gives_every_cell_its_ranks_and_its_folder_and_resumes(two: Path) -> None:
-    """One lost shard of 4 latents: the first cell computes that batch again, and one of its ranks has nothing
+def test_a_multirun_gives_every_run_its_ranks_and_its_folder_and_resumes(two: Path) -> None:
+    """One lost shard of 4 latents: the first run computes that batch again, and one of its ranks has nothing
     to do; the second finds it."""
     before = items(two / "outputs/store", "latents")
     lost = min((two / "outputs/store").glob("latents/*/shards/*.safetensors"))
@@ -91,11 +91,11 @@ def test_a_multirun_gives_every_cell_its_ranks_and_its_folder_and_resumes(two: P
     lost.unlink()
     done = run_cli(two, "-m", *JOB, *DDP, "eta=0,1", "stages=[invert,sample]")
     assert done.returncode == 0, done.stderr
-    cells = results(two / "outputs/sweeps")
-    assert [r["cell"]["eta"] for r in cells] == [0.0, 1.0]
+    runs = results(two / "outputs/sweeps")
+    assert [r["coordinates"]["eta"] for r in runs] == [0.0, 1.0]
     assert len({path.parent for path in (two / "outputs/sweeps").rglob("results.json")}) == 2
     assert len({path.parent.parent for path in (two / "outputs/sweeps").rglob("results.json")}) == 1
-    assert [r["cost"]["network_calls"]["invert"] for r in cells] == [2 * n, 0]
+    assert [r["cost"]["network_calls"]["invert"] for r in runs] == [2 * n, 0]
     after = items(two / "outputs/store", "latents")
     assert before.keys() == after.keys() and all(torch.equal(before[i], after[i]) for i in before)
 

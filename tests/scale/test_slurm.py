@@ -120,7 +120,7 @@ def shards(folder: Path) -> list[Path]:
 
 
 @pytest.mark.usefixtures("killed", "queued")  # begun before: they wait long
-def test_cells_at_once_make_the_fewest_calls(tmp_path: Path) -> None:
+def test_runs_at_once_make_the_fewest_calls(tmp_path: Path) -> None:
     """Two at a time on one store: the domain is inverted once, whoever comes first."""
     done = run_cli(tmp_path, *SLURM, *TINY, *QUICK, "eta=0,0.5", "stages=[invert,sample]")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -131,7 +131,7 @@ def test_cells_at_once_make_the_fewest_calls(tmp_path: Path) -> None:
 
 
 def test_ranks_as_tasks(tmp_path: Path) -> None:
-    """A cell on two tasks of one node makes what one process makes."""
+    """A run on two tasks of one node makes what one process makes."""
     for name, more in (("one", []), ("two", [*SLURM, "trainer=ddp", "trainer.devices=2"])):
         (tmp_path / name).mkdir()
         done = run_cli(tmp_path / name, *more, *TINY, "stages=[invert]")

@@ -19,18 +19,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_figure_is_there_and_finite(folder: Path) -> None:
     (r,) = results(folder)
-    assert r["cell"] == {
+    assert r["coordinates"] == {
         "model": "cats_64",
         "domain": "galaxies_sim",
-        "prior": r["cell"]["prior"],
-        "sampler": r["cell"]["sampler"],
-        "selection": r["cell"]["selection"],
+        "prior": r["coordinates"]["prior"],
+        "sampler": r["coordinates"]["sampler"],
+        "selection": r["coordinates"]["selection"],
         "solver": "dpmpp_2m",
         "grid": "uniform_lambda",
         "extractor": "efficientnet_lite0",
         "eta": 0.0,
         "steps": 2,
-        "level": r["cell"]["level"],
+        "level": r["coordinates"]["level"],
         "seed": 0,
         "n_references": 12,
         "n_held_out": 16,

@@ -34,9 +34,9 @@ TABLE = (*QUICK, f"model.network._target_={__name__}.Table", "steps=16")
 
 def round_trip(folder: Path, caplog: pytest.LogCaptureFixture, *overrides: str) -> tuple[float, list[str]]:
     """PSNR, and the warnings."""
-    cell = made(folder, "stages=[invert,reconstruct]", "n_references=4", *overrides)
-    invert(cell)
-    found = reconstruct(cell)
+    run = made(folder, "stages=[invert,reconstruct]", "n_references=4", *overrides)
+    invert(run)
+    found = reconstruct(run)
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert found["psnr_mean"] is not None
     return found["psnr_mean"], warnings

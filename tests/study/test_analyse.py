@@ -124,24 +124,24 @@ def test_exact_noise_is_on_the_models_own_states_and_belongs_to_the_image() -> N
     pictures = torch.arange(3, dtype=torch.uint8)[:, None, None, None] * 80 + torch.zeros(
         3, 3, 16, 16, dtype=torch.uint8
     )
-    cell: Any = SimpleNamespace(
+    run: Any = SimpleNamespace(
         model=SimpleNamespace(schedule=Schedule.linear(), encode=lambda images: 2 * images),
         settings=SimpleNamespace(seed=1),
         pictures=SimpleNamespace(read=lambda ids: pictures[[int(i) for i in ids]]),
         references={"a": "0", "b": "1", "c": "2"},
     )
-    schedule, settings = cell.model.schedule, AnalyseSettings(**VALID)
+    schedule, settings = run.model.schedule, AnalyseSettings(**VALID)
     levels = (500.0, 900.0)
     x0 = 2 * to_unit_range(pictures)
     noise = [
         (z - schedule.alpha(t) * x0) / schedule.sigma(t)
-        for z, t in zip(noised(cell, settings, levels), levels, strict=True)
+        for z, t in zip(noised(run, settings, levels), levels, strict=True)
     ]
     assert torch.allclose(noise[0], noise[1], atol=1e-5)
     assert abs(float(noise[0].std()) - 1) < 0.05 and not torch.allclose(noise[0][0], noise[0][1], atol=0.1)
-    whole = noised(cell, settings, levels)[0]
-    cell.references = {"c": "2", "a": "0"}
-    assert torch.equal(noised(cell, settings, levels)[0], whole[[2, 0]])
+    whole = noised(run, settings, levels)[0]
+    run.references = {"c": "2", "a": "0"}
+    assert torch.equal(noised(run, settings, levels)[0], whole[[2, 0]])
 
 
 def test_spacing_is_the_median_distance_to_the_nearest_other() -> None:
@@ -189,7 +189,7 @@ def test_round_trips_of_every_domain_solver_and_number_of_steps(
         assert row["snr"]["value"] < row["psnr"]["value"]
 
 
-def test_levels_hold_the_cells_own_and_the_top(found: tuple[Path, dict[str, Any]]) -> None:
+def test_levels_hold_the_runs_own_and_the_top(found: tuple[Path, dict[str, Any]]) -> None:
     levels = [at["level"] for at in found[1]["analyse"]["latents"]]
     assert levels == sorted(levels) and levels[-1] == 1000
     for at in found[1]["analyse"]["latents"]:
@@ -276,7 +276,7 @@ def test_every_setting_checks_itself(name: str, wrong: object) -> None:
 def test_images_and_levels_are_counted(few: str, levels: list[float], message: str) -> None:
     sizes = {"references": 12, "held_out": 12} | ({few: {"references": 7, "held_out": 1}[few]} if few else {})
     domain = SimpleNamespace(size=sizes.get)
-    cell: Any = SimpleNamespace(
+    run: Any = SimpleNamespace(
         extractor=None,
         at=lambda **knobs: SimpleNamespace(levels=[]),
         model=SimpleNamespace(schedule=Schedule.linear()),
@@ -285,7 +285,7 @@ def test_images_and_levels_are_counted(few: str, levels: list[float], message: s
         training_domain=domain,
     )
     with pytest.raises(UserError, match=message):
-        Analyse(**VALID | {"levels": levels}).check(cell)
+        Analyse(**VALID | {"levels": levels}).check(run)
 
 
 def test_images_are_counted_before_the_network_runs(tmp_path: Path) -> None:

@@ -303,7 +303,7 @@ def test_the_wandb_workspace_shows_figures_that_exist(folder: Path) -> None:
 def test_auto_goes_on_at_the_recommended_level(folder: Path) -> None:
     r = results(folder)[0]
     best = max(r["bandwidth"]["levels"], key=lambda each: (each["score"], -each["level"]))["level"]
-    assert r["cell"]["level"] == r["bandwidth"]["recommended"] == best
+    assert r["coordinates"]["level"] == r["bandwidth"]["recommended"] == best
     assert r["bandwidth"]["comparison"]["equal"]["level"] == best
     # two levels and the training domain; 3 angles, 2 degrees towards, and half way, less than 30 from here
     walks = 3 * (4 + 4 * 5) * 2
@@ -340,7 +340,7 @@ def test_what_auto_found_is_on_disk_before_the_next_stage(
     run = SimpleNamespace(stages=stages, network_calls=lambda: 0, at=lambda level: chosen, **parts)
     assert at_recommended_level(cast(Run, run), Results(), "w") is cast(Run, chosen)
     written = json.loads((tmp_path / "results.json").read_text())
-    assert written["bandwidth"] == {"recommended": 300.0} and written["cell"]["domain"] == "d"
+    assert written["bandwidth"] == {"recommended": 300.0} and written["coordinates"]["domain"] == "d"
 
 
 def test_a_domain_is_the_same_whatever_its_seed() -> None:
@@ -374,42 +374,42 @@ def test_what_stands_for_a_domain_is_not_moved(
         "references": {f"u{i}": "" for i in range(9)},
         "training_references": {f"t{i}": "" for i in range(11)},
     }
-    cell = cast(Run, SimpleNamespace(**sets, pictures=None))
+    run = cast(Run, SimpleNamespace(**sets, pictures=None))
     monkeypatch.setattr("ood_diffusion.study.bandwidth.walk.features_of", lambda *given: list(given[2]))
-    unseen, own = domain_features(cell, BandwidthSettings(**{**GOOD, "n_judges": 20, "nearest_k": 3}))
+    unseen, own = domain_features(run, BandwidthSettings(**{**GOOD, "n_judges": 20, "nearest_k": 3}))
     assert list(unseen) == [f"u{i}" for i in range(4, 9)] and list(own) == [f"t{i}" for i in range(4, 9)]
     with pytest.raises(UserError, match="more than 9 images"):
-        domain_features(cell, BandwidthSettings(**GOOD))
+        domain_features(run, BandwidthSettings(**GOOD))
 
 
 def test_too_few_images_are_found_before_compute() -> None:
-    def cell(references: int, training: int) -> Run:
+    def run(references: int, training: int) -> Run:
         knobs = SimpleNamespace(n_references=references, n_training=training)
         domain = SimpleNamespace(size=lambda split: None)
         return cast(Run, SimpleNamespace(settings=knobs, training_domain=domain))
 
-    Bandwidth(**GOOD).check(cell(10, 10))  # 4 moved, 6 are more than nearest_k
+    Bandwidth(**GOOD).check(run(10, 10))  # 4 moved, 6 are more than nearest_k
     for counts in ((9, 20), (20, 9), (2, 20)):
         message = f"more than 9 images of each domain: 4 that it moves.* got {min(counts)}"
         with pytest.raises(UserError, match=message):
-            Bandwidth(**GOOD).check(cell(*counts))
+            Bandwidth(**GOOD).check(run(*counts))
 
 
 def test_galleries_of_either_domain_are_equally_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Among more images it is harder to be the nearest, so equal galleries must give no difference."""
     sizes = []
 
-    def recognised(cell: Run, settings: BandwidthSettings) -> Any:
-        sizes.append(len(cell.references))
-        return np.array([[True, False]] * len(cell.references))
+    def recognised(run: Run, settings: BandwidthSettings) -> Any:
+        sizes.append(len(run.references))
+        return np.array([[True, False]] * len(run.references))
 
     monkeypatch.setattr("ood_diffusion.study.bandwidth.band.recognised", recognised)
-    cell = SimpleNamespace(
+    run = SimpleNamespace(
         at=lambda subset: SimpleNamespace(references=subset), settings=SimpleNamespace(seed=0)
     )
     unseen, training = ({f"{name}{i}": "" for i in range(n)} for name, n in (("u", 6), ("t", 4)))
     settings = BandwidthSettings(**{**GOOD, "etas": [0, 1]})
-    found, at_rest = eta_bands(cast(Run, cell), unseen, training, settings)
+    found, at_rest = eta_bands(cast(Run, run), unseen, training, settings)
     assert sizes == [4, 4] and found.difference.value == 0 and [x.value for x in at_rest] == [1, 1]
     assert found.unseen.n == found.training.n == 4
 

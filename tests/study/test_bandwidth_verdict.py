@@ -15,12 +15,12 @@ MOST = (proportion_interval(15, 16), proportion_interval(14, 16))
 ENDS = (False, False)
 
 
-def run(domain: str, gap: float, band: float, level: float = 500.0, **cell: Any) -> dict[str, Any]:
+def run(domain: str, gap: float, band: float, level: float = 500.0, **coordinates: Any) -> dict[str, Any]:
     equal = {"model": "m", "level": level, "angles": [0, 10]}
     comparison = {"equal": equal, "unseen": {"value": band}}
     alike = dict.fromkeys(ALIKE, "same")
     return {
-        "cell": {"domain": "image_folder", **alike, **cell},
+        "coordinates": {"domain": "image_folder", **alike, **coordinates},
         "bandwidth": {"domain": domain, "gap": {"value": gap}, "comparison": comparison},
     }
 
@@ -103,7 +103,7 @@ def test_four_domains_decide_nothing_and_two_have_no_correlation() -> None:
     three = across_domains(rows[:3])
     assert three is not None and (three.found.low, three.found.high) == (-1, 1)
     assert across_domains(rows[:2]) is None and across_domains([]) is None
-    assert across_domains([{"cell": {}}, *rows[:2]]) is None
+    assert across_domains([{"coordinates": {}}, *rows[:2]]) is None
 
 
 def test_runs_that_differ_in_more_than_the_domain_are_not_mixed() -> None:
@@ -115,14 +115,14 @@ def test_runs_that_differ_in_more_than_the_domain_are_not_mixed() -> None:
 @pytest.mark.parametrize("coordinate", ALIKE)
 def test_runs_of_another_trajectory_or_size_are_not_mixed(coordinate: str) -> None:
     here, there = [run(str(i), i, i) for i in range(4)], run("4", 4, 0)
-    there["cell"][coordinate] = "other"
+    there["coordinates"][coordinate] = "other"
     check = across_domains([*here, there])
     assert check is not None and check.found.n == 4
 
 
 def test_samplers_and_seeds_are_mixed_and_old_runs_passed_over() -> None:
     rows = [run(str(i), i, i, sampler=str(i), prior=str(i), seed=i, eta=i) for i in range(5)]
-    old: dict[str, Any] = {"cell": {}, "bandwidth": {"images": "a"}}
+    old: dict[str, Any] = {"coordinates": {}, "bandwidth": {"images": "a"}}
     check = across_domains([*rows, old])
     assert check is not None and check.found.n == 5
 

@@ -130,10 +130,10 @@ def test_the_probe_is_fitted_on_half_of_the_held_out_images_at_most(
 def held_out(monkeypatch: pytest.MonkeyPatch) -> HeldOut:
     """`held_out_of` a run whose sets of images are numbers, so that one sees which were read for what."""
     sets = {name: torch.randn(n, 9) + i for i, (name, n) in enumerate((("a", 6), ("b", 20), ("c", 7)))}
-    monkeypatch.setattr(domain_held_out, "features_of", lambda cell, pictures, which: sets[which["name"]])
+    monkeypatch.setattr(domain_held_out, "features_of", lambda run, pictures, which: sets[which["name"]])
     monkeypatch.setattr(domain_held_out, "fit_probe", lambda training, unseen, seed: (training, unseen))
     names = {"training_references": "a", "held_out": "b", "training_held_out": "c"}
-    cell: Any = SimpleNamespace(
+    run: Any = SimpleNamespace(
         pictures=None,
         settings=SimpleNamespace(seed=0),
         **{
@@ -141,7 +141,7 @@ def held_out(monkeypatch: pytest.MonkeyPatch) -> HeldOut:
             for split, name in names.items()
         },
     )
-    return held_out_of(cell)
+    return held_out_of(run)
 
 
 def test_the_probe_never_sees_references_nor_what_it_is_asked_about(held_out: HeldOut) -> None:
@@ -154,13 +154,13 @@ def test_the_probe_never_sees_references_nor_what_it_is_asked_about(held_out: He
 def checked(controls: Sequence[str] = ("twin",), **changes: int) -> None:
     knobs = {"n_training": 5, "n_held_out": 10, "n_references": 2, "n_samples": 2} | changes
     domain = SimpleNamespace(size=lambda split: None)
-    cell: Any = SimpleNamespace(
+    run: Any = SimpleNamespace(
         settings=SimpleNamespace(**knobs),
         domain=domain,
         training_domain=domain,
         controls=controls,
     )
-    Interference(**vars(settings(samplers=None))).check(cell)
+    Interference(**vars(settings(samplers=None))).check(run)
 
 
 @pytest.mark.parametrize("knob", ["n_training", "n_held_out", "n_references", "n_samples"])

@@ -50,15 +50,15 @@ def test_samples_references_and_blurred_references_are_compared(tmp_path: Path) 
 def test_one_image_has_no_spread(knob: str) -> None:
     knobs = {"n_samples": 2, "n_references": 2, "n_held_out": 2}
 
-    def cell(**changes: int) -> Any:
+    def run(**changes: int) -> Any:
         domain = SimpleNamespace(size=lambda split: None)
         settings = SimpleNamespace(**knobs | changes)
         return SimpleNamespace(settings=settings, domain=domain, view_recipe={})
 
     stage = Physics(band=0.2, blur=0.5)
-    stage.check(cell())
+    stage.check(run())
     with pytest.raises(UserError, match=f"the stage physics needs {knob}"):
-        stage.check(cell(**{knob: 1}))
+        stage.check(run(**{knob: 1}))
 
 
 @pytest.mark.parametrize("wrong", [{"band": 0.0}, {"blur": 0.0}])

@@ -153,7 +153,7 @@ def test_ten_shot_compares_diversity_with_the_twin_and_every_baseline(tmp_path: 
     )
     assert done.returncode == 0, done.stderr
     (r,) = results(tmp_path)
-    assert r["cell"]["n_references"] == 10
+    assert r["coordinates"]["n_references"] == 10
     sets, found = r["metrics"]["sets"], r["preservation"]
     assert sets["twin"]["intra_cluster"] > 0
     assert found["ours"]["intra_cluster"]["value"] == pytest.approx(sets["samples"]["intra_cluster"])
@@ -174,8 +174,8 @@ class Network(nn.Module):
         return self.layer(self.dropout(x)) + timestep.reshape(-1, 1, 1, 1) / 1000
 
 
-def small_cell(root: Path) -> Any:
-    """What fine-tuning and drawing ask of a cell, with a network of one layer and ten random images."""
+def small_run(root: Path) -> Any:
+    """What fine-tuning and drawing ask of a run, with a network of one layer and ten random images."""
     torch.manual_seed(0)
     model = FrozenModel(Network(), Schedule.linear(), (3, 8, 8), "v_prediction", {})
     pictures = TensorStore(root, "pictures", {}, torch.uint8)
@@ -198,12 +198,12 @@ def small_cell(root: Path) -> Any:
 
 def test_damaged_weights_are_tuned_again(tmp_path: Path) -> None:
     settings = SETTINGS.training(7 * 4 * 3)
-    first = tuned_copy(small_cell(tmp_path), settings).digest()
+    first = tuned_copy(small_run(tmp_path), settings).digest()
     (weights,) = tmp_path.rglob("weights.safetensors")
     for damage in (flipped, emptied, foreign):
         damage(weights)
         assert finetune.read_weights(weights) is None
-        assert tuned_copy(small_cell(tmp_path), settings).digest() == first
+        assert tuned_copy(small_run(tmp_path), settings).digest() == first
         assert finetune.read_weights(weights) is not None
 
 
@@ -212,8 +212,8 @@ def test_a_killed_training_ends_at_the_weights_of_an_undisturbed_one(
 ) -> None:
     settings = SETTINGS.training(7 * 4 * 3)
     assert settings.max_steps == 7
-    whole = tuned_copy(small_cell(tmp_path / "whole"), settings)
-    cell, step, done = small_cell(tmp_path / "killed"), DenoiserTraining.training_step, []
+    whole = tuned_copy(small_run(tmp_path / "whole"), settings)
+    run, step, done = small_run(tmp_path / "killed"), DenoiserTraining.training_step, []
 
     def fragile(self: DenoiserTraining, images: Tensor, batch_idx: int) -> Tensor:
         done.append(batch_idx)
@@ -223,24 +223,24 @@ def test_a_killed_training_ends_at_the_weights_of_an_undisturbed_one(
 
     monkeypatch.setattr(DenoiserTraining, "training_step", fragile)
     with pytest.raises(RuntimeError, match="plug"):
-        tuned_copy(cell, settings)
+        tuned_copy(run, settings)
     assert list(tmp_path.glob("killed/finetuned/*/last.ckpt"))
-    resumed = tuned_copy(cell, settings)
+    resumed = tuned_copy(run, settings)
     assert len(done) == 6 + 3  # from the checkpoint after step 4
-    assert resumed.digest() == whole.digest() != cell.model.digest()
+    assert resumed.digest() == whole.digest() != run.model.digest()
 
     monkeypatch.setattr(finetune, "fit", None)
-    assert tuned_copy(cell, settings).digest() == whole.digest()  # found, not trained
+    assert tuned_copy(run, settings).digest() == whole.digest()  # found, not trained
 
 
 def test_the_tuned_copy_is_a_frozen_model_of_its_own(tmp_path: Path) -> None:
-    cell = small_cell(tmp_path)
-    before = cell.model.digest()
-    tuned = tuned_copy(cell, SETTINGS.training(12))
-    assert cell.model.digest() == before
-    assert tuned.recipe() != cell.model.recipe()
+    run = small_run(tmp_path)
+    before = run.model.digest()
+    tuned = tuned_copy(run, SETTINGS.training(12))
+    assert run.model.digest() == before
+    assert tuned.recipe() != run.model.recipe()
     assert not tuned.network.training and not any(p.requires_grad for p in tuned.parameters())
-    assert not cell.model.network.training and not any(p.requires_grad for p in cell.model.parameters())
+    assert not run.model.network.training and not any(p.requires_grad for p in run.model.parameters())
 
 
 def test_batches_depend_on_the_step_alone_and_use_all_items_equally() -> None:
@@ -255,26 +255,26 @@ def test_batches_depend_on_the_step_alone_and_use_all_items_equally() -> None:
 
 
 def test_own_images_show_a_changed_weight_and_nothing_else(tmp_path: Path) -> None:
-    cell = small_cell(tmp_path)
-    cell.solver = DDIM()
-    cell.at = lambda level: SimpleNamespace(levels=uniform_lambda(cell.model.schedule, level, 3))
-    first = own_images(cell, 6)
+    run = small_run(tmp_path)
+    run.solver = DDIM()
+    run.at = lambda level: SimpleNamespace(levels=uniform_lambda(run.model.schedule, level, 3))
+    first = own_images(run, 6)
     assert first.shape == (6, 3, 8, 8) and first.dtype == torch.uint8
-    assert torch.equal(first, own_images(cell, 6))
-    assert torch.equal(first[:4], own_images(cell, 4))
+    assert torch.equal(first, own_images(run, 6))
+    assert torch.equal(first[:4], own_images(run, 4))
     with torch.no_grad():
-        cell.model.network.layer.weight += 0.1
-    assert not torch.equal(first, own_images(cell, 6))
+        run.model.network.layer.weight += 0.1
+    assert not torch.equal(first, own_images(run, 6))
 
 
 def test_sdedit_noises_by_the_marginal_with_the_same_noise_at_every_level() -> None:
     schedule = Schedule.linear()
 
     def at(level: float, x0: Tensor) -> Tensor:
-        cell: Any = SimpleNamespace(
+        run: Any = SimpleNamespace(
             levels=[0.0, level], model=SimpleNamespace(schedule=schedule), settings=SimpleNamespace(seed=1)
         )
-        return noised(cell, x0, range(len(x0)))
+        return noised(run, x0, range(len(x0)))
 
     x0 = torch.stack([torch.full((3, 8, 8), value) for value in (-0.5, 0.5)])[[0, 1] * 50]
     noise = []

@@ -1,4 +1,4 @@
-// Vega draws; here its charts get their rows, and clicks on them select cells.
+// Vega draws; here its charts get their rows, and clicks on them select runs.
 const CURVES = {
   eta: ["Fresh noise", "-m +sweep=eta"],
   level: ["Level of the latents", "-m +sweep=level"],
@@ -32,7 +32,7 @@ function fillCharts() {
   if (!page.figures.length) {
     by("h-gap").closest("section").hidden = true;
     by("h-gap").closest("section").querySelector(".charts").remove();
-  } else if (!page.cells.some((cell) => cell.gap)) {
+  } else if (!page.runs.some((run) => run.gap)) {
     document.querySelector("[data-chart=gap_scatter]").replaceWith(el("p", { class: "none" },
       sentence("No run has measured the domain gap. Add the stage bandwidth, for example: ", GAP)));
   }
@@ -53,9 +53,9 @@ function boardOf(row) {
 }
 
 function hasCurve(name) {
-  if (name in MEASURES) return page.cells.some((cell) => cell.curves[name]);
+  if (name in MEASURES) return page.runs.some((run) => run.curves[name]);
   return page.figures.some(({ key }) =>
-    new Set(page.cells.filter((cell) => key in cell.figures && name in cell.x).map((cell) => cell.x[name])).size > 1);
+    new Set(page.runs.filter((run) => key in run.figures && name in run.x).map((run) => run.x[name])).size > 1);
 }
 
 let drawing = 0;  // how many times charts are being drawn just now
@@ -126,8 +126,8 @@ function showBoard(place, rows) {
 
 function clicked(datum) {
   if (!datum) return;
-  if ("cell" in datum) toggle([datum.cell]);
+  if ("run" in datum) toggle([datum.run]);
   else if ("shade" in datum) {
-    toggle(shownCells().filter(({ at }) => at.model === datum.model && at.domain === datum.domain).map(({ place }) => place));
-  } else if ("fid_low" in datum) toggle(cellsOf(datum));
+    toggle(shownRuns().filter(({ at }) => at.model === datum.model && at.domain === datum.domain).map(({ place }) => place));
+  } else if ("fid_low" in datum) toggle(runsOf(datum));
 }

@@ -4,39 +4,39 @@ const LETTERS = "ABCDEF";
 
 function followComparison() {
   const visible = shownPlaces();
-  const chosen = [...state.selected].filter((place) => visible.has(place)).map((place) => page.cells[place]);
-  const cells = chosen.slice(0, COMPARED);
-  by("h-comparison").closest("section").hidden = cells.length < 2;
-  if (cells.length < 2) return;
+  const chosen = [...state.selected].filter((place) => visible.has(place)).map((place) => page.runs[place]);
+  const runs = chosen.slice(0, COMPARED);
+  by("h-comparison").closest("section").hidden = runs.length < 2;
+  if (runs.length < 2) return;
   by("comparison-says").textContent = chosen.length > COMPARED ? `The first ${COMPARED} of the ${chosen.length} selected runs.` : "";
   by("comparison").replaceChildren(
-    el("ol", { class: "letters" }, cells.map((cell) => el("li", {},
-      el("button", { type: "button", class: "link", onclick: () => openDrawer(cell) }, cell.folder)))),
-    ...sideBySide("Settings that differ", cells, differing(cells).map(([name, values]) => [name, ...values])),
-    ...sideBySide("Figures, and minus A", cells, page.figures.filter(({ key }) => cells.some(({ figures }) => key in figures))
-      .map((figure) => [figure.name, ...cells.map((cell) => el("span", {}, bounds(cell.figures[figure.key] || []),
-        cell === cells[0] ? null : minusFirst(figure, cells[0], cell)))])),
-    ...samePictures(cells),
+    el("ol", { class: "letters" }, runs.map((run) => el("li", {},
+      el("button", { type: "button", class: "link", onclick: () => openDrawer(run) }, run.folder)))),
+    ...sideBySide("Settings that differ", runs, differing(runs).map(([name, values]) => [name, ...values])),
+    ...sideBySide("Figures, and minus A", runs, page.figures.filter(({ key }) => runs.some(({ figures }) => key in figures))
+      .map((figure) => [figure.name, ...runs.map((run) => el("span", {}, bounds(run.figures[figure.key] || []),
+        run === runs[0] ? null : minusFirst(figure, runs[0], run)))])),
+    ...samePictures(runs),
     el("p", { class: "soft" }, "In brackets: 95 % intervals; those of differences are combined from both runs as if they shared no images, which is too wide where they do. ",
       "They are bold where they do not include 0. Paired intervals, where the runs allow them: in the folder of this page execute"),
-    el("pre", {}, ["ood-diffusion compare", ...cells.map(({ path }) => path)].join(" ")),
+    el("pre", {}, ["ood-diffusion compare", ...runs.map(({ path }) => path)].join(" ")),
   );
 }
 
-function sideBySide(title, cells, rows) {
+function sideBySide(title, runs, rows) {
   if (!rows.length) return [];
   return [el("h3", {}, title), el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, el("table", {},
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, el("span", { class: "hidden" }, "name")),
-      cells.map((_, i) => el("th", { scope: "col", class: "number" }, LETTERS[i])))),
+      runs.map((_, i) => el("th", { scope: "col", class: "number" }, LETTERS[i])))),
     el("tbody", {}, rows.map(([name, ...values]) => el("tr", {}, el("th", { scope: "row" }, name),
       values.map((value) => el("td", { class: "number" }, value)))))))];
 }
 
 /** Settings that change samples; those inside a choice that differs are left out, for the choice says it. */
-function differing(cells) {
-  const names = [...new Set([...page.coordinates, ...cells.flatMap(({ config }) => Object.keys(config))])];
+function differing(runs) {
+  const names = [...new Set([...page.coordinates, ...runs.flatMap(({ config }) => Object.keys(config))])];
   const told = names.filter((name) => page.coordinates.includes(name) || !(name.endsWith(" (group)") || page.beside.includes(name.split(".")[0])))
-    .map((name) => [name, cells.map(({ at, config }) => at[name] ?? config[name] ?? page.alike.config[name] ?? "—")])
+    .map((name) => [name, runs.map(({ at, config }) => at[name] ?? config[name] ?? page.alike.config[name] ?? "—")])
     .filter(([, values]) => new Set(values).size > 1);
   const choices = new Set(told.map(([name]) => name).filter((name) => page.coordinates.includes(name) && !name.includes(".")));
   return told.filter(([name]) => page.coordinates.includes(name) || !choices.has(name.split(".")[0]));
@@ -58,14 +58,14 @@ function minusFirst({ key, equal }, one, other) {
   return el("small", {}, el(low > 0 || high < 0 ? "strong" : "span", {}, sign + bounds([b - a, low, high])));
 }
 
-function samePictures(cells) {
-  const count = Math.min(Math.max(0, ...cells.map(({ pictures }) => (pictures.samples || []).length)), DRAWS);
+function samePictures(runs) {
+  const count = Math.min(Math.max(0, ...runs.map(({ pictures }) => (pictures.samples || []).length)), DRAWS);
   if (!count) return [];
-  const { draws } = cells[0].made, alike = draws && cells.every(({ made }) => made.draws === draws);
+  const { draws } = runs[0].made, alike = draws && runs.every(({ made }) => made.draws === draws);
   return [
     el("h3", {}, alike ? "The same draws" : "Samples; columns do not correspond: seed, references or selection differ or are unknown"),
     el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Samples of the compared runs" },
-      cells.map((cell, i) => el("div", { class: "draws" }, el("span", {}, LETTERS[i]),
-        (cell.pictures.samples || []).slice(0, count).map((_, place) => picture(cell, "samples", place))))),
+      runs.map((run, i) => el("div", { class: "draws" }, el("span", {}, LETTERS[i]),
+        (run.pictures.samples || []).slice(0, count).map((_, place) => picture(run, "samples", place))))),
   ];
 }

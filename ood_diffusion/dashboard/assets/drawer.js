@@ -1,42 +1,42 @@
-// Everything about one cell.
+// Everything about one run.
 
-/** Show a cell; then the button `focus` has the focus, or the first where that one leads nowhere. */
-function openDrawer(cell, focus = "drawer-close") {
-  const figures = page.figures.filter(({ key }) => key in cell.figures).map(({ key, name, says }) => {
-    const [value, low, high] = cell.figures[key];
+/** Show a run; then the button `focus` has the focus, or the first where that one leads nowhere. */
+function openDrawer(run, focus = "drawer-close") {
+  const figures = page.figures.filter(({ key }) => key in run.figures).map(({ key, name, says }) => {
+    const [value, low, high] = run.figures[key];
     return [name, number(value) + (low === undefined ? "" : ` [${number(low)}, ${number(high)}]`), says];
   });
-  const costs = Object.entries(cell.cost).map(([stage, [calls, seconds]]) => [stage, number(calls), number(seconds)]);
-  const weights = cell.weights.before === undefined ? []
-    : [["weights before", cell.weights.before], ["weights after", cell.weights.after],
-      ["frozen", cell.weights.before === cell.weights.after ? "equal" : "NOT EQUAL: the model changed, do not trust this run"]];
-  const around = shownCells(), here = around.indexOf(cell);
+  const costs = Object.entries(run.cost).map(([stage, [calls, seconds]]) => [stage, number(calls), number(seconds)]);
+  const weights = run.weights.before === undefined ? []
+    : [["weights before", run.weights.before], ["weights after", run.weights.after],
+      ["frozen", run.weights.before === run.weights.after ? "equal" : "NOT EQUAL: the model changed, do not trust this run"]];
+  const around = shownRuns(), here = around.indexOf(run);
   const step = (by_, name) => {
     const id = `drawer-${name.toLowerCase()}`, next = around[here + by_];
     return el("button", { type: "button", id, disabled: !next, onclick: () => openDrawer(next, id) }, name);
   };
   by("drawer").replaceChildren(
     el("div", { class: "drawer-head" },
-      el("h2", { id: "drawer-title" }, cell.label),
+      el("h2", { id: "drawer-title" }, run.label),
       el("button", { type: "button", id: "drawer-close", autofocus: true, onclick: () => by("drawer").close() }, "Close"),
       step(-1, "Previous"), step(1, "Next")),
-    el("p", { class: "soft" }, cell.folder),
-    ...(cell.report || cell.tracked ? [el("p", { id: "links" },
-      ...[["Report", cell.report], ["W&B run", cell.tracked]].filter(([, to]) => to).map(([name, to]) => el("a", { href: to, rel: "noreferrer" }, name)))] : []),
-    ...(cell.status === "complete" ? [] : [el("p", {}, el("span", { class: "bad" }, cell.status), `: ${cell.why}`)]),
+    el("p", { class: "soft" }, run.folder),
+    ...(run.report || run.tracked ? [el("p", { id: "links" },
+      ...[["Report", run.report], ["W&B run", run.tracked]].filter(([, to]) => to).map(([name, to]) => el("a", { href: to, rel: "noreferrer" }, name)))] : []),
+    ...(run.status === "complete" ? [] : [el("p", {}, el("span", { class: "bad" }, run.status), `: ${run.why}`)]),
     el("h3", {}, "Run it again"),
-    el("pre", { id: "command" }, cell.command),
+    el("pre", { id: "command" }, run.command),
     el("button", { type: "button", onclick: copyCommand }, "Copy"),
     el("p", { class: "soft" }, "Execute it in the folder where the run or its sweep was started."),
-    ...strips(cell),
+    ...strips(run),
     ...part("Figures", ["figure", "value [95 % interval]", ""], figures),
-    ...part("Claims", ["claim", "verdict"], Object.entries(cell.claims)),
+    ...part("Claims", ["claim", "verdict"], Object.entries(run.claims)),
     ...part("Cost", ["stage", "network calls", "seconds"], costs),
-    ...(cell.memory ? [el("p", { class: "soft" }, `Peak memory ${number(cell.memory)} MiB.`)] : []),
-    ...part("Versions", ["package", "version"], [...Object.entries({ ...page.alike.versions, ...cell.versions }), ...weights]),
-    ...part("Settings that differ between runs", ["setting", "value"], Object.entries(cell.config)),
+    ...(run.memory ? [el("p", { class: "soft" }, `Peak memory ${number(run.memory)} MiB.`)] : []),
+    ...part("Versions", ["package", "version"], [...Object.entries({ ...page.alike.versions, ...run.versions }), ...weights]),
+    ...part("Settings that differ between runs", ["setting", "value"], Object.entries(run.config)),
     el("details", {}, el("summary", {}, "Full configuration"),
-      el("pre", { id: "config" }, Object.entries({ ...page.alike.config, ...cell.config }).sort()
+      el("pre", { id: "config" }, Object.entries({ ...page.alike.config, ...run.config }).sort()
         .map(([name, value]) => `${name}: ${value}`).join("\n"))),
   );
   if (!by("drawer").open) by("drawer").showModal();

@@ -1,5 +1,5 @@
 // Every chart as a file: a picture in the theme of the moment, or the rows that it draws.
-const UNSAVED = ["cell", "faded", "colour", "shape", "fill", "group", "label", "at", "rank", "tied", "made_of", "place", "strength"];  // what is drawn, not found
+const UNSAVED = ["run", "faded", "colour", "shape", "fill", "group", "label", "at", "rank", "tied", "made_of", "place", "strength"];  // what is drawn, not found
 
 function saveButtons(place) {
   const title = place.closest("figure").querySelector("figcaption").textContent;
@@ -27,7 +27,7 @@ async function imageOf(view, kind) {
 function csvOf(rows) {
   const drawn = rows.filter((row) => !("tick" in row) && !("value" in row && row.value === undefined));
   const told = drawn.map((row) => ({
-    ..."cell" in row ? { run: page.cells[row.cell].folder, ...page.cells[row.cell].at } : "label" in row ? { way: row.label } : {},
+    ..."run" in row ? { run: page.runs[row.run].folder, ...page.runs[row.run].at } : "label" in row ? { way: row.label } : {},
     ...Object.fromEntries(Object.entries(row).filter(([name]) => !UNSAVED.includes(name))),
   }));
   const names = [...new Set(told.flatMap(Object.keys))];

@@ -1,17 +1,17 @@
 // What is shown, and who is told when that changes.
 const page = JSON.parse(document.getElementById("data").textContent);
 const known = new Map();  // coordinate -> its values
-page.cells.forEach((cell, place) => { cell.place = place; cell.label = labelOf(cell); });
+page.runs.forEach((run, place) => { run.place = place; run.label = labelOf(run); });
 
 const state = {
   metric: (page.figures.find((figure) => figure.key === "fid") || page.figures[0] || {}).key,
   colour: page.coordinates.find((name) => valuesOf(name).length > 1) || page.coordinates[0],
   wanted: new Map(),    // coordinate -> the values that are let through; a coordinate that is not here: all
   where: null,          // what else is asked of a run, as a function: null lets all through
-  selected: new Set(),  // places of cells, the first selected first
+  selected: new Set(),  // places of runs, the first selected first
 };
 const listeners = [];
-let shown = null;  // cells and their places, found once per change
+let shown = null;  // runs and their places, found once per change
 
 /** Run `change`, then have every part of the page follow. */
 function update(change) {
@@ -20,16 +20,16 @@ function update(change) {
   listeners.forEach((listener) => listener());
 }
 
-function labelOf(cell) {
-  const told = Object.entries(cell.at).filter(([name]) => valuesOf(name).length > 1).map(([name, value]) =>
+function labelOf(run) {
+  const told = Object.entries(run.at).filter(([name]) => valuesOf(name).length > 1).map(([name, value]) =>
     ["model", "domain", "sampler", "prior", "selection", "solver"].includes(name) ? value : `${name}=${value}`);
-  return told.join(" · ") || cell.folder;
+  return told.join(" · ") || run.folder;
 }
 
-/** Values of a coordinate over all cells, numbers in their order. */
+/** Values of a coordinate over all runs, numbers in their order. */
 function valuesOf(name) {
   if (!known.has(name)) {
-    known.set(name, [...new Set(page.cells.map((cell) => cell.at[name]))]
+    known.set(name, [...new Set(page.runs.map((run) => run.at[name]))]
       .sort((a, b) => a - b || a.localeCompare(b, "en", { numeric: true })));
   }
   return known.get(name);
@@ -42,14 +42,14 @@ function passes(at) {
 
 function lookAt() {
   if (!shown) {
-    const cells = page.cells.filter((cell) => passes(cell.at) && (!state.where || state.where(cell)));
-    shown = { cells, places: new Set(cells.map(({ place }) => place)) };
+    const runs = page.runs.filter((run) => passes(run.at) && (!state.where || state.where(run)));
+    shown = { runs, places: new Set(runs.map(({ place }) => place)) };
   }
   return shown;
 }
 
-function shownCells() {
-  return lookAt().cells;
+function shownRuns() {
+  return lookAt().runs;
 }
 
 function shownPlaces() {
@@ -60,12 +60,12 @@ function figureNow() {
   return page.figures.find((figure) => figure.key === state.metric) || { key: "", name: "", better: "", says: "" };
 }
 
-/** Places of the cells that are selected and shown: one that a filter hides marks nothing. */
+/** Places of the runs that are selected and shown: one that a filter hides marks nothing. */
 function marked() {
   return new Set([...state.selected].filter((place) => shownPlaces().has(place)));
 }
 
-/** Select cells, or no longer, if all of them are. */
+/** Select runs, or no longer, if all of them are. */
 function toggle(places) {
   update(() => {
     const drop = places.every((place) => state.selected.has(place));

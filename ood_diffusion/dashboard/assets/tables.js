@@ -42,8 +42,8 @@ function compare(a, b, ascending) {
 }
 
 function fillTables() {
-  for (const id of ["find-board", "find-cells"]) by(id).addEventListener("input", () => update(() => {}));
-  listeners.push(followBoard, followCells);
+  for (const id of ["find-board", "find-runs"]) by(id).addEventListener("input", () => update(() => {}));
+  listeners.push(followBoard, followRuns);
 }
 
 function found(id, texts) {
@@ -53,12 +53,12 @@ function found(id, texts) {
 }
 
 function shownStandings() {
-  return page.standings.rows.filter((row) => passes(row.at) && (!state.where || cellsOf(row).length) && found("find-board", Object.values(row.at)));
+  return page.standings.rows.filter((row) => passes(row.at) && (!state.where || runsOf(row).length) && found("find-board", Object.values(row.at)));
 }
 
-/** Places of the cells that a row of the leaderboard is made of. */
-function cellsOf(row) {
-  row.made_of ??= page.cells.filter(({ at, figures }) => "fid" in figures
+/** Places of the runs that a row of the leaderboard is made of. */
+function runsOf(row) {
+  row.made_of ??= page.runs.filter(({ at, figures }) => "fid" in figures
     && Object.entries(row.at).every(([name, value]) => !(name in at) || at[name] === value)).map(({ place }) => place);
   return row.made_of.filter((place) => shownPlaces().has(place));
 }
@@ -69,7 +69,7 @@ function followBoard() {
   const heads = Object.entries(columns).map(([name, head]) => ({ name, head, numeric: !texts.includes(name) }));
   const rows = shownStandings().map((row) => {
     const half = (row.fid_high - row.fid_low) / 2;
-    const mine = cellsOf(row), way = page.standings.rows.indexOf(row);
+    const mine = runsOf(row), way = page.standings.rows.indexOf(row);
     const change = () => {
       toggle(mine);
       by("board").querySelector(`[data-way="${way}"]`).focus();
@@ -88,33 +88,33 @@ function followBoard() {
   else by("board").replaceChildren(el("p", { class: "none" }, "No run has an FID with its interval; the stage evaluate computes it."));
 }
 
-function followCells() {
-  const some = page.cells.some((cell) => cell.status !== "complete");
+function followRuns() {
+  const some = page.runs.some((run) => run.status !== "complete");
   const columns = [
     { name: "tick", head: "selected", fixed: true }, { name: "folder", head: "run" },
     ...(some ? [{ name: "status", head: "status" }] : []),
     ...page.coordinates.map((name) => ({ name: `at ${name}`, head: name })),
     ...page.figures.map(({ key, name }) => ({ name: key, head: name, numeric: true })),
   ];
-  const rows = shownCells().filter((cell) => found("find-cells", [cell.folder, cell.status, ...Object.values(cell.at)]))
-    .map((cell) => ({
-      selected: state.selected.has(cell.place),
+  const rows = shownRuns().filter((run) => found("find-runs", [run.folder, run.status, ...Object.values(run.at)]))
+    .map((run) => ({
+      selected: state.selected.has(run.place),
       values: {
-        folder: cell.folder, status: cell.status,
-        ...Object.fromEntries(Object.entries(cell.at).map(([name, value]) => [`at ${name}`, value])),
-        ...Object.fromEntries(Object.entries(cell.figures).map(([key, [value]]) => [key, value])),
+        folder: run.folder, status: run.status,
+        ...Object.fromEntries(Object.entries(run.at).map(([name, value]) => [`at ${name}`, value])),
+        ...Object.fromEntries(Object.entries(run.figures).map(([key, [value]]) => [key, value])),
       },
       nodes: {
-        tick: el("input", { type: "checkbox", "data-tick": cell.place, "aria-label": `select ${cell.folder}: ${cell.label}`,
-          checked: state.selected.has(cell.place), onchange: () => tick(cell) }),
-        folder: el("button", { type: "button", class: "link", "data-open": cell.place, onclick: () => openDrawer(cell) }, cell.folder),
-        ...(cell.status === "complete" ? {} : { status: el("span", { class: "bad" }, cell.status) }),
+        tick: el("input", { type: "checkbox", "data-tick": run.place, "aria-label": `select ${run.folder}: ${run.label}`,
+          checked: state.selected.has(run.place), onchange: () => tick(run) }),
+        folder: el("button", { type: "button", class: "link", "data-open": run.place, onclick: () => openDrawer(run) }, run.folder),
+        ...(run.status === "complete" ? {} : { status: el("span", { class: "bad" }, run.status) }),
       },
     }));
-  fillTable("cells", columns, rows);
+  fillTable("runs", columns, rows);
 }
 
-function tick(cell) {
-  toggle([cell.place]);
-  by("cells").querySelector(`[data-tick="${cell.place}"]`).focus();
+function tick(run) {
+  toggle([run.place]);
+  by("runs").querySelector(`[data-tick="${run.place}"]`).focus();
 }

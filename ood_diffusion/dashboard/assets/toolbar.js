@@ -1,7 +1,7 @@
 // The figure, the colours, the filters, and what they leave.
 function fillToolbar() {
-  const complete = page.cells.filter((cell) => cell.status === "complete").length;
-  const total = page.cells.length + page.waiting;
+  const complete = page.runs.filter((run) => run.status === "complete").length;
+  const total = page.runs.length + page.waiting;
   by("title").textContent = total === 1 ? "One run" : `${total} runs`;
   const differ = page.coordinates.filter((name) => valuesOf(name).length > 1)
     .map((name) => `${name} (${valuesOf(name).length})`);
@@ -47,7 +47,7 @@ function fillFilters() {
       el("label", {}, el("input", { type: "checkbox", "data-name": name, value, onchange: readFilters }), value)))),
     el("button", { type: "button", onclick: clearFilters }, "Show all"),
   );
-  by("filtering").hidden = page.cells.length < 2;
+  by("filtering").hidden = page.runs.length < 2;
 }
 
 /** An expression that fits these runs. */
@@ -99,7 +99,7 @@ function clearFilters() {
 }
 
 function followToolbar() {
-  const { length } = shownCells(), total = page.cells.length;
+  const { length } = shownRuns(), total = page.runs.length;
   by("shown").textContent = total === 1 ? "1 run" : length === total ? `all ${total} runs` : `${length} of ${total} runs`;
   const asked = state.wanted.size + (state.where ? 1 : 0);
   by("filtering").textContent = asked ? `Filter (${asked})` : "Filter";

@@ -1,7 +1,7 @@
-// Pictures of the selected cells, each beside what it must be compared with.
+// Pictures of the selected runs, each beside what it must be compared with.
 const KINDS = { references: "references", reconstructions: "reconstructions", samples: "samples", nearest: "nearest references" };
 const PAIRS = [["samples", "nearest"], ["references", "reconstructions"]];
-const UNSELECTED = 4, MOST = 24;  // cells on the wall where none is selected, and at most
+const UNSELECTED = 4, MOST = 24;  // runs on the wall where none is selected, and at most
 const hiddenKinds = new Set();
 
 function fillWall() {
@@ -12,31 +12,31 @@ function fillWall() {
 }
 
 function followWall() {
-  const shown = shownCells().filter((cell) => Object.keys(cell.pictures).length);
+  const shown = shownRuns().filter((run) => Object.keys(run.pictures).length);
   const marks = marked();
-  const chosen = marks.size ? shown.filter((cell) => marks.has(cell.place)) : shown;
-  const cells = chosen.slice(0, marks.size ? MOST : UNSELECTED);
+  const chosen = marks.size ? shown.filter((run) => marks.has(run.place)) : shown;
+  const runs = chosen.slice(0, marks.size ? MOST : UNSELECTED);
   by("wall-says").textContent = !shown.length ? "None of these runs has pictures; the stage report writes them."
-    : `${cells.length} of ${chosen.length} ${marks.size ? "selected runs" : "runs; select some to see theirs"}.`;
+    : `${runs.length} of ${chosen.length} ${marks.size ? "selected runs" : "runs; select some to see theirs"}.`;
   by("kinds").hidden = !shown.length;
-  by("wall").replaceChildren(...cells.map((cell) => el("article", { class: "cell" },
-    el("header", {}, el("h3", {}, cell.label), el("button", { type: "button", class: "link", onclick: () => openDrawer(cell) }, "details")),
-    strips(cell))));
+  by("wall").replaceChildren(...runs.map((run) => el("article", { class: "run" },
+    el("header", {}, el("h3", {}, run.label), el("button", { type: "button", class: "link", onclick: () => openDrawer(run) }, "details")),
+    strips(run))));
 }
 
 /** A strip per pair of kinds: the second kind under the first. */
-function strips(cell) {
+function strips(run) {
   return PAIRS.map((pair) => {
-    const kinds = pair.filter((kind) => cell.pictures[kind] && !hiddenKinds.has(kind));
+    const kinds = pair.filter((kind) => run.pictures[kind] && !hiddenKinds.has(kind));
     if (!kinds.length) return null;
-    const length = Math.max(...kinds.map((kind) => cell.pictures[kind].length));
+    const length = Math.max(...kinds.map((kind) => run.pictures[kind].length));
     const under = { nearest: "its nearest reference", reconstructions: "its reconstruction" }[kinds[1]];
-    return el("div", { class: "strip" }, el("h4", {}, KINDS[kinds[0]] + (under ? `, each above ${under}` : "")), el("ul", { class: "pairs" }, Array.from({ length }, (_, i) => el("li", {}, kinds.map((kind) => picture(cell, kind, i))))));
+    return el("div", { class: "strip" }, el("h4", {}, KINDS[kinds[0]] + (under ? `, each above ${under}` : "")), el("ul", { class: "pairs" }, Array.from({ length }, (_, i) => el("li", {}, kinds.map((kind) => picture(run, kind, i))))));
   }).filter(Boolean);
 }
 
-function picture(cell, kind, i) {
-  const place = cell.pictures[kind][i];
+function picture(run, kind, i) {
+  const place = run.pictures[kind][i];
   if (place === undefined) return "";
   const what = { references: "reference", reconstructions: "reconstruction of reference", samples: "sample", nearest: "reference nearest to sample" };
   return el("img", { src: `data:image/webp;base64,${page.images[place]}`, alt: `${what[kind]} ${i + 1}`, title: `${what[kind]} ${i + 1}` });

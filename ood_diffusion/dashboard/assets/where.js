@@ -16,10 +16,10 @@ function same(a, b) {
 }
 
 /** What a run has under a name, undefined if nothing: a figure where it is compared with a number, else a setting. */
-function valueOf(cell, name, value) {
+function valueOf(run, name, value) {
   const of = (from) => (Object.hasOwn(from, name) && from[name] !== "—" ? from[name] : undefined);
-  const figure = (of(cell.figures) || [])[0];
-  const setting = of({ run: cell.folder, status: cell.status }) ?? of(cell.at) ?? of(cell.config) ?? of(page.alike.config);
+  const figure = (of(run.figures) || [])[0];
+  const setting = of({ run: run.folder, status: run.status }) ?? of(run.at) ?? of(run.config) ?? of(page.alike.config);
   return numeric(value) ? figure ?? setting : setting ?? figure;
 }
 
@@ -45,17 +45,17 @@ function whereOf(text) {
   const either = () => {
     const parts = [both()];
     while (take("or")) parts.push(both());
-    return (cell) => parts.some((part) => part(cell));
+    return (run) => parts.some((part) => part(run));
   };
   const both = () => {
     const parts = [one()];
     while (take("and")) parts.push(one());
-    return (cell) => parts.every((part) => part(cell));
+    return (run) => parts.every((part) => part(run));
   };
   const one = () => {
     if (take("not")) {
       const inner = one();
-      return (cell) => !inner(cell);
+      return (run) => !inner(run);
     }
     if (take("(")) {
       const inner = either();
@@ -66,9 +66,9 @@ function whereOf(text) {
     const how = take(...Object.keys(COMPARE));
     if (!how) throw new Error(`expected ${Object.keys(COMPARE).join(" ")} after “${name}”`);
     const wanted = value("a value");
-    if (page.cells.every((cell) => valueOf(cell, name, wanted) === undefined)) throw new Error(`no run has “${name}”`);
-    return (cell) => {
-      const found = valueOf(cell, name, wanted);
+    if (page.runs.every((run) => valueOf(run, name, wanted) === undefined)) throw new Error(`no run has “${name}”`);
+    return (run) => {
+      const found = valueOf(run, name, wanted);
       return found === undefined ? how === "!=" : COMPARE[how](found, wanted);
     };
   };

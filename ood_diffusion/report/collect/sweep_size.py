@@ -9,15 +9,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from ood_diffusion.checks import Json
-from ood_diffusion.report.collect.cells import (
-    WITHOUT_EFFECT,
-    Overrides,
-    Runtime,
-    Unreadable,
-    key_of,
-    parse_yaml,
-    read,
-)
+from ood_diffusion.report.collect.run_files import Overrides, Runtime, Unreadable, parse_yaml, read
+from ood_diffusion.report.collect.run_folder import WITHOUT_EFFECT, key_of
 
 EVERY = ("grid", "basic")
 """Sweepers, ours and Hydra's, that take every combination; what another does cannot be known beforehand."""

@@ -17,7 +17,7 @@ def check_output(path: Path) -> None:
         path.suffix in (".csv", ".parquet"),
         "--output must be a file that ends in .csv or .parquet",
         str(path),
-        "Name it cells.csv.",
+        "Name it runs.csv.",
     )
     require(
         path.suffix == ".csv" or importlib.util.find_spec("pyarrow") is not None,

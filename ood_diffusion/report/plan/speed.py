@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ood_diffusion.report.collect.cells import RESULTS, find_cells
+from ood_diffusion.report.collect.run_files import RESULTS
+from ood_diffusion.report.collect.run_folder import find_runs
 from ood_diffusion.report.results import Results
 
 PICTURES = "pictures"
@@ -28,11 +29,11 @@ def newest_speed(folders: Iterable[Path], network: Sequence[Any]) -> Speed | Non
     Returns:
         None if no run has.
     """
-    cells = {cell.folder: cell for folder in folders for cell in find_cells(folder)}
-    ran = [(folder / RESULTS, cell.results) for folder, cell in cells.items() if cell.results]
+    runs = {run.folder: run for folder in folders for run in find_runs(folder)}
+    ran = [(folder / RESULTS, run.results) for folder, run in runs.items() if run.results]
     for path, results in sorted(ran, key=lambda each: each[0].stat().st_mtime, reverse=True):
-        cell, weights = results.get("cell", {}), results.get("weights", {})
-        same = [weights.get("before"), cell.get("precision"), cell.get("compile")] == list(network)
+        used, weights = results.get("coordinates", {}), results.get("weights", {})
+        same = [weights.get("before"), used.get("precision"), used.get("compile")] == list(network)
         if same and (calls := calls_per_second(results)):
             return Speed(calls, path.parent)
     return None

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ood_diffusion.report.collect.cells import CellFolder, differing, word
+from ood_diffusion.report.collect.run_folder import RunFolder, differing, word
 from ood_diffusion.report.plan.words import estimates, failures, span, sums
 from ood_diffusion.report.plan.work import Plan, spent, total
 from ood_diffusion.report.wide import print_wide, screen
@@ -16,14 +16,14 @@ from ood_diffusion.report.wording import counted, number
 
 
 def print_plan(plans: Mapping[Path, Plan], console: Console | None = None) -> None:
-    """Print cells, banks, calls and an estimate of the time.
+    """Print runs, banks, calls and an estimate of the time.
 
     Args:
-        plans: the cell's folder -> its plan, in the order in which the cells would run.
+        plans: the run's folder -> its plan, in the order in which they would run.
         console: where to.
     """
     console = console or screen()
-    print_wide(console, cell_table(plans))
+    print_wide(console, run_table(plans))
     if any(plan.bank for plan in plans.values()):
         print_wide(console, bank_table(list(plans.values())))
     for line in [*sums(list(plans.values())), *estimates(list(plans.values()))]:
@@ -35,9 +35,9 @@ def print_plan(plans: Mapping[Path, Plan], console: Console | None = None) -> No
     console.print(Text("Dry run: nothing was computed."))
 
 
-def cell_table(plans: Mapping[Path, Plan]) -> Table:
-    """Cells as rows: the coordinates that differ, the bank, and the calls still to be made by stage."""
-    folders, costs = [CellFolder(path) for path in plans], spent(plans.values())
+def run_table(plans: Mapping[Path, Plan]) -> Table:
+    """Runs as rows: the coordinates that differ, the bank, and the calls still to be made by stage."""
+    folders, costs = [RunFolder(path) for path in plans], spent(plans.values())
     names, stages = differing(folders), list(dict.fromkeys(stage for cost in costs for stage in cost))
     table = titled(f"Network calls to do, {counted(len(plans), 'run')}")
     for name in ["run", *names, "bank"]:
@@ -55,7 +55,7 @@ def cell_table(plans: Mapping[Path, Plan]) -> Table:
 
 
 def bank_table(plans: Sequence[Plan]) -> Table:
-    """Banks as rows: how many latents, how many are on disk, which cells share them."""
+    """Banks as rows: how many latents, how many are on disk, which runs share them."""
     table = titled("Banks of latents")
     for name in ("bank", "latents", "in the store", "runs"):
         table.add_column(name, justify="left" if name in ("bank", "runs") else "right")

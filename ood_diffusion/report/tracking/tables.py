@@ -47,7 +47,7 @@ def tables(results: Results, pictures: Pictures) -> dict[str, object]:
         pictures: the images of the run; a table has `ROWS` of them at most.
     """
     wandb = import_wandb()
-    found: dict[str, object] = {"tables/cell": wandb.Table(*cell_row(results))}
+    found: dict[str, object] = {"tables/run": wandb.Table(*row_of_run(results))}
     held_out = number_at(results, "metrics/novelty/held_out")
     for name, (heads, rows) in picture_rows(pictures, held_out).items():
         cells = [[wandb_image(x) if isinstance(x, Tensor) else x for x in row] for row in rows]
@@ -56,13 +56,14 @@ def tables(results: Results, pictures: Pictures) -> dict[str, object]:
     return found
 
 
-def cell_row(results: Results) -> tuple[list[str], list[list[Any]]]:
+def row_of_run(results: Results) -> tuple[list[str], list[list[Any]]]:
     """Columns and the only row of a run: its coordinates, then the figures that it declared, measured or
     not, as W&B puts the rows of many runs together; a coordinate that is called as a figure is (precision)
     is a "(setting)".
     """
     names, found = columns([results], "tracking"), measured(results, "tracking")
-    where = {f"{k} (setting)" if k in names else k: v for k, v in flatten(results.get("cell", {})).items()}
+    used = flatten(results.get("coordinates", {}))
+    where = {f"{k} (setting)" if k in names else k: v for k, v in used.items()}
     row = {**where, **{name: found.get(name, [None])[0] for name in names}}
     return list(row), [list(row.values())]
 

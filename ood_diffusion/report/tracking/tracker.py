@@ -42,7 +42,7 @@ def open_tracker(settings: Mapping[str, Any], config: Json, folder: Path) -> Tra
     Args:
         settings: of W&B (`open_run`), or, with a ``_target_``, the arguments of a logger of Lightning's; a
             ``save_dir`` that is null is `folder`.
-        config: what determines the cell.
+        config: what determines the run.
         folder: of the run.
 
     Returns:
@@ -79,8 +79,8 @@ def _log(logger: Logger, results: Results, pictures: Pictures) -> None:
     figures = {path: value for path, value in numbers(results).items() if not isinstance(value, str)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a name has characters which MLflow leaves out
-        if isinstance(logger, TensorBoardLogger):
-            logger.log_hyperparams(dict(results["cell"]), figures)  # its table of runs; logs the figures too
+        if isinstance(logger, TensorBoardLogger):  # its table of runs; logs the figures too
+            logger.log_hyperparams(dict(results["coordinates"]), figures)
         else:
             logger.log_metrics(figures)
     for name, sheet in sheets(pictures).items():

@@ -125,7 +125,7 @@ def across_domains(rows: Sequence[Mapping[str, Any]]) -> Check | None:
     """
     groups: dict[tuple[str, ...], dict[tuple[Any, str], list[tuple[float, ...]]]] = {}
     for row in rows:
-        run, found = row.get("cell", {}), row.get("bandwidth", {})
+        run, found = row.get("coordinates", {}), row.get("bandwidth", {})
         both = found.get("comparison", {})
         pair = tuple(each.get("value") for each in (found.get("gap", {}), both.get("unseen", {})))
         if "domain" in found and None not in pair:
