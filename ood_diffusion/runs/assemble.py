@@ -34,6 +34,8 @@ from ood_diffusion.source import Recipe, targets
 from ood_diffusion.storage.stores import Stores
 
 KNOBS = tuple(Settings.__dataclass_fields__)
+KEPT: dict[str, FrozenModel] = {}
+"""The model of the last run of this process, by its settings as JSON."""
 
 
 def assemble(
@@ -91,8 +93,7 @@ def assemble(
         view=build(cfg.view, View).of(domain.physical_scale),
         make_extractor=extractor_maker(cfg.extractor),
         make_metrics=of_images(
-            {str(name): partial(build, plain(part), FeatureMetric) for name, part in cfg.metric.items()},
-            dtype,
+            {str(name): metric_maker(plain(part)) for name, part in cfg.metric.items()}, dtype
         ),
         workspace=Workspace(run_folder, stores, ranks),
         images=Images(
@@ -135,6 +136,29 @@ def build_model(cfg: DictConfig) -> FrozenModel:
     ours = str(cfg.model._target_).startswith(OURS)  # and states what determines it in its recipe
     model.arguments = plain(cfg.model).get("network") if ours else plain(cfg.model)
     return model.compute_in(cfg.precision, cfg.compile)
+
+
+def kept_model(cfg: DictConfig) -> FrozenModel:
+    """`build_model`, once for all runs of a sweep where the settings name nothing but this package: a user's
+    network may remember what it has seen.
+    """
+    asked = plain(cfg.model)
+    settings = json.dumps([asked, cfg.precision, cfg.compile])
+    if settings not in KEPT or not all(name.startswith(OURS) for name in targets(asked)):
+        KEPT.clear()  # there is never memory for two
+        KEPT[settings] = build_model(cfg)
+    return KEPT[settings]
+
+
+def metric_maker(part: Json) -> Callable[[], FeatureMetric]:
+    """Builds a metric at each call, and one now, so that wrong settings are found: without Hydra, which takes
+    ten times as long, where the settings name nothing but its class.
+    """
+    make = partial(build, part, FeatureMetric)
+    make()
+    if len(targets(part)) > 1:  # what is in it is built anew, too
+        return make
+    return cast(Callable[[], FeatureMetric], build({**part, "_partial_": True}))
 
 
 def extractor_maker(part: DictConfig) -> Callable[[], FeatureExtractor]:

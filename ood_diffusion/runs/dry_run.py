@@ -5,13 +5,13 @@ them up, so that it does not matter which launcher starts the runs. Only a run i
 """
 
 import json
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from ood_diffusion.checks import UserError, require
@@ -53,12 +53,11 @@ def dry_run(cfg: DictConfig, names: dict[str, str], folder: Path) -> None:
 
 def plan(cfg: DictConfig, names: dict[str, str], folder: Path) -> Plan:
     """The plan of one run, after all checks that a run would make before it computes."""
-    from ood_diffusion.runs.assemble import plain
+    from ood_diffusion.runs.assemble import kept_model
     from ood_diffusion.runs.plan import plan_run
 
     read_settings(cfg)  # before a model is loaded
-    asked = {"model": plain(cfg.model), "precision": cfg.precision, "compile": cfg.compile}
-    return plan_run(assembled(cfg, names, folder, loaded(json.dumps(asked))))
+    return plan_run(assembled(cfg, names, folder, kept_model(cfg)))
 
 
 def assembled(
@@ -77,14 +76,6 @@ def assembled(
     ranks = Ranks(partial(build, cfg.trainer))
     ranks.size = ranks_wanted(cfg.trainer)  # to be checked, not to be met
     return assemble(cfg, names, folder, ranks, model)
-
-
-@lru_cache(maxsize=1)
-def loaded(settings: str) -> "FrozenModel":
-    """The model of these settings (JSON), once for the runs of a sweep: a dry run changes nothing of it."""
-    from ood_diffusion.runs.assemble import build_model
-
-    return build_model(OmegaConf.create(json.loads(settings)))
 
 
 def show(plans: dict[Path, Plan], output: str) -> None:

@@ -28,7 +28,7 @@ from ood_diffusion.report.plan.speed import PICTURES
 from ood_diffusion.report.results import SCHEMA, Coordinates, Data, Results, Used, as_json, write_json
 from ood_diffusion.report.table import print_card, print_summary
 from ood_diffusion.report.tracking.tracker import open_tracker
-from ood_diffusion.runs.assemble import KNOBS, assemble, build, plain
+from ood_diffusion.runs.assemble import KEPT, KNOBS, assemble, build, kept_model, plain
 from ood_diffusion.runs.joining import join, others_alive, together, trainer_maker
 from ood_diffusion.runs.launch import started_by_cluster
 from ood_diffusion.runs.objective import declared
@@ -85,7 +85,7 @@ def execute(
     ranks = Ranks(trainer_maker(cfg.trainer, place))
     if size > 1 or started_by_cluster():
         join(ranks, size, run_folder)
-    run = together(ranks, lambda: assemble(cfg, dict(names), run_folder, ranks))
+    run = together(ranks, lambda: assemble(cfg, dict(names), run_folder, ranks, kept_model(cfg)))
     with others_alive(ranks), closing(run.workspace.stores):
         if ranks.rank > 0:
             ranks.serve(run.network, run.model.digest)
@@ -107,6 +107,7 @@ def kept_unless_void(run: Run) -> Iterator[str]:
     try:
         yield before
     except BaseException as error:
+        KEPT.clear()  # a later run of the sweep reads the weights again
         void = isinstance(error, Void)
         with suppress(RuntimeError):  # of a device that has failed
             void = void or run.model.digest() != before

@@ -163,7 +163,8 @@ def judged(
     """
     seen = {view: [*map(tensor_digest, its)] for view, its in sides.items()}
     made_from = {view: tensor_digest(each) for view, each in (references or {}).items()}
-    key = fingerprint([described(dict(make_metrics)), seen, made_from])
+    kinds = {name: [type(make()).__module__, make] for name, make in make_metrics.items()}
+    key = fingerprint([described(kinds), seen, made_from])
     if key not in JUDGED:
         found = score(make_metrics, sides, references)
         JUDGED[key] = found, intervals(make_metrics, found, sides, references)

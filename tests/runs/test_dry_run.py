@@ -11,7 +11,7 @@ from ood_diffusion.checks import UserError
 from ood_diffusion.report.plan.work import Calls, Plan, Work, spent
 from ood_diffusion.runs import assemble
 from ood_diffusion.runs.configuration import GROUPS
-from ood_diffusion.runs.dry_run import loaded, plan, show_sweep
+from ood_diffusion.runs.dry_run import plan, show_sweep
 from ood_diffusion.runs.sweep import Sweep
 from tests.cli import QUICK, TINY, results, run_cli
 from tests.composed import composed
@@ -76,7 +76,7 @@ def test_runs_that_share_networks_load_them_once(tmp_path: Path, monkeypatch: py
         return build(part, *args, **more)
 
     monkeypatch.setattr(assemble, "build", counting)
-    loaded.cache_clear()
+    assemble.KEPT.clear()
     assemble.kept_extractor.cache_clear()
 
     def networks(*overrides: str) -> list[str]:

@@ -12,7 +12,7 @@ from ood_diffusion.metrics.memorisation import Memorisation
 from ood_diffusion.metrics.mixture import FeatureMixture, PixelMixture
 from ood_diffusion.metrics.prdc import PRDC
 from ood_diffusion.metrics.texture import Texture
-from ood_diffusion.stages.evaluate import intervals, score
+from ood_diffusion.stages.evaluate import intervals, judged, score
 
 MAKE = {
     "fid": FID,
@@ -86,3 +86,12 @@ def test_the_real_side_is_computed_once_for_all_sets(monkeypatch: pytest.MonkeyP
     moved = score(make, {"features": (real, sets[0])})
     score(make, {"features": (sets[1], sets[0])})
     assert score(make, {"features": (real, sets[0])}) == moved != found[0]
+
+
+def test_metrics_of_one_name_in_two_modules_are_not_taken_for_each_other() -> None:
+    generator = torch.Generator().manual_seed(0)
+    sides = {"features": tuple(torch.randn(9, 4, generator=generator) for _ in range(2))}
+    other = type("FID", (FID,), {"compute": lambda self: {"fid": torch.zeros(())}, "__module__": "another"})
+    for _ in range(2):
+        found = [judged({"fid": partial(kind)}, sides, None)[0]["fid"] for kind in (FID, other)]  # type: ignore[arg-type]
+        assert found[0] > found[1] == 0
