@@ -26,8 +26,9 @@ from ood_diffusion.runs.space import distribution, proposal, size
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "outputs" / "search"
-SEEDS, TRIALS = 10, 20
+SEEDS, TRIALS = 10, 40
 SWEPT = [
+    "level=500,700",
     "steps=4,8",
     "sampler=linear_combination,local_combination,slerp,draw",
     "prior=span,shrunk",
@@ -35,7 +36,7 @@ SWEPT = [
 ]
 SPACE = {each.key_or_group: distribution(each) for each in OverridesParser.create().parse_overrides(SWEPT)}
 SMALL = [
-    "level=700", "n_references=32", "n_samples=32", "n_held_out=256", "stages=[invert,sample,evaluate]",
+    "n_references=32", "n_samples=32", "n_held_out=256", "stages=[invert,sample,evaluate]",
     "control=[twin]", "metric=[fid]", "logger=none", "output=quiet",
     f"store={FOLDER}/store", f"hydra.sweep.dir={FOLDER}/grid",
 ]  # fmt: skip
@@ -75,7 +76,7 @@ def progress(order: Sequence[Run], found: Mapping[Run, Mapping[str, Any]]) -> Pr
         making, number = results["metrics"]["making"], results["coordinates"]
         prior = own["prior"] if making["uses_prior"] else ""
         for work, cost in (
-            ((own["steps"],), number["n_references"] * making["calls_per_reference"]),
+            ((own["level"], own["steps"]), number["n_references"] * making["calls_per_reference"]),
             (tuple({**own, "prior": prior}.values()), number["n_samples"] * making["calls_per_sample"]),
         ):
             spent += 0 if work in made else cost
