@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from tests.cli import GATED, LIMIT, QUICK, ROOT, TINY, calls, environment_with, results, run_cli
 from tests.report import offline_log
+from tests.runs.test_search import SMALL, study_in
 from tests.scale.test_ranks import items
 
 
@@ -128,6 +129,23 @@ def test_runs_at_once_make_the_fewest_calls(tmp_path: Path) -> None:
     assert calls(tmp_path, "invert") == 12 * 2
     assert calls(tmp_path, "sample") == 2 * 8 * 2
     assert len({path.parent.name for path in (tmp_path / "sweep").rglob("results.json")}) == 2
+
+
+def test_a_search_submits_a_round_and_waits_for_it(tmp_path: Path) -> None:
+    """Each round is a job array, whose tasks return what Optuna is told before it proposes the next."""
+    search = ["sweeper=optuna", "eta=interval(0,1)", "objective=fid", "hydra.sweeper.n_jobs=2"]
+    done = run_cli(tmp_path, *SLURM, *SMALL, *search, "hydra.sweeper.n_trials=4")
+    assert done.returncode == 0, done.stdout + done.stderr
+    logs = (tmp_path / "sweep/logs").glob("*_*/*_0_log.out")
+    tasks = sorted(tuple(map(int, log.parent.name.split("_"))) for log in logs)
+    first, last = tasks[0][0], tasks[-1][0]
+    assert first < last and tasks == [(first, 0), (first, 1), (last, 0), (last, 1)]
+    told = [(each.params["eta"], each.value) for each in study_in(tmp_path / "sweep").trials]
+    assert told == [
+        (found["cell"]["eta"], found["metrics"]["sets"]["samples"]["fid"])
+        for number in range(4)
+        for found in results(tmp_path / "sweep" / str(number))
+    ]
 
 
 def test_ranks_as_tasks(tmp_path: Path) -> None:
