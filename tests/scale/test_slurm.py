@@ -142,7 +142,7 @@ def test_a_search_submits_a_round_and_waits_for_it(tmp_path: Path) -> None:
     assert first < last and tasks == [(first, 0), (first, 1), (last, 0), (last, 1)]
     told = [(each.params["eta"], each.value) for each in study_in(tmp_path / "sweep").trials]
     assert told == [
-        (found["cell"]["eta"], found["metrics"]["sets"]["samples"]["fid"])
+        (found["coordinates"]["eta"], found["metrics"]["sets"]["samples"]["fid"])
         for number in range(4)
         for found in results(tmp_path / "sweep" / str(number))
     ]
