@@ -2,7 +2,7 @@
 
     python -m benchmarks.search
 
-Makes the runs of a grid (on two cores ten minutes; a second call finds them in outputs/search), then
+Makes the runs of a grid (13 minutes of one core; a second call finds them in outputs/search), then
 searches in their results: SEEDS times TRIALS runs as `sweeper=optuna` chooses them, and SEEDS times all runs
 in random order. A run costs the calls of its samples and of the inversions that no run before it has made.
 The picture is printed as SVG, and how many calls the best run took on standard error.
