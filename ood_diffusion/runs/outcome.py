@@ -95,7 +95,10 @@ def verdict(error: BaseException) -> tuple[int, str] | None:
         case KeyboardInterrupt():
             return 128 + signal.SIGINT, stopped_by(signal.SIGINT)
         case OSError() if error.errno in DISK_ERRORS:
-            return 2, f"cannot write: {error}. {remedy(error)} or change store and hydra.run.dir."
+            return (
+                2,
+                f"cannot write: {error}. {remedy(error)} or change store, hydra.run.dir or hydra.sweep.dir.",
+            )
         case Exception() if type(error).__module__.startswith("submitit."):
             return 1, f"a job of the cluster ended without a result: {str(error).strip()} {CONTINUE}"
     return None

@@ -27,6 +27,10 @@ CONFIG = [
     (["domain=null"], "domain must be one of: afhq_cat, "),
     (["domain@training_domain=null"], "domain@training_domain must be one of: afhq_cat, "),
     (["hydra.run.dir=/proc/x"], "of a run must be one that can be made, but got /proc/x. Change hydra.run"),
+    (
+        ["-m", "eta=0,1", "hydra.sweep.dir=/proc/y"],
+        "'/proc/y'. Make it writable or change store, hydra.run.dir or",
+    ),
     (["+etaa=1"], "must be one that something reads, but got '+etaa=1'. Did you mean eta?"),
     (["-m", "+swep=eta"], "must be one that something reads, but got '+swep=eta'. Did you mean sweep"),
     (
