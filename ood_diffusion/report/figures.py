@@ -190,7 +190,13 @@ def save(path: Path, drawn: Drawing, pdf: bool = True) -> None:
 def svg(figure: Figure, axes: Axes, legend: bool = True) -> Drawing:
     """The figure as SVG text, the same bytes for the same content; with a legend where there are labels."""
     if legend and axes.get_legend_handles_labels()[0]:
-        figure.legend(loc="outside upper center", ncols=3, fontsize=8.5, labelcolor=INK, frameon=False)
+        for columns in (3, 2, 1):  # as many as fit
+            key = figure.legend(
+                loc="outside upper center", ncols=columns, fontsize=8.5, labelcolor=INK, frameon=False
+            )
+            if columns == 1 or key.get_window_extent().width <= figure.bbox.width:
+                break
+            key.remove()
     buffer = io.StringIO()
     with quiet(), mpl.rc_context({"svg.hashsalt": "ood_diffusion", "svg.fonttype": "path"}):
         # `savefig` would draw it twice

@@ -57,3 +57,14 @@ def test_what_matplotlib_says_to_developers_reaches_nobody(recwarn: pytest.Warni
         assert [each.level for each in loggers] != before
         raise KeyError
     assert [each.level for each in loggers] == before
+
+
+@pytest.mark.parametrize("length", [4, 26, 60])
+def test_a_legend_is_no_wider_than_the_figure(length: int) -> None:
+    figure, axes = figures.panel("x", "y")
+    for i in range(3):
+        axes.plot([0, 1], label=f"{i}" * length)
+    figures.svg(figure, axes)
+    (legend,) = figure.legends
+    rows = len({round(text.get_window_extent().y0) for text in legend.get_texts()})
+    assert rows == {4: 1, 26: 2, 60: 3}[length] and legend.get_window_extent().width <= figure.bbox.width
