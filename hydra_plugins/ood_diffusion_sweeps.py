@@ -61,8 +61,8 @@ class Grid(Swept):
         if begun:
             done = len(runs) - len(jobs)
             log.info("%d of %d runs are complete in %s", done, len(runs), os.path.relpath(folder))
-        self.validate_batch_is_legal(jobs)
-        if not dry:
+        if not dry:  # whose runs compose their configurations at once, and have nothing to lose
+            self.validate_batch_is_legal(jobs)
             atomic_write(folder / MULTIRUN, OmegaConf.to_yaml(self.config).encode())
         alone = self.config.hydra.runtime.choices["hydra/launcher"] == "basic"  # others run a round at a time
         rounds = numbered(jobs) if alone else [(0, jobs)] * bool(jobs)
