@@ -24,7 +24,7 @@ from ood_diffusion.metrics.feature_metric import FeatureMetric, of_images
 from ood_diffusion.metrics.novelty import novelty
 from ood_diffusion.report.wording import number
 from ood_diffusion.runs.assemble import build
-from ood_diffusion.stages.evaluate import Evaluate, declared, intervals, score
+from ood_diffusion.stages.evaluate import Evaluate, declared, influences, intervals, score
 from ood_diffusion.stages.features import FEATURE_BATCH, feature_recipe
 from ood_diffusion.storage.stores import Stores
 
@@ -165,7 +165,8 @@ def evaluate(
         origins = {view: its["references"] for view, its in views.items()} if known else None
         sides = {view: (its["held_out"], its["images"]) for view, its in views.items()}
         figures = score(make_metrics, sides, origins)
-        found = intervals(make_metrics, figures, sides, origins)
+        moved = influences(make_metrics, sides, origins)
+        found = intervals(make_metrics, figures, moved, sides, origins)
         told = {figure.path: figure for figure in declared(make_metrics)}
     n_images = int(figures.pop("n"))
     if references is not None:

@@ -60,10 +60,6 @@ class FeatureMetric(Metric):
         """Say what the generated images were made from, in the form that `update` takes; before `compute`."""
         self.references = references
 
-    def errors(self) -> dict[str, Tensor]:
-        """Standard errors over other images of those of `names` for which they are known."""
-        return {}
-
     def declared(self) -> tuple[Figure, ...]:
         """A `Figure` for each of `names`."""
         better: Better = "neither"
@@ -72,34 +68,29 @@ class FeatureMetric(Metric):
         known = {each.path: each for each in self.figures}
         return tuple(known.get(name) or Figure(name, better=better) for name in self.names)
 
-    def intervals(
-        self, found: Mapping[str, float], real: Tensor, generated: Tensor
-    ) -> Mapping[str, Estimate]:
-        """95 % intervals of those of its figures that have one.
-
-        By default Wilson's for its `proportions`, and normal ones where `errors` knows the standard error. To
-        be called on a metric that has seen nothing yet.
+    def influences(self, real: Tensor, generated: Tensor) -> Mapping[str, Influence]:
+        """How its figures move with each image, of those for which that is known: they then have an interval,
+        and so have, image by image, their differences to those of a control. To be called on a metric that
+        has seen nothing yet.
 
         Args:
-            found: what `compute` returned for these images.
             real: the held-out images, in the form that `update` takes.
             generated: the images that are judged, likewise.
         """
-        n = len(generated)
-        made = {name: proportion_interval(round(found[name] * n), n) for name in self.proportions}
-        if type(self).errors is not FeatureMetric.errors:
-            self.update(real, real=True)
-            self.update(generated, real=False)
-            for name, error in self.errors().items():
-                half = 1.959964 * float(error)
-                made[name] = Estimate(found[name], found[name] - half, found[name] + half, min(len(real), n))
-        return made
-
-    def influences(self, real: Tensor, generated: Tensor) -> Mapping[str, Influence]:
-        """How its figures move with each image, of those for which that is known: differences to a control,
-        image by image, then have an interval. Arguments as of `intervals`.
-        """
         return {}
+
+    def intervals(
+        self, found: Mapping[str, float], real: Tensor, generated: Tensor
+    ) -> Mapping[str, Estimate]:
+        """95 % intervals of figures without influences; by default Wilson's, of its `proportions`.
+
+        Args:
+            found: what `compute` returned for these images.
+            real: as of `influences`, as is `generated`; and it has seen nothing yet here, either.
+            generated: the images that are judged.
+        """
+        n = len(generated)
+        return {name: proportion_interval(round(found[name] * n), n) for name in self.proportions}
 
     @abstractmethod
     def accumulate(self, features: Tensor, side: Side) -> None:

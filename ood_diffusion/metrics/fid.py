@@ -10,8 +10,7 @@ from torch.nn.functional import pad
 from ood_diffusion.checks import require
 from ood_diffusion.figures import Figure
 from ood_diffusion.metrics.feature_metric import FeatureMetric, Side, flat_state, once, require_images
-from ood_diffusion.statistics.estimate import Estimate
-from ood_diffusion.statistics.feature_intervals import Influence, fid_influence, fid_interval
+from ood_diffusion.statistics.feature_intervals import Influence, fid_influence
 
 BLOCK = 512
 """Columns of a scatter matrix at a time."""
@@ -137,16 +136,10 @@ class FID(FeatureMetric):
         require_images(int(generated[0, 0]), 2, "generated", "FID")
         return {"fid": frechet_distance(*moments_of_real(real), *moments(generated))}
 
-    def intervals(
-        self, found: Mapping[str, float], real: Tensor, generated: Tensor
-    ) -> Mapping[str, Estimate]:
-        """For its expectation at these numbers of images: other draws and held-out images, but the same
-        references, of which all draws are made; other references, if few, move it by more.
-        """
-        return {"fid": fid_interval(generated, real)}
-
     def influences(self, real: Tensor, generated: Tensor) -> Mapping[str, Influence]:
-        """See `fid_influence`."""
+        """See `fid_influence`. Its interval is for other draws and held-out images, but the same references,
+        of which all draws are made; other references, if few, move it by more.
+        """
         return {"fid": fid_influence(generated, real)}
 
     def _total(self, state: Tensor | list[Tensor]) -> Tensor:

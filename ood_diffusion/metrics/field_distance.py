@@ -9,8 +9,7 @@ from ood_diffusion.figures import Figure
 from ood_diffusion.geometry.structure import channel_correlations, minkowski, moments, peaks
 from ood_diffusion.metrics.feature_metric import RowMetric, require_images
 from ood_diffusion.metrics.fid import frechet_distance
-from ood_diffusion.statistics.estimate import Estimate
-from ood_diffusion.statistics.feature_intervals import Influence, fid_influence, fid_interval
+from ood_diffusion.statistics.feature_intervals import Influence, fid_influence
 from ood_diffusion.statistics.field_spectrum import field_powers, radial_power
 
 BANDS = 6
@@ -73,12 +72,6 @@ class FieldDistance(RowMetric):
         generated, real = standardised(self.rows("generated"), self.rows("real"))
         sides = (each for side in (generated, real) for each in (side.mean(dim=0), side.T.cov()))
         return {"field_distance": frechet_distance(*sides)}
-
-    def intervals(
-        self, found: Mapping[str, float], real: Tensor, generated: Tensor
-    ) -> Mapping[str, Estimate]:
-        """See `fid_interval`."""
-        return {"field_distance": fid_interval(*standardised(summaries(generated), summaries(real)))}
 
     def influences(self, real: Tensor, generated: Tensor) -> Mapping[str, Influence]:
         """See `fid_influence`."""

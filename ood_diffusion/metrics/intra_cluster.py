@@ -1,11 +1,15 @@
 r"""Diversity around each reference: are new images that resemble one reference alike, too?"""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from ood_diffusion.metrics.distances import distances
 from ood_diffusion.metrics.feature_metric import RowMetric, require_references
 from ood_diffusion.metrics.novelty import nearest
+from ood_diffusion.statistics.estimate import Estimate
+from ood_diffusion.statistics.feature_intervals import NORMAL
 
 
 def intra_distances(images: Tensor, references: Tensor) -> Tensor:
@@ -43,11 +47,17 @@ class IntraCluster(RowMetric):
         new, held_out = self._distances()
         return {"intra_cluster": new.mean() / held_out.mean()}
 
-    def errors(self) -> dict[str, Tensor]:
+    def intervals(
+        self, found: Mapping[str, float], real: Tensor, generated: Tensor
+    ) -> Mapping[str, Estimate]:
         """Over other references and images; the references are the independent observations."""
+        self.update(real, real=True)
+        self.update(generated, real=False)
         new, held_out = self._distances()
-        residual = new - new.mean() / held_out.mean() * held_out
-        return {"intra_cluster": residual.std() / len(new) ** 0.5 / held_out.mean()}
+        ratio = float(new.mean() / held_out.mean())
+        half = NORMAL * float((new - ratio * held_out).std() / len(new) ** 0.5 / held_out.mean())
+        n = min(len(real), len(generated))
+        return {"intra_cluster": Estimate(ratio, ratio - half, ratio + half, n)}
 
     def _distances(self) -> tuple[Tensor, Tensor]:
         references = require_references(self.references, 2, "the diversity around a reference")

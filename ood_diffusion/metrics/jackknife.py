@@ -1,4 +1,4 @@
-"""Standard errors of any statistic that takes weights on images."""
+"""How any statistic that takes weights on images moves with each of them."""
 
 from collections.abc import Callable
 
@@ -16,19 +16,11 @@ def uniform(n: int) -> Tensor:
     return torch.full((n,), 1 / n, dtype=torch.float64)
 
 
-def standard_error(statistic: Statistic, generated: int, real: int) -> Tensor:
-    r"""By the infinitesimal jackknife (Jaeckel 1972): the spread over images of the derivative by a weight.
-
-    .. math:: \sqrt{\mathrm{var}_i(\partial T/\partial a_i)/m + \mathrm{var}_j(\partial T/\partial b_j)/n}
-
-    Nothing is resampled: images that come twice would bias a distance upwards. Arguments as of `influence`.
-    """
-    found = influence(statistic, generated, real)
-    return torch.stack([g.var() / len(g) for g in (found.of_generated, found.of_real)]).sum().sqrt()
-
-
 def influence(statistic: Statistic, generated: int, real: int) -> Influence:
     """A statistic where all images count alike, and its derivatives by their weights.
+
+    Their spread over images gives the standard error of the infinitesimal jackknife (Jaeckel 1972). Nothing
+    is resampled: images that come twice would bias a distance upwards.
 
     Args:
         statistic: T, weights a of the generated ``[m]`` and b of the real images ``[n]``, float64 with sum

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from ood_diffusion.figures import Figure
 from ood_diffusion.metrics.feature_metric import RowMetric, once, require_images
-from ood_diffusion.statistics.estimate import Estimate
-from ood_diffusion.statistics.feature_intervals import Influence, kid_influence, kid_interval
+from ood_diffusion.statistics.feature_intervals import Influence, kid_influence
 
 BLOCK = 512
 """Rows of the kernel matrix at a time: bounds the memory to ``BLOCK × n × 8`` bytes."""
@@ -74,12 +73,6 @@ class KID(RowMetric):
     def compute(self) -> dict[str, Tensor]:
         """``{"kid": scalar}``, float64; raises `UserError` below 2 images on either side."""
         return {"kid": kernel_mmd(self.rows("real"), self.rows("generated"))}
-
-    def intervals(
-        self, found: Mapping[str, float], real: Tensor, generated: Tensor
-    ) -> Mapping[str, Estimate]:
-        """For its expectation, as of FID; none below 3 images on either side."""
-        return {"kid": kid_interval(generated, real)} if min(len(real), len(generated)) >= 3 else {}
 
     def influences(self, real: Tensor, generated: Tensor) -> Mapping[str, Influence]:
         """See `kid_influence`; none below 3 images on either side."""

@@ -8,7 +8,7 @@ from torch import Tensor
 from ood_diffusion.checks import require_integer
 from ood_diffusion.geometry.transport import sliced_cost, unit_vectors
 from ood_diffusion.metrics.feature_metric import RowMetric, require_images
-from ood_diffusion.metrics.jackknife import influence, standard_error, uniform
+from ood_diffusion.metrics.jackknife import influence, uniform
 from ood_diffusion.statistics.feature_intervals import Influence
 
 
@@ -36,11 +36,6 @@ class MIND(RowMetric):
         """``{"mind": scalar}``, float64, at least 0; `UserError` below 2 images on either side."""
         generated, real = self._sides()
         return {"mind": self._distance(uniform(len(generated)), uniform(len(real)))}
-
-    def errors(self) -> dict[str, Tensor]:
-        """Its standard error, over other generated and other real images."""
-        generated, real = self._sides()
-        return {"mind": standard_error(self._distance, len(generated), len(real))}
 
     def influences(self, real: Tensor, generated: Tensor) -> Mapping[str, Influence]:
         """See `jackknife.influence`."""

@@ -11,7 +11,7 @@ from ood_diffusion.checks import require, require_integer
 from ood_diffusion.geometry.transport import sliced_cost, unit_vectors
 from ood_diffusion.metrics.feature_metric import require_images
 from ood_diffusion.metrics.image_metric import ImageMetric
-from ood_diffusion.metrics.jackknife import Statistic, influence, standard_error, uniform
+from ood_diffusion.metrics.jackknife import Statistic, influence, uniform
 from ood_diffusion.seeding import generator
 from ood_diffusion.statistics.feature_intervals import Influence
 
@@ -117,10 +117,6 @@ class Texture(ImageMetric):
     def compute(self) -> dict[str, Tensor]:
         """A float64 scalar per scale; `UserError` below 2 images on either side or 28 pixels."""
         return self._each(lambda distance, m, n: distance(uniform(m), uniform(n)))
-
-    def errors(self) -> dict[str, Tensor]:
-        """A standard error per scale, over other generated and other real images."""
-        return self._each(standard_error)
 
     def influences(self, real: Tensor, generated: Tensor) -> Mapping[str, Influence]:
         """See `jackknife.influence`."""

@@ -34,8 +34,10 @@ Sides = Mapping[str, tuple[Tensor, Tensor]]
 """The held-out images and those that are judged, in each form that metrics take (`FeatureMetric.takes`)."""
 TWIN = "twin"
 """The control that says what the network adds: the recipe of the run on pixels (`conf/control/twin.yaml`)."""
-JUDGED: dict[str, tuple[dict[str, float], dict[str, dict[str, float]]]] = {}
-"""Figures and intervals of sets that this process has judged, by fingerprint."""
+Bounds = dict[str, dict[str, float]]
+"""The fields of an `Estimate`, by figure."""
+JUDGED: dict[str, tuple[dict[str, float], Bounds, dict[str, Influence]]] = {}
+"""Figures, intervals and influences of sets that this process has judged, by fingerprint."""
 MOST = 64
 """Sets whose figures a process remembers."""
 SHOWN = (TWIN, "noiseless")
@@ -110,13 +112,13 @@ def evaluate(run: Run) -> Metrics:
     if "images" in taken:
         views["images"] = {name: run.view(each) for name, each in views["fields"].items()}
     scores: dict[str, dict[str, float]] = {}
-    bounds: dict[str, dict[str, dict[str, float]]] = {}
+    bounds: dict[str, Bounds] = {}
+    moved: dict[str, dict[str, Influence]] = {}
     for name in list(features)[1:]:
         sides = {view: (its["held_out"], its[name]) for view, its in views.items()}
         made_from = {view: its["references"] for view, its in views.items()}
         known = made_from if name in {"samples", *controls} else None
-        scores[name], bounds[name] = judged(run.make_metrics, sides, known)
-    ours = influences(run.make_metrics, views, "samples")
+        scores[name], bounds[name], moved[name] = judged(run.make_metrics, sides, known)
     with optional(f"write {FILE}"):
         order = in_order(run.held_out)
         keep(
@@ -126,7 +128,7 @@ def evaluate(run: Run) -> Metrics:
                     "samples": each.of_generated,
                     "held_out": each.of_real[order],
                 }
-                for name, each in ours.items()
+                for name, each in moved["samples"].items()
             },
         )
     samples = features["samples"]
@@ -140,9 +142,7 @@ def evaluate(run: Run) -> Metrics:
         "sets": scores,
         "ratios": ratios(run.make_metrics, scores),
         "intervals": bounds,
-        "network_adds": {
-            name: differences(ours, influences(run.make_metrics, views, name)) for name in controls
-        },
+        "network_adds": {name: differences(moved["samples"], moved[name]) for name in controls},
         "novelty": new,
         "making": making(run),
     }
@@ -157,17 +157,17 @@ def samples_of(run: Run) -> tuple[TensorStore, list[str]]:
 
 def judged(
     make_metrics: MakeMetrics, sides: Sides, references: Mapping[str, Tensor] | None
-) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """`score` and `intervals` of one set: not computed again for a set that a run of this process, such as an
-    earlier one of a sweep, has compared with the same images by the same metrics.
+) -> tuple[dict[str, float], Bounds, dict[str, Influence]]:
+    """`score`, `intervals` and `influences` of one set: not computed again if a run of this process, such as
+    an earlier one of a sweep, has compared it with the same images by the same metrics.
     """
     seen = {view: [*map(tensor_digest, its)] for view, its in sides.items()}
     made_from = {view: tensor_digest(each) for view, each in (references or {}).items()}
     kinds = {name: [type(make()).__module__, make] for name, make in make_metrics.items()}
     key = fingerprint([described(kinds), seen, made_from])
     if key not in JUDGED:
-        found = score(make_metrics, sides, references)
-        JUDGED[key] = found, intervals(make_metrics, found, sides, references)
+        found, moved = score(make_metrics, sides, references), influences(make_metrics, sides, references)
+        JUDGED[key] = found, intervals(make_metrics, found, moved, sides, references), moved
         for oldest in list(JUDGED)[:-MOST]:
             del JUDGED[oldest]
     return deepcopy(JUDGED[key])
@@ -213,14 +213,20 @@ def metrics_for(
 def intervals(
     make_metrics: MakeMetrics,
     found: Mapping[str, float],
+    moved: Mapping[str, Influence],
     sides: Sides,
     references: Mapping[str, Tensor] | None = None,
-) -> dict[str, dict[str, float]]:
-    """95 % intervals of the figures in `found` that have one, each as the fields of an `Estimate`.
+) -> Bounds:
+    """95 % intervals of the figures in `found` that have one.
 
-    The other arguments are those with which `score` found them.
+    Args:
+        make_metrics: by name.
+        found: what `score` found, for these arguments.
+        moved: `influences` of the same.
+        sides: as of `score`, as is `references`.
+        references: what the generated ones were made from.
     """
-    made: dict[str, dict[str, float]] = {}
+    made = {name: dict(vars(each.interval())) for name, each in moved.items()}
     for metric in metrics_for(make_metrics, sides, references).values():
         its = metric.intervals(found, *sides[metric.takes])
         made |= {name: dict(vars(each)) for name, each in its.items()}
@@ -228,19 +234,12 @@ def intervals(
 
 
 def influences(
-    make_metrics: MakeMetrics, views: Mapping[str, Mapping[str, Tensor]], name: str
+    make_metrics: MakeMetrics, sides: Sides, references: Mapping[str, Tensor] | None = None
 ) -> dict[str, Influence]:
-    """Of the figures of one set whose difference to those of another has an interval.
-
-    Args:
-        make_metrics: by name.
-        views: what metrics take -> "held_out" and the set, ``[n, …]``.
-        name: of the set.
-    """
+    """How figures of one set move with each image, of those for which that is known. Arguments of `score`."""
     found: dict[str, Influence] = {}
-    for metric in (make() for make in make_metrics.values()):
-        given = views[metric.takes]
-        found |= metric.influences(given["held_out"], given[name])
+    for metric in metrics_for(make_metrics, sides, references).values():
+        found |= metric.influences(*sides[metric.takes])
     return found
 
 

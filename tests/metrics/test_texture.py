@@ -16,6 +16,7 @@ from ood_diffusion.metrics.texture import (
     texture_distance,
 )
 from ood_diffusion.statistics.estimate import Estimate
+from ood_diffusion.statistics.feature_intervals import NORMAL
 from tests.statistics.rates import coverage, holds, narrowed
 
 
@@ -95,11 +96,12 @@ def test_lost_contrast_and_averages_are_seen():
 def test_the_error_knows_that_the_scale_is_the_real_images():
     """Against the jackknife: every image left out in turn."""
     x, y = images(12, 1, contrast=25), images(14, 2)
-    metric = judged(x, y, patches=8, directions=8)
     without_x = [values(judged(x[torch.arange(12) != i], y, patches=8, directions=8))[0] for i in range(12)]
     without_y = [values(judged(x, y[torch.arange(14) != i], patches=8, directions=8))[0] for i in range(14)]
     spread = [11**2 / 12 * torch.tensor(without_x).var(), 13**2 / 14 * torch.tensor(without_y).var()]
-    assert metric.errors()["texture_fine"].item() == pytest.approx(float(sum(spread)) ** 0.5, rel=0.05)
+    found = Texture(patches=8, directions=8).influences(y, x)["texture_fine"].interval()
+    error = (found.high - found.value) / NORMAL
+    assert error == pytest.approx(float(sum(spread)) ** 0.5, rel=0.05)
 
 
 @pytest.mark.slow
@@ -107,11 +109,8 @@ def test_coverage_at_this_number_of_images():
     found: dict[str, list[Estimate]] = {name: [] for name in Texture.names}
     for seed in range(60):
         x, y = images(40, 2 * seed, 28, contrast=25), images(60, 2 * seed + 1, 28)
-        metric = judged(x, y, patches=4, directions=8)
-        errors = metric.errors()
-        for name, value in metric.compute().items():
-            half = 1.96 * errors[name].item()
-            found[name].append(Estimate(value.item(), value.item() - half, value.item() + half, 40))
+        for name, each in Texture(patches=4, directions=8).influences(y, x).items():
+            found[name].append(each.interval())
     for name, own in found.items():
         truth = sum(each.value for each in own) / len(own)
         assert holds(own, truth, 0.9, 0.97), (name, coverage(own, truth))
@@ -140,7 +139,7 @@ def test_too_little():
         judged(images(1, 0), images(3, 1)).compute()
 
 
-def test_influences_give_the_value_and_the_error_and_pair_with_a_control() -> None:
+def test_influences_give_the_value_and_pair_with_a_control() -> None:
     real, generated = (
         torch.randint(0, 255, (n, 3, 32, 32), generator=torch.Generator().manual_seed(n)) for n in (9, 7)
     )
@@ -148,11 +147,9 @@ def test_influences_give_the_value_and_the_error_and_pair_with_a_control() -> No
     metric = Texture(patches=16, directions=8)
     metric.update(real, real=True)
     metric.update(generated, real=False)
-    value, error = metric.compute(), metric.errors()
+    value = metric.compute()
     found = Texture(patches=16, directions=8).influences(real, generated)
     for name, each in found.items():
-        interval = each.interval()
-        assert interval.value == pytest.approx(float(value[name]))
-        assert (interval.high - interval.low) / 2 == pytest.approx(1.959964 * float(error[name]))
+        assert each.value == pytest.approx(float(value[name]))
         same = each.minus(each).interval()
         assert (same.low, same.value, same.high) == (0, 0, 0)

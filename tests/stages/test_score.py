@@ -12,7 +12,7 @@ from ood_diffusion.metrics.memorisation import Memorisation
 from ood_diffusion.metrics.mixture import FeatureMixture, PixelMixture
 from ood_diffusion.metrics.prdc import PRDC
 from ood_diffusion.metrics.texture import Texture
-from ood_diffusion.stages.evaluate import intervals, judged, score
+from ood_diffusion.stages.evaluate import influences, intervals, judged, score
 
 MAKE = {
     "fid": FID,
@@ -52,11 +52,11 @@ def test_intervals_of_what_was_found() -> None:
     )
     rows = [each.flatten(1)[:, :50].float() for each in (real, new)]
     sides = {"features": (rows[0], rows[1]), "images": (real, new)}
-    made = intervals(MAKE, score(MAKE, sides), sides)
+    made = intervals(MAKE, score(MAKE, sides), influences(MAKE, sides), sides)
     assert set(made) == {"fid", "kid", *Texture.names}
     origins = {"features": rows[0][:5], "images": real[:5]}
     whole = score(MAKE, sides, origins)
-    made = intervals(MAKE, whole, sides, origins)
+    made = intervals(MAKE, whole, influences(MAKE, sides, origins), sides, origins)
     assert set(made) == {
         "fid",
         "kid",

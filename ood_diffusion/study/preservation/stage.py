@@ -124,7 +124,7 @@ def diversity(run: Run, features: Tensor, references: Tensor, held_out: Tensor) 
     defined, as where all images of a collapsed copy resemble one reference."""
     own = {name: make for name, make in run.make_metrics.items() if isinstance(make(), IntraCluster)}
     given = {"features": (held_out, features)}, {"features": references}
-    found = intervals(own, score(own, *given), *given).get("intra_cluster", {"value": math.nan})
+    found = intervals(own, score(own, *given), {}, *given).get("intra_cluster", {"value": math.nan})
     return Estimate(**found) if math.isfinite(found["value"]) else None  # type: ignore[arg-type]
 
 
