@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -61,4 +63,9 @@ def test_fresh_images_lie_within_the_interval_of_one():
 
 def test_images_around_one_reference_only_have_none():
     references, real = cloud(3, 2), cloud(90, 1)
-    assert judged(references[:1] + 0.01 * cloud(9, 0), real, references).compute()["intra_cluster"].isnan()
+    near_one = references[:1] + 0.01 * cloud(9, 0)
+    assert judged(near_one, real, references).compute()["intra_cluster"].isnan()
+    metric = IntraCluster()
+    metric.bind(references)
+    (interval,) = metric.intervals({}, real, near_one).values()
+    assert all(map(math.isnan, (interval.value, interval.low, interval.high)))
