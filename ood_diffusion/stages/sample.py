@@ -89,15 +89,18 @@ def draw(run: Run) -> tuple[TensorStore, list[str]]:
     ids = [f"{i:06d}" for i in range(run.settings.n_samples)]
     if not undrawn(store, ids):
         return store, ids
-    store.check_writable(store.missing(ids) or ids)
+    store.check_writable(store.missing(ids) or [ACCEPTANCE])
     with store.exclusive():
         if not undrawn(store, ids):  # another process drew them meanwhile
             return store, ids
+        missing = set(store.missing(ids))  # none of them after a death just before ACCEPTANCE
         spread = run.model.schedule.spread(run.levels[-1])
         bank = run.bank.read(list(run.references)) / spread
         proposer, acceptance, done = run.proposer().fitted(bank, run.reference_pictures), Acceptance(), 0
         for latents in proposer.items(acceptance):
-            store.write(ids[done : done + len(latents)], spread * latents)
+            own = enumerate(ids[done : done + len(latents)])
+            if rows := [row for row, name in own if name in missing]:
+                store.write([ids[done + row] for row in rows], spread * latents[rows])
             done += len(latents)
         report = {
             "proposed": acceptance.proposed,

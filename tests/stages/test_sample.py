@@ -15,6 +15,7 @@ from ood_diffusion.runs.run import Run
 from ood_diffusion.stages.invert import invert
 from ood_diffusion.stages.sample import Sample, draw, geometry, latent_figures, nearest_reference, sample
 from ood_diffusion.storage.record import read_record
+from ood_diffusion.storage.shelf import on_disk
 from tests.cli import QUICK
 from tests.runs.test_run import made
 
@@ -69,6 +70,18 @@ def test_more_samples_cost_what_they_add(tmp_path: Path) -> None:
     more, others = sample(run.at(n_samples=12))
     assert run.model.network_calls - before == 4 * 2
     assert more.digests(others)[:8] == store.digests(ids)
+
+
+def test_a_run_killed_before_its_account_writes_no_draw_again(tmp_path: Path) -> None:
+    run = inverted(tmp_path, "sampler=draw")
+    store, _ = draw(run)
+    first, told = on_disk(store.folder), account(run)
+    (store.folder / "acceptance.json").unlink()
+    assert account(run) == told
+    assert on_disk(store.folder) == first
+    (store.folder / "acceptance.json").unlink()
+    with pytest.raises(UserError, match=r"1 items are not in .* \(first: acceptance.json"):
+        draw(made(tmp_path, *QUICK, "sampler=draw", "store_mode=readonly"))
 
 
 @pytest.mark.parametrize("choice", CHOICES, ids=" ".join)
