@@ -1,6 +1,8 @@
 """A Fréchet distance between fields themselves, of which a view as an RGB picture may show too little."""
 
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -74,8 +76,27 @@ class FieldDistance(RowMetric):
         return {"field_distance": frechet_distance(*sides)}
 
     def influences(self, real: Tensor, generated: Tensor) -> Mapping[str, Influence]:
-        """See `fid_influence`."""
-        return {"field_distance": fid_influence(*standardised(summaries(generated), summaries(real)))}
+        """See `fid_influence`; a real field also moves the standard deviations that summaries are divided by.
+
+        The distance is quadratic in the summaries' scales, with `shares` as its parts: a real field with the
+        standardised summaries y moves it by minus the sum of ``shares * y**2``, less the mean over images.
+        """
+        x, y = standardised(summaries(generated), summaries(real))
+        found = fid_influence(x, y)
+        of_real = found.of_real - y.square() @ shares(x, y)
+        return {"field_distance": replace(found, of_real=of_real)}
+
+
+def shares(x: Tensor, y: Tensor) -> Tensor:
+    """The part ``[d]`` that each column has in the Fréchet distance of ``x [m, d]`` and ``y [n, d]``.
+
+    It is half the derivative by the logarithm of the column's scale in both. The sum is the distance.
+    """
+    a, b = ((side - side.mean(dim=0)) / math.sqrt(len(side) - 1) for side in (x, y))
+    left, _, right = torch.linalg.svd(a @ b.T, full_matrices=False)
+    overlap: Tensor = ((left.T @ a) * (right @ b)).sum(dim=0)
+    means = (x.mean(dim=0) - y.mean(dim=0)).square()
+    return means + a.square().sum(dim=0) + b.square().sum(dim=0) - 2 * overlap
 
 
 def standardised(generated: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:

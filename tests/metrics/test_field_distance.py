@@ -8,7 +8,8 @@ from ood_diffusion.checks import UserError
 from ood_diffusion.domains.density_sim import DensitySim
 from ood_diffusion.metrics.feature_metric import of_images
 from ood_diffusion.metrics.fid import FID
-from ood_diffusion.metrics.field_distance import FieldDistance, summaries
+from ood_diffusion.metrics.field_distance import FieldDistance, shares, standardised, summaries
+from ood_diffusion.statistics.feature_intervals import NORMAL, fid_influence
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,26 @@ def test_it_is_the_frechet_distance_of_standardised_summaries_and_has_an_interva
     estimate = ours.interval()
     assert estimate.value == pytest.approx(found, rel=1e-6) and estimate.low < found < estimate.high
     assert ours.minus(theirs).interval().value == 0
+
+
+def test_the_standard_error_is_the_jackknifes_also_far_from_the_real_fields(clouds: Tensor) -> None:
+    """Every field left out in turn; a real one moves the unit of every summary, too."""
+    x, y = summaries(1.5 * clouds[:60] - 0.2), summaries(clouds[60:160])
+
+    def without(i: int, side: int) -> float:
+        left = [torch.cat([each[:i], each[i + 1 :]]) if k == side else each for k, each in enumerate((x, y))]
+        return float(fid_influence(*standardised(*left)).value)
+
+    found = FieldDistance().influences(clouds[60:160], 1.5 * clouds[:60] - 0.2)["field_distance"]
+    variance = 0.0
+    for side, (rows, own) in enumerate(((x, found.of_generated), (y, found.of_real))):
+        each = -(len(rows) - 1) * torch.tensor([without(i, side) for i in range(len(rows))])
+        assert torch.corrcoef(torch.stack([each, own.float()]))[0, 1] > 0.99
+        variance += float(each.var() / len(rows))
+    estimate = found.interval()
+    assert (estimate.high - estimate.low) / (2 * NORMAL) == pytest.approx(variance**0.5, rel=0.1)
+    parts = shares(*standardised(x, y))
+    assert float(parts.sum()) == pytest.approx(found.value)
 
 
 def test_channels_count_with_their_correlation_and_sides_need_not_be_equal() -> None:
