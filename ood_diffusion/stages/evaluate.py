@@ -240,14 +240,18 @@ def influences(
     found: dict[str, Influence] = {}
     for metric in metrics_for(make_metrics, sides, references).values():
         found |= metric.influences(*sides[metric.takes])
-    return found
+    return {
+        name: Influence(each.value, each.of_generated.detach(), each.of_real.detach())
+        for name, each in found.items()
+    }
 
 
 def differences(
     ours: Mapping[str, Influence], theirs: Mapping[str, Influence]
 ) -> dict[str, dict[str, float]]:
-    """Each figure of the samples minus that of a control, as the fields of an `Estimate`."""
-    return {name: dict(vars(each.minus(theirs[name]).interval())) for name, each in ours.items()}
+    """Each figure of the samples minus a control's, where both are known, as the fields of an `Estimate`."""
+    both = {name: each.minus(theirs[name]) for name, each in ours.items() if name in theirs}
+    return {name: dict(vars(each.interval())) for name, each in both.items()}
 
 
 def ratios(make_metrics: MakeMetrics, scores: Mapping[str, Mapping[str, float]]) -> dict[str, float | None]:

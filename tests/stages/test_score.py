@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 from scipy.linalg import lapack
+from torch import Tensor
 
 from ood_diffusion.metrics.fid import FID
 from ood_diffusion.metrics.kid import KID
@@ -12,7 +13,8 @@ from ood_diffusion.metrics.memorisation import Memorisation
 from ood_diffusion.metrics.mixture import FeatureMixture, PixelMixture
 from ood_diffusion.metrics.prdc import PRDC
 from ood_diffusion.metrics.texture import Texture
-from ood_diffusion.stages.evaluate import influences, intervals, judged, score
+from ood_diffusion.stages.evaluate import differences, influences, intervals, judged, score
+from ood_diffusion.statistics.feature_intervals import Influence
 
 MAKE = {
     "fid": FID,
@@ -95,3 +97,19 @@ def test_metrics_of_one_name_in_two_modules_are_not_taken_for_each_other() -> No
     for _ in range(2):
         found = [judged({"fid": partial(kind)}, sides, None)[0]["fid"] for kind in (FID, other)]  # type: ignore[arg-type]
         assert found[0] > found[1] == 0
+
+
+class Fitted(FID):
+    """Its influences come from a computation with gradients, and are known of up to ten images only."""
+
+    def influences(self, real: Tensor, generated: Tensor) -> dict[str, Influence]:
+        weight = torch.ones((), requires_grad=True)
+        known = Influence(0, weight * generated[:, 0], weight * real[:, 0])
+        return {"fid": known} if len(generated) <= 10 else {}
+
+
+def test_influences_may_carry_gradients_and_be_unknown_of_a_set() -> None:
+    rows = torch.randn(30, 4)
+    few, many = (judged({"fid": Fitted}, {"features": (rows, rows[:n])}, None)[2] for n in (10, 20))
+    assert not few["fid"].of_real.requires_grad
+    assert set(differences(few, few)) == {"fid"} and differences(few, many) == {}
