@@ -49,6 +49,7 @@ class Grid(Swept):
         Raises:
             Exception: of the first run that failed, when all have ended.
         """
+        from ood_diffusion.checks import require
         from ood_diffusion.report.collect.run_files import MULTIRUN
         from ood_diffusion.report.collect.sweep_size import combinations
         from ood_diffusion.runs.resume import numbered, to_do
@@ -56,13 +57,14 @@ class Grid(Swept):
 
         folder, dry = Path(self.config.hydra.sweep.dir), self.config.get("dry_run") is True
         runs = combinations(self.words(arguments), self.hydra_context.config_loader)
+        require(bool(runs), "a sweep needs at least one run", [], "Give every setting at least one value.")
         subdir = OmegaConf.to_container(self.config.hydra.sweep, resolve=False)["subdir"]  # type: ignore[call-overload,index]
         jobs, begun = to_do(folder, runs, str(subdir), dry)
         if begun:
             done = len(runs) - len(jobs)
             log.info("%d of %d runs are complete in %s", done, len(runs), os.path.relpath(folder))
-        if not dry:  # whose runs compose their configurations at once, and have nothing to lose
-            self.validate_batch_is_legal(jobs)
+        self.validate_batch_is_legal(self.with_new_choices(jobs) if dry else jobs)
+        if not dry:
             atomic_write(folder / MULTIRUN, OmegaConf.to_yaml(self.config).encode())
         alone = self.config.hydra.runtime.choices["hydra/launcher"] == "basic"  # others run a round at a time
         rounds = numbered(jobs) if alone else [(0, jobs)] * bool(jobs)
@@ -70,6 +72,16 @@ class Grid(Swept):
         for each in ended:
             _ = each.return_value  # raises what ended the run
         return ended
+
+    def with_new_choices(self, jobs: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+        """Those jobs that choose a file no earlier one does: a plan names all other mistakes by itself."""
+        found, seen, files_of = [], set[str](), self.hydra_context.config_loader.get_group_options
+        for job in jobs:
+            files = {word for word in job if files_of(word.lstrip("+").partition("=")[0].partition("@")[0])}
+            if files - seen:
+                found.append(job)
+            seen |= files
+        return found
 
 
 class Deferred(Sweeper):

@@ -63,6 +63,7 @@ def assemble(
     )
     selection = plain(cfg.selection)
     max_proposals = selection.pop("max_proposals", None)
+    require(bool(cfg.get("metric")), "metric must name at least one metric", [], "Try metric=[fid].")
     require_integer("selection.max_proposals", max_proposals, 1, "Try 100.")
     if model is None:
         model = build_model(cfg)
@@ -72,7 +73,7 @@ def assemble(
     fields = torch.float32 in (domain.dtype, training_domain.dtype)
     dtype = torch.float32 if fields else torch.uint8
     stores = Stores(Path(cfg.store), cfg.store_mode)
-    controls = cfg.control or {}
+    controls = cfg.get("control") or {}
     run = Run(
         settings=settings,
         names=names,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -18,7 +19,7 @@ from ood_diffusion.checks import UserError, require
 from ood_diffusion.natural_order import natural_order
 from ood_diffusion.report.plan.work import Plan
 from ood_diffusion.runs.launch import ranks_wanted
-from ood_diffusion.runs.outcome import explain
+from ood_diffusion.runs.outcome import explain, verdict
 from ood_diffusion.runs.settings import RICH, read_settings
 from ood_diffusion.runs.sweep import PLAN, Sweep
 from ood_diffusion.storage.atomic import atomic_write
@@ -46,7 +47,9 @@ def dry_run(cfg: DictConfig, names: dict[str, str], folder: Path) -> None:
         return
     try:
         found = plan(cfg, names, folder)
-    except (UserError, OmegaConfBaseException) as error:
+    except (UserError, OmegaConfBaseException, InstantiationException) as error:
+        if verdict(error) is None:
+            raise
         found = Plan(mistake=explain(error))
     atomic_write(folder / PLAN, json.dumps(found.as_json()).encode())
 

@@ -50,7 +50,7 @@ class SweepFile(Spaced):
             goal = "maximize" if figure.better == "higher" else "minimize"
             found["metric"] = {"name": figure.path, "goal": goal}
         found["parameters"] = {key: self.parameter(each) for key, each in swept.items()}
-        kept = [word for word in fixed if not word.startswith(("sweeper=", "objective="))]
+        kept = [word for word in fixed if not word.startswith(("sweeper=", "objective=", "dry_run="))]
         own = config_dirs(self.config.hydra.runtime)
         command = ["${program}", *own, "${args_no_hyphens}", *kept, ALONE]
         found |= {"program": "ood-diffusion", "command": command}

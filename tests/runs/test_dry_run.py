@@ -116,11 +116,14 @@ def test_a_single_run_that_adds_to_what_is_there(folder: Path) -> None:
 
 
 def test_runs_that_would_fail_are_named_beside_the_others(tmp_path: Path) -> None:
-    done = run_cli(tmp_path, "-m", *TINY, *QUICK, "stages=[invert]", "eta=0,7", "dry_run=true")
+    there, absent = "tests.lightning.networks.GaussianNetwork", "tests.absent.Network"
+    swept = ["eta=0,7", f"model.network._target_={there},{absent}"]
+    done = run_cli(tmp_path, "-m", *TINY, *QUICK, "stages=[invert]", *swept, "dry_run=true")
     assert done.returncode == 2
     assert "Run 1 would fail: eta must lie between 0" in done.stdout
+    assert "Run 2 would fail: Error locating target 'tests.absent.Network'" in done.stdout
     assert "Network calls: 24 to do" in done.stdout
-    assert "1 of 2 runs would fail" in done.stderr and "Traceback" not in done.stderr
+    assert "3 of 4 runs would fail" in done.stderr and "Traceback" not in done.stderr
     assert "Warning" not in done.stderr
 
 

@@ -454,7 +454,9 @@ def wandb_file(folder: Path, *words: str) -> Any:
 
 
 def test_wandb_files_come_from_the_same_space(tmp_path: Path) -> None:
-    found = wandb_file(tmp_path, "+sweep=eta", "objective=fid", "domain=radiation_sim")
+    words = ["+sweep=eta", "objective=fid", "domain=radiation_sim"]
+    found = wandb_file(tmp_path, *words)
+    assert wandb_file(tmp_path, *words, "dry_run=true") == found  # its runs are to compute
     by_hand = yaml.safe_load((Path(__file__).parents[2] / "sweeps" / "wandb" / "eta.yml").read_text())
     same = ("project", "name", "method", "metric", "parameters", "program")
     assert {key: found[key] for key in same} == {key: by_hand[key] for key in same}

@@ -38,6 +38,8 @@ CONFIG = [
         "something reads, but got '++own.path=1'. Leave it out",
     ),
     (["domain.path=[a"], "the value of domain.path must be one that Hydra reads, but got [a ("),
+    (["-m", "steps=range(0,0)"], "a sweep needs at least one run, but got []"),
+    (["metric=[]"], "metric must name at least one metric, but got []"),
     (["trainer="], "trainer must be one of: ddp, default, but got nothing"),
 ]
 SETTINGS = [
@@ -122,8 +124,13 @@ def test_the_quoted_form_of_a_path_can_be_copied(name: str, tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
 
 
-def test_a_sweep_that_is_refused_leaves_nothing(tmp_path: Path) -> None:
-    fails(tmp_path, ["-m", "+lvl=300,500"], "Did you mean level?")
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [("+lvl=300,500", "Did you mean level?"), ("sampler=draw,none", "Could not find 'sampler/none'")],
+)
+@pytest.mark.parametrize("dry", ["true", "false"])
+def test_a_sweep_that_is_refused_leaves_nothing(dry: str, wrong: str, message: str, tmp_path: Path) -> None:
+    fails(tmp_path, ["-m", wrong, f"dry_run={dry}"], message)
     assert not any(tmp_path.iterdir())
 
 

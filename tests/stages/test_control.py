@@ -36,6 +36,10 @@ def test_another_seed_or_level_has_other_controls(tmp_path: Path) -> None:
     assert control_images(run.at(seed=1), "twin")[0].folder != twin
 
 
+def test_a_run_may_have_no_control(tmp_path: Path) -> None:
+    assert controls_of(made(tmp_path, *QUICK, "control=[]")) == {}
+
+
 def test_a_control_that_cannot_be_made_costs_no_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
