@@ -77,10 +77,10 @@ class Grid(Swept):
         """Those jobs that choose a file no earlier one does: a plan names all other mistakes by itself."""
         found, seen, files_of = [], set[str](), self.hydra_context.config_loader.get_group_options
         for job in jobs:
-            files = {word for word in job if files_of(word.lstrip("+").partition("=")[0].partition("@")[0])}
-            if files - seen:
+            new = set(job) - seen
+            if any(files_of(word.lstrip("+").partition("=")[0].partition("@")[0]) for word in new):
                 found.append(job)
-            seen |= files
+            seen |= new
         return found
 
 
